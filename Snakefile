@@ -1,0 +1,39 @@
+# From simulations to the Fisher information that a fitted IMNN keeps of them.
+import os
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A config given with --configfile replaces the default one, whose recipes would else be fitted too.
+if not workflow.overwrite_configfiles:
+    default_config = os.path.join("config", "config.yaml")
+    if not os.path.exists(default_config):
+        default_config = os.path.join(workflow.basedir, default_config)
+
+    configfile: default_config
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{run}/summary.csv", run=settings.run),
+        expand("results/{run}/report.html", run=settings.run),
+        expand(
+            "results/{run}/figures/history/{fit}/seed-{seed}.{format}",
+            run=settings.run,
+            fit=settings.fits,
+            seed=settings.seeds,
+            format=["svg", "png"],
+        ),

@@ -1,0 +1,58 @@
+"""The Fisher information of the simulations themselves: its closed form, and a Monte-Carlo estimate beside it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from imnn_core import devices, files, fisher, problems, simulations
+from imnn_core.jobs import job, log
+
+
+def monte_carlo(problem, n):
+    """Mean of -d^2 ln L / d theta^2 over n simulations at theta_fid, its standard error, and |F|'s.
+
+    F = E[-d^2 ln L / d theta^2]; the error of |F| to first order, d|F| = |F| tr(F^-1 dF).
+    """
+    hessian = jax.jit(jax.vmap(jax.hessian(problem.log_likelihood), in_axes=(None, 0)))
+    theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
+    drawn = simulations.draw(problem, simulations.stream(0, "monte_carlo"), n, 0)
+    each = -np.concatenate([np.asarray(hessian(theta, piece.fiducial), np.float64) for piece in drawn])
+    F = each.mean(axis=0)
+    det_F = fisher.determinant(F)
+    slopes = det_F * np.einsum("ij,nji->n", np.linalg.inv(F), each)
+    return {
+        "n": n,
+        "F": F.tolist(),
+        "F_error": (each.std(axis=0, ddof=1) / np.sqrt(n)).tolist(),
+        "det_F": det_F,
+        "det_F_error": float(slopes.std(ddof=1) / np.sqrt(n)),
+    }
+
+
+def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo):
+    """Write both, with null where the problem has no closed form or no likelihood."""
+    devices.only_cpu()
+    problem = problems.build(**problem)
+    F = None if problem.fisher is None else problem.fisher(problem.theta_fid)
+    estimate = None if problem.log_likelihood is None else monte_carlo(problem, n_monte_carlo)
+    values = {
+        "problem": problem.name,
+        "names": list(problem.names),
+        "symbols": list(problem.symbols),
+        "theta_fid": problem.theta_fid.tolist(),
+        "F": None if F is None else F.tolist(),
+        "det_F": None if F is None else fisher.determinant(F),
+        "monte_carlo": estimate,
+    }
+    log.info("|F| = %s in closed form", values["det_F"])
+    if estimate:
+        log.info("|F| = %.4g +- %.2g from %d simulations", estimate["det_F"], estimate["det_F_error"], n_monte_carlo)
+    files.write_json(path_to_analytic, values)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        analytic_fisher(
+            path_to_analytic=snakemake.output.analytic,
+            problem=snakemake.params.problem,
+            n_monte_carlo=snakemake.params.n_monte_carlo,
+        )

@@ -1,0 +1,99 @@
+"""Write config/README.md from the config's models: each key with its type, range, default and sentence."""
+
+import json
+from pathlib import Path
+
+from imnn_core.config import MLP, Config, Optimiser, Recipe
+
+HEAD = """# The configuration
+
+Made by `python scripts/document_config.py` from `scripts/imnn_core/config.py`; edit the latter.
+
+- `config.yaml`: the default run, with every key.
+- `quick.yaml`: the whole graph in a minute, for tests and first looks.
+
+`snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
+`snakemake --config n_s=2000 n_d=2000` changes single keys of the file. Every fault is found before any work starts, all of
+them at once, a line each.
+"""
+
+PARTS = [
+    ("The run", "", Config),
+    ("A recipe", "fits.<name>.", Recipe),
+    ("The network `mlp`", "fits.<name>.network.", MLP),
+    ("The optimiser", "fits.<name>.optimiser.", Optimiser),
+]
+
+TAIL = """
+## Two recipes, one after the other
+
+```yaml
+fits:
+  mlp: {max_iterations: 300}
+  mlp_slower:
+    continue_from: mlp  # its final weights, optimiser state, best weights and history
+    min_iterations: 0
+    max_iterations: 200
+    optimiser: {learning_rate: 1.0e-4}
+```
+
+A fit that continues another counts its own iterations: at least `min_iterations` and at most `max_iterations` more. With
+the same recipe and `min_iterations: 0`, 300 + 200 iterations are the same as 500 in one go, bit for bit. A fit that
+had run out of patience gets new patience. Network, `n_summaries`, `validation` and the optimiser's name must be those of
+the fit that it continues.
+
+## A learning-rate schedule
+
+```yaml
+optimiser:
+  name: adamw
+  weight_decay: 1.0e-4
+  learning_rate:
+    schedule: warmup_cosine_decay_schedule
+    init_value: 0.0
+    peak_value: 3.0e-3
+    warmup_steps: 50
+    decay_steps: 1000
+```
+
+Write numbers like `1.0e-3`: YAML itself takes `1e-3` for text (this project reads it as a number all the same).
+"""
+
+
+def type_of(schema, definitions):
+    """The type and range of a key in words, from its JSON schema."""
+    if "anyOf" in schema:
+        return " or ".join(type_of(each, definitions) for each in schema["anyOf"])
+    if "$ref" in schema:
+        return "a mapping, see below"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema.get("type") == "array":
+        return "list: " + type_of(schema["items"], definitions)
+    if schema.get("type") == "object":
+        return "a mapping of names to recipes"
+    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`", "null": "`null`"}
+    text = words.get(schema.get("type"), "number or mapping")
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return ", ".join([text, *(f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema)])
+
+
+def document():
+    """The text of config/README.md."""
+    lines = [HEAD]
+    for title, prefix, model in PARTS:
+        lines += [f"## {title}", "", "| key | type | default | what it is |", "|---|---|---|---|"]
+        schema = model.model_json_schema()
+        for name, field in schema["properties"].items():
+            default = field.get("default")
+            shown = "see below" if isinstance(default, dict) else f"`{json.dumps(default)}`"
+            kind = type_of(field, schema.get("$defs", {})).replace("|", "\\|")
+            lines.append(f"| `{prefix}{name}` | {kind} | {shown} | {field['description'].replace('|', chr(92) + '|')} |")
+        lines.append("")
+    return "\n".join(lines) + TAIL
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent.parent / "config" / "README.md").write_text(document(), encoding="utf-8")

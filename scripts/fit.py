@@ -1,0 +1,145 @@
+"""Fit one recipe to one seed's simulations; write its weights, its statistics and its history."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from imnn_core import files, fisher, problems, recipes, storage
+from imnn_core.config import Recipe
+from imnn_core.fit import QUANTITIES, Best, Diverged, State
+from imnn_core.fit import fit as run_fit
+from imnn_core.jobs import job, log
+
+TREES = ("weights/initial", "weights/best", "weights/final", "optimiser_state")
+
+
+def history_table(history, splits):
+    """The history with a column per split and quantity, determinants in float64 instead of their logarithms."""
+    table = {"iteration": np.arange(len(history))}
+    for i, split in enumerate(splits):
+        column = dict(zip(QUANTITIES, history[:, i].astype(np.float64).T, strict=True))
+        table |= {
+            f"{split}_det_F": np.exp(column["log_det_F"]),
+            f"{split}_det_C": np.exp(column["log_det_C"]),
+            f"{split}_det_invC": np.exp(-column["log_det_C"]),
+        }
+        table |= {f"{split}_{name}": column[name] for name in ("penalty", "coupling", "loss")}
+    return pd.DataFrame(table)
+
+
+def describe(progress, splits, patience):
+    """One line on where a fit stands."""
+    det_F = np.exp(progress.history[-1, :, 0].astype(np.float64))
+    values = ", ".join(f"{split} {value:.4g}" for split, value in zip(splits, det_F, strict=True))
+    each = progress.seconds / len(progress.history)
+    return (
+        f"|F| {values}; best {np.exp(progress.best_log_det_F):.4g} at {progress.best_iteration}; "
+        f"patience {progress.since_best}/{patience}; {1e3 * each:.3g} ms per iteration; "
+        f"{each * (progress.end - progress.iteration):.0f} s left at most"
+    )
+
+
+def continued(path_to_parent, like):
+    """The state and the history with which another fit ended."""
+    trees = {name: like.weights for name in TREES[:3]} | {"optimiser_state": like.optimiser_state}
+    trees, history, _, attributes = storage.read_fit(path_to_parent, trees)
+    best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
+    # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if it had not.
+    since_best = 0 if attributes["stopped"] == "patience" else attributes["since_best"]
+    counters = map(jnp.asarray, (since_best, len(history), 0))
+    state = State(trees["weights/final"], trees["optimiser_state"], best, *counters)
+    return state, trees["weights/initial"], history
+
+
+def fit(
+    path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history, *, problem, seed, n_s, n_d, recipe, bar
+):
+    """Fit, and write the fit and its history.
+
+    Args:
+        path_to_validation: None for a fit without a validation set.
+        path_to_parent: the fit that this one continues, or None.
+        recipe: as in the configuration, a mapping.
+        bar: shows progress, see `jobs.Bar`.
+
+    """
+    recipe = Recipe(**recipe)
+    problem = problems.build(**problem)
+    fitter = recipes.build(recipe)
+    paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
+    data = {
+        split: fitter.data(storage.read_simulations(path, problem, n_s=n_s, n_d=n_d, seed=seed, split=split))
+        for split, path in paths.items()
+    }
+    state = fitter.first_state(problem, seed)
+    initial, before = state.weights, np.empty((0, len(data), len(QUANTITIES)))
+    if path_to_parent:
+        state, initial, before = continued(path_to_parent, state)
+        log.info("continues %s after its %d iterations", path_to_parent, len(before))
+    log.info(
+        "%d simulations, %d with derivatives, at most %d at a time on %d %s device(s), aggregated %s",
+        n_s,
+        n_d,
+        recipe.n_per_device,
+        len(fitter.devices),
+        fitter.devices[0].platform,
+        "in one program" if fitter.engine.fused else "on the host",
+    )
+    if not path_to_validation:
+        log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
+
+    def report(progress):
+        line = describe(progress, data, recipe.patience)
+        log.info("iteration %d/%d: %s", progress.iteration, progress.end, line)
+        bar.show(progress.iteration, progress.end, line)
+
+    try:
+        result = run_fit(
+            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report
+        )
+    except Diverged as error:
+        table = history_table(np.concatenate([before, error.history]), data)
+        log.info("the history up to there:\n%s", table.to_csv(index=False))
+        raise
+    state = result.state
+    history = np.concatenate([before, result.history]).astype(result.history.dtype)
+    log.info("stopped by %s after %d iterations", result.stopped, len(history))
+    weights = {"initial": initial, "best": state.best.weights, "final": state.weights}
+    statistics_of = jax.jit(fisher.statistics)
+    statistics = {split: statistics_of(fitter.moments(weights[recipe.weights], part)) for split, part in data.items()}
+    for split, values in statistics.items():
+        log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
+    attributes = {
+        "recipe": json.dumps(recipe.model_dump()),
+        "seed": seed,
+        "iterations": len(history),
+        "best_iteration": int(state.best.iteration),
+        "best_log_det_F": float(state.best.log_det_F),
+        "since_best": int(state.since_best),
+        "stopped": result.stopped,
+        "n_s": n_s,
+        "n_d": n_d,
+        "device": fitter.devices[0].device_kind,
+    }
+    trees = {f"weights/{name}": tree for name, tree in weights.items()} | {"optimiser_state": state.optimiser_state}
+    storage.write_fit(path_to_fit, trees, history, statistics, attributes)
+    files.write_text(path_to_history, history_table(history, data).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.params.recipe["threads"]) as bar:
+        fit(
+            path_to_training=snakemake.input.training,
+            path_to_validation=snakemake.input.get("validation"),
+            path_to_parent=snakemake.input.get("parent"),
+            path_to_fit=snakemake.output.fit,
+            path_to_history=snakemake.output.history,
+            problem=snakemake.params.problem,
+            seed=int(snakemake.wildcards.seed),
+            n_s=snakemake.params.n_s,
+            n_d=snakemake.params.n_d,
+            recipe=snakemake.params.recipe,
+            bar=bar,
+        )

@@ -1,0 +1,1 @@
+"""Information Maximising Neural Networks with aggregated gradients: the core that the scripts share."""

@@ -1,0 +1,45 @@
+"""What a script's code means, as a short text: it changes when the code does, not when a comment or a date does."""
+
+import ast
+import hashlib
+from pathlib import Path
+
+PACKAGE = "imnn_core"
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """Modules of the core that a module imports, by their names in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
+            names.add(node.module.removeprefix(f"{PACKAGE}."))
+    return names
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            node.body = body[1:]
+    return tree
+
+
+def code_digest(path_to_script: str | Path) -> str:
+    """Digest of a script and of every module of the core that it imports, directly or not.
+
+    As a rule's parameter it makes Snakemake run the rule anew when the code's meaning changes, and only then:
+    comments, docstrings, layout and modification times do not count.
+    """
+    scripts = Path(path_to_script).parent
+    todo, seen = [Path(path_to_script)], {}
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        todo += [scripts / PACKAGE / f"{name}.py" for name in _imported(tree)]
+        seen[path] = ast.dump(_without_docstrings(tree))
+    text = "\n".join(f"{path.name} {seen[path]}" for path in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,238 @@
+"""Fitting: blocks of iterations, early stopping, the best weights, and the history."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from imnn_core import fisher
+from imnn_core.aggregate import Data, Engine, Weights
+from imnn_core.errors import InputError
+from imnn_core.fisher import Moments
+
+# A row of the history: logarithms, since |F| of many parameters leaves the range of float32.
+QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
+
+
+class Best(NamedTuple):
+    """The weights with the largest |F| so far, and that |F|: one value, so that they cannot come apart.
+
+    iteration: updates that led to them, ().
+    """
+
+    weights: Weights
+    log_det_F: jax.Array
+    iteration: jax.Array
+
+
+class State(NamedTuple):
+    """All that an iteration changes.
+
+    since_best: iterations since |F| last rose, (). iteration: updates done, (). failed: 1 where the
+    last iteration met a number that is not finite, ().
+    """
+
+    weights: Weights
+    optimiser_state: Any
+    best: Best
+    since_best: jax.Array
+    iteration: jax.Array
+    failed: jax.Array
+
+
+class Settings(NamedTuple):
+    """The recipe's numbers that the loop needs; see `config.Recipe`."""
+
+    strength: float
+    rate: float
+    patience: int
+    min_iterations: int
+    max_iterations: int
+    report_every: int
+
+
+class Progress(NamedTuple):
+    """What is reported after a block of iterations.
+
+    iteration, end: done, and at most. history: rows of this block, (n, n_splits, len(QUANTITIES)).
+    best_log_det_F, best_iteration, since_best: of the state. seconds: that the block took.
+    """
+
+    iteration: int
+    end: int
+    history: np.ndarray
+    best_log_det_F: float
+    best_iteration: int
+    since_best: int
+    seconds: float
+
+
+class Result(NamedTuple):
+    """A fit's end.
+
+    history: row i at the weights after i updates, (n_iterations, n_splits, len(QUANTITIES)), training
+        first, then validation if there is.
+    stopped: "patience" or "max_iterations".
+    """
+
+    state: State
+    history: np.ndarray
+    stopped: str
+
+
+class Diverged(InputError):
+    """A fit that met a number that is not finite; ``history`` has its rows up to there."""
+
+    def __init__(self, message: str, history: np.ndarray):
+        super().__init__(message)
+        self.history = history
+
+
+def loss_of(settings: Settings) -> Callable:
+    """The loss as a function of C and dmu/dtheta, for an engine."""
+    return partial(fisher.loss, strength=settings.strength, rate=settings.rate)
+
+
+def first_state(weights: Weights, optimiser: optax.GradientTransformation) -> State:
+    """The state before any update."""
+    best = Best(weights, jnp.asarray(-jnp.inf), jnp.asarray(0))
+    return State(weights, optimiser.init(weights), best, jnp.asarray(0), jnp.asarray(0), jnp.asarray(0))
+
+
+def _strong(leaf):
+    """The same array with a dtype of its own: else a block, whose results have one, is compiled twice."""
+    return jax.lax.convert_element_type(leaf, leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.number) else leaf
+
+
+def row(m: Moments, settings: Settings) -> jax.Array:
+    """The QUANTITIES of a set with these moments, (len(QUANTITIES),)."""
+    C = fisher.covariance(m)
+    log_det_F = fisher.log_det(fisher.information(C, m.mean_derivative))
+    Lambda_2 = fisher.penalty(C)
+    r = fisher.coupling(Lambda_2, settings.strength, settings.rate)
+    return jnp.stack([log_det_F, fisher.log_det(C), Lambda_2, r, r * Lambda_2 - log_det_F])
+
+
+def _advance(optimiser, settings, state, moments_of_splits, gradient):
+    """One update, and the row of the history at the weights before it."""
+    rows = jnp.stack([row(m, settings) for m in moments_of_splits])
+    decisive = rows[-1, QUANTITIES.index("log_det_F")]  # of validation, or of training where there is no other
+    finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
+    finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
+    rose = decisive > state.best.log_det_F
+    here = Best(state.weights, decisive.astype(state.best.log_det_F.dtype), state.iteration)
+    updates, optimiser_state = optimiser.update(gradient, state.optimiser_state, state.weights)
+    new = State(
+        weights=optax.apply_updates(state.weights, updates),
+        optimiser_state=optimiser_state,
+        best=jax.tree.map(lambda new, old: jnp.where(rose, new, old), here, state.best),
+        since_best=jnp.where(rose, 0, state.since_best + 1),
+        iteration=state.iteration + 1,
+        failed=1 - jnp.all(jnp.stack(finite)).astype(state.failed.dtype),
+    )
+    return new, rows
+
+
+def _python_while(condition, body, value):
+    while condition(value):
+        value = body(value)
+    return value
+
+
+def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings: Settings) -> Callable:
+    """A function of (state, training, validation, start, end) that iterates until it must stop or reaches ``end``.
+
+    It returns the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)), of
+    which the first (new iteration - old iteration) are filled. ``validation`` is None where there is none.
+    A fused engine's block is to be one compiled program; another's is called as it is.
+    """
+    advance = partial(_advance, optimiser, settings)
+    advance, loop = (advance, jax.lax.while_loop) if engine.fused else (jax.jit(advance), _python_while)
+
+    def block(state, training, validation, start, end):
+        first = state.iteration
+        n_splits = 1 if validation is None else 2
+
+        def goes_on(carry):
+            state, _ = carry
+            patient = (state.since_best < settings.patience) | (state.iteration - start < settings.min_iterations)
+            return patient & (state.iteration < end) & (state.failed == 0)
+
+        def iterate(carry):
+            state, history = carry
+            m, _, gradient = engine.gradient(state.weights, training)
+            splits = (m,) if validation is None else (m, engine.moments(state.weights, validation))
+            new, rows = advance(state, splits, gradient)
+            return new, history.at[state.iteration - first].set(rows)
+
+        dtype = jax.tree.leaves(state.weights)[0].dtype
+        history = jnp.zeros((settings.report_every, n_splits, len(QUANTITIES)), dtype)
+        return loop(goes_on, iterate, (state, history))
+
+    return block
+
+
+def fit(
+    engine: Engine,
+    optimiser: optax.GradientTransformation,
+    state: State,
+    training: Data,
+    validation: Data | None,
+    settings: Settings,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Result:
+    """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
+
+    Row i of the history is taken at the weights after i updates, on both splits, before update i + 1. The best weights are
+    those of the row with the largest validation |F| (training |F| where there is no validation set).
+
+    Args:
+        engine: how moments and gradients are aggregated; its loss is `loss_of(settings)`.
+        state: `first_state`, or the last state of another fit, which this one then continues: its
+            min_iterations and max_iterations count this fit's own iterations.
+        training, validation: as ``engine.place`` gives them; no validation set, if None.
+        report: called after every ``report_every`` iterations.
+
+    Raises:
+        Diverged: the loss, its gradient or validation |F| is not finite.
+
+    """
+    block = make_block(engine, optimiser, settings)
+    start = int(state.iteration)
+    end = start + settings.max_iterations
+    state = jax.device_put(jax.tree.map(_strong, state), engine.home)
+    if engine.fused:  # compiled before the clock starts; a state of other types would now be an error, not a second compilation
+        block = jax.jit(block).lower(state, training, validation, start, end).compile()
+    histories = []
+    while True:
+        before, began = int(state.iteration), time.perf_counter()
+        until = min(before + settings.report_every, end)
+        state, rows = jax.block_until_ready(block(state, training, validation, start, until))
+        done = int(state.iteration)
+        histories.append(np.asarray(rows)[: done - before])
+        report(
+            Progress(
+                iteration=done,
+                end=end,
+                history=histories[-1],
+                best_log_det_F=float(state.best.log_det_F),
+                best_iteration=int(state.best.iteration),
+                since_best=int(state.since_best),
+                seconds=time.perf_counter() - began,
+            )
+        )
+        if state.failed:
+            history = np.concatenate(histories)
+            raise Diverged(
+                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss {history[-1, 0, -1]:.6g}, "
+                f"ln|F| {', '.join(f'{value:.6g}' for value in history[-1, :, 0])}); "
+                "try a smaller learning_rate, a smaller strength, or fewer summaries",
+                history,
+            )
+        if done < until or done == end:
+            stopped = "patience" if done < end or state.since_best >= settings.patience else "max_iterations"
+            return Result(state, np.concatenate(histories), stopped)

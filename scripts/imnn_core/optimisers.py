@@ -1,0 +1,79 @@
+"""Optax's optimisers and schedules by name, with their arguments, from a configuration."""
+
+import functools
+import inspect
+import types
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from imnn_core.errors import InputError
+from imnn_core.names import nearest
+
+
+def _call(kind: str, function_name: str, arguments: dict) -> Any:
+    """optax.<function_name>(**arguments), or an InputError that says what is wrong with them."""
+    function = getattr(optax, function_name)
+    parameters = inspect.signature(function).parameters
+    for name in arguments:
+        if name not in parameters:
+            raise InputError(
+                f"{name}: {kind} {function_name!r} has no such argument{nearest(name, parameters)}; "
+                f"it takes {', '.join(parameters)}"
+            )
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise InputError(f"{name}: {kind} {function_name!r} needs this argument, found none")
+    try:
+        return function(**arguments)
+    except Exception as error:  # whatever optax raises, it raises for these arguments
+        raise InputError(f"{kind} {function_name!r} refuses its arguments: {error}") from None
+
+
+def build_schedules(value: Any) -> Any:
+    """The value, each mapping in it that has a key `schedule` replaced by that schedule of optax."""
+    if isinstance(value, list | tuple):
+        return [build_schedules(item) for item in value]
+    if not isinstance(value, dict) or "schedule" not in value:
+        return value
+    known = [name for name in dir(optax) if name.endswith(("_schedule", "_schedules")) or name == "exponential_decay"]
+    arguments = {name: build_schedules(item) for name, item in value.items() if name != "schedule"}
+    name = value["schedule"]
+    if name not in known:
+        raise InputError(f"schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}")
+    return _call("schedule", name, arguments)
+
+
+def _optimiser_names() -> list[str]:
+    """Optimisers, which take a learning rate, as against optax's transformations, losses and classes."""
+    functions = {name: f for name, f in vars(optax).items() if isinstance(f, types.FunctionType | functools.partial)}
+    takes_rate = [name for name, f in functions.items() if "learning_rate" in inspect.signature(f).parameters]
+    return [name for name in takes_rate if not name.startswith(("_", "scale_by_"))]
+
+
+def build(name: str, **arguments: Any) -> optax.GradientTransformation:
+    """One of optax's optimisers.
+
+    Args:
+        name: its name in optax.
+        **arguments: its own; a mapping with the key `schedule` stands for a schedule of optax with the
+            mapping's other keys as arguments.
+
+    Raises:
+        InputError: an unknown optimiser or argument, a missing or refused one, or an optimiser that
+            needs more than gradients (a line search, for instance).
+
+    """
+    if name not in _optimiser_names():
+        raise InputError(f"name: expected an optimiser of optax, found {name!r}{nearest(name, _optimiser_names())}")
+    optimiser = _call("optimiser", name, {key: build_schedules(value) for key, value in arguments.items()})
+
+    def one_step(weights):
+        return optimiser.update(weights, optimiser.init(weights), weights)
+
+    try:  # shapes only: no backend starts and nothing is computed
+        jax.eval_shape(one_step, {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)})
+    except Exception as error:
+        raise InputError(f"optimiser {name!r} cannot take a step with these arguments: {error}") from None
+    return optimiser

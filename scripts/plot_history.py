@@ -1,0 +1,32 @@
+"""The history of one fit as a figure of three panels."""
+
+import pandas as pd
+from imnn_core import files, plots
+from imnn_core.jobs import job
+
+
+def plot_history(path_to_history, path_to_information, paths_to_figure):
+    """Draw |F|, |C| and |C^-1|, penalty and coupling against iterations; one file per format."""
+    table = pd.read_csv(path_to_history)
+    information = files.read_json(path_to_information)
+    history = {name: table[name].to_numpy() for name in table.columns}
+    figure = plots.history_figure(
+        history,
+        [split for split in ("training", "validation") if f"{split}_det_F" in history],
+        analytic=information["det_F_analytic"],
+        kept_iteration=information["kept_iteration"],
+        title=f"{information['fit']}, seed {information['seed']}: "
+        f"|F| = {information['splits']['test']['det_F']:.1f} on the test set",
+    )
+    for path in paths_to_figure:
+        with files.replacing(path) as temporary:
+            plots.save(figure, temporary, kind=str(path).rsplit(".", 1)[-1])
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        plot_history(
+            path_to_history=snakemake.input.history,
+            path_to_information=snakemake.input.information,
+            paths_to_figure=snakemake.output,
+        )

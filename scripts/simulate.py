@@ -1,0 +1,26 @@
+"""Draw one split of one seed's simulations, with derivatives, and write them."""
+
+from imnn_core import devices, problems, simulations, storage
+from imnn_core.jobs import job, log
+
+
+def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d):
+    """Draw ``n_s`` simulations at theta_fid, ``n_d`` of them with derivatives by theta."""
+    devices.only_cpu()
+    problem = problems.build(**problem)
+    log.info("%s, seed %d, %s: %d simulations, %d derivatives", problem.name, seed, split, n_s, n_d)
+    pieces = simulations.draw(problem, simulations.stream(seed, split), n_s, n_d)
+    storage.write_simulations(path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split)
+    log.info("wrote %s", path_to_simulations)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        simulate(
+            path_to_simulations=snakemake.output.simulations,
+            problem=snakemake.params.problem,
+            seed=int(snakemake.wildcards.seed),
+            split=snakemake.wildcards.split,
+            n_s=snakemake.params.n_s,
+            n_d=snakemake.params.n_d,
+        )

@@ -1,0 +1,57 @@
+"""Strictness for every test, and the small pieces that many of them use."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the session.
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 --xla_llvm_disable_expensive_passes=true"
+_cache = tempfile.TemporaryDirectory(prefix="imnn-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import numpy as np
+import pytest
+from imnn_core import aggregate, networks
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Run the test in both precisions; jax computes in the one that is given."""
+    with jax.enable_x64(request.param == "float64"):
+        yield np.dtype(request.param)
+
+
+@pytest.fixture
+def float64():
+    with jax.enable_x64(True):
+        yield np.dtype("float64")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20180205)
+
+
+def random_simulations(rng, dtype, n_s=23, n_d=23, input_shape=(3,), n_params=2):
+    """Numbers in the shape of simulations, of no problem in particular."""
+    fiducial = rng.standard_normal((n_s, *input_shape)).astype(dtype)
+    derivative = rng.standard_normal((n_d, *input_shape, n_params)).astype(dtype)
+    return fiducial, derivative
+
+
+def small_network(n_summaries=2, seed=0, input_shape=(3,), activation="softplus"):
+    """A network that compiles quickly: (summarise, weights)."""
+    network = networks.mlp(n_summaries, hidden=(5,), activation=activation)
+    return aggregate.exact(network.apply), network.init(jax.random.key(seed), input_shape)
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The project's folder."""
+    return Path(__file__).parent.parent

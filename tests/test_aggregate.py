@@ -1,0 +1,128 @@
+"""The aggregated gradient against the direct one."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import random_simulations, small_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imnn_core import aggregate, fisher
+
+N_S = 13
+LOSS = partial(fisher.loss, strength=10.0, rate=fisher.rate(10.0, 0.1))
+
+
+def direct(summarise, fiducial, derivative):
+    """Weights -> loss of all simulations at once; jax differentiates it with no help of ours."""
+
+    def loss(weights):
+        m = fisher.moments(*summarise(weights, aggregate.Batch(jnp.asarray(fiducial), jnp.asarray(derivative))))
+        return LOSS(fisher.covariance(m), m.mean_derivative)
+
+    return loss
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, n_devices, tolerance):
+    data = engine.place(aggregate.chunks(*simulations, n_per_device, n_devices))
+    gradient = jax.jit(engine.gradient) if engine.fused else engine.gradient
+    m, loss, found = gradient(jax.device_put(weights, engine.home), data)
+    expected_loss, expected = jax.jit(jax.value_and_grad(direct(summarise, *simulations)))(weights)
+    assert float(m.n_s) == len(simulations[0])
+    assert float(m.n_d) == len(simulations[1])
+    assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
+    scale = np.abs(flat(expected)).max()
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=tolerance, atol=tolerance * scale)
+
+
+def tolerance_of(dtype):
+    return 1e-5 if dtype == np.float32 else 1e-12
+
+
+@pytest.mark.parametrize("n_per_device", [*range(1, N_S + 1), 100])
+def test_every_n_per_device(dtype, rng, n_per_device):
+    """Oracle: jax.grad of the whole loss; 1e-12 of the largest component in float64, 1e-5 in float32."""
+    summarise, weights = small_network()
+    engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:1])
+    simulations = random_simulations(rng, dtype, N_S, N_S)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 1, tolerance_of(dtype))
+
+
+@pytest.mark.parametrize(
+    ("on_host", "n_devices", "n_d"),
+    [(False, 1, 1), (False, 1, 12), (False, 1, 13), (False, 2, 5), (False, 8, 5), (False, 8, 13), (True, 1, 13), (True, 3, 5)],
+)
+def test_devices_and_fewer_derivatives(dtype, rng, n_devices, n_d, on_host):
+    """Oracle: as above. Aggregated in one program, and on a host that is none of the devices' own."""
+    summarise, weights = small_network()
+    if on_host:
+        engine = aggregate.on_host(summarise, LOSS, jax.devices()[-n_devices:], jax.devices()[0])
+    else:
+        engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:n_devices])
+    simulations = random_simulations(rng, dtype, N_S, n_d)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 4, n_devices, tolerance_of(dtype))
+
+
+@given(
+    n_s=st.integers(6, 40),
+    share=st.floats(0.01, 1),
+    n_per_device=st.integers(1, 50),
+    n_params=st.integers(1, 3),
+    extra=st.integers(0, 2),
+    input_shape=st.sampled_from([(1,), (4,), (2, 3)]),
+)
+@settings(max_examples=6, deadline=None)
+def test_any_sizes(n_s, share, n_per_device, n_params, extra, input_shape):
+    """Oracle: as above, on sizes that nobody chose."""
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(n_s)
+        summarise, weights = small_network(n_params + extra, input_shape=input_shape)
+        simulations = random_simulations(
+            rng, np.float64, max(n_s, n_params + extra + 3), max(1, int(share * n_s)), input_shape, n_params
+        )
+        value, gradient = jax.jit(jax.value_and_grad(direct(summarise, *simulations)))(weights)
+        if not np.isfinite(value) or np.abs(flat(gradient)).max() > 1e6:  # a nearly singular C: rounding has no bound
+            return
+        engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:2])
+        assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 2, 1e-9)
+
+
+def test_the_average_of_chunk_gradients_is_another_thing(float64, rng):
+    """The trap that the two passes avoid: were it the same, they would not be needed."""
+    summarise, weights = small_network()
+    fiducial, derivative = random_simulations(rng, float64, n_s=40, n_d=40)
+    expected = flat(jax.jit(jax.grad(direct(summarise, fiducial, derivative)))(weights))
+    parts = [slice(start, start + 10) for start in range(0, 40, 10)]
+    average = np.mean([flat(jax.grad(direct(summarise, fiducial[part], derivative[part]))(weights)) for part in parts], axis=0)
+    assert np.linalg.norm(average - expected) > 0.1 * np.linalg.norm(expected)
+
+
+def test_derivatives_are_pushed_through_the_network(float64, rng):
+    """Oracle: central differences of x along each parameter's derivative of d, accurate to h^2."""
+    summarise, weights = small_network()
+    fiducial, derivative = map(jnp.asarray, random_simulations(rng, float64, n_s=4, n_d=3))
+    x, dx_dtheta = summarise(weights, aggregate.Batch(fiducial, derivative))
+    h, nothing = 1e-5, derivative[:0]
+    for p in range(derivative.shape[-1]):
+        plus, minus = (
+            summarise(weights, aggregate.Batch(fiducial[:3] + s * h * derivative[..., p], nothing))[0] for s in (1, -1)
+        )
+        np.testing.assert_allclose(dx_dtheta[..., p], (plus - minus) / (2 * h), atol=1e-8)
+    np.testing.assert_allclose(x, summarise(weights, aggregate.Batch(fiducial, nothing))[0], rtol=1e-14)
+
+
+def test_chunks_hold_every_simulation_once(rng):
+    fiducial, derivative = random_simulations(rng, np.float32, n_s=23, n_d=11)
+    data = aggregate.chunks(fiducial, derivative, 4, 2)
+    for part in data:
+        assert part.present_x.shape[1] <= 4
+        assert len(part.present_x) % 2 == 0
+    found = np.concatenate([part.batch.fiducial[part.present_x == 1] for part in data])
+    np.testing.assert_array_equal(found, fiducial)
+    np.testing.assert_array_equal(data[0].batch.derivative[data[0].present_d == 1], derivative)

@@ -1,0 +1,185 @@
+"""Faults in the config: each a line that names the key, what was expected and what was found."""
+
+import copy
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from imnn_core import fisher, optimisers
+from imnn_core.config import Config, Recipe, read_config
+from imnn_core.errors import InputError
+
+
+def faults_of(**values):
+    with pytest.raises(InputError) as caught:
+        read_config(values)
+    return str(caught.value).splitlines()
+
+
+def recipe(**values):
+    return {"mlp": values}
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"n_sims": 5}, "n_sims: unknown key (nearest: n_s)"),
+        ({"n_S": 5}, "n_S: unknown key (nearest: n_s"),
+        ({"fits": recipe(pateince=5)}, "fits.mlp.pateince: unknown key (nearest: patience"),
+        ({"fits": recipe(network={"widths": [3]})}, "fits.mlp.network.widths: unknown key"),
+        ({"n_s": "many"}, "n_s: expected a valid integer, unable to parse string as an integer, found 'many'"),
+        ({"n_s": 10.5}, "n_s: expected a valid integer, got a number with a fractional part, found 10.5"),
+        ({"n_s": True}, "n_s: expected a number, found True"),
+        ({"n_s": None}, "n_s: expected a valid integer, found None"),
+        ({"n_s": -1000}, "n_s: expected greater than or equal to 1, found -1000"),
+        ({"n_s": 0}, "n_s: expected greater than or equal to 1, found 0"),
+        ({"n_test": 0}, "n_test: expected greater than or equal to 1, found 0"),
+        ({"n_s": 100, "n_d": 101}, "n_d: expected at most n_s = 100, found 101"),
+        ({"n_s": 4, "n_d": 4}, "n_s: expected more than n_summaries + 2 = 4 (of fits.mlp), found 4"),
+        ({"n_test": 4}, "n_test: expected more than n_summaries + 2 = 4 (of fits.mlp), found 4"),
+        ({"fits": recipe(n_summaries=1)}, "fits.mlp.n_summaries: expected at least n_params = 2, found 1"),
+        ({"fits": recipe(closeness=0.2)}, "fits.mlp: expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1"),
+        ({"fits": recipe(strength=-1)}, "fits.mlp.strength: expected greater than 0, found -1"),
+        ({"theta_fid": [0, 0]}, "theta_fid: expected Sigma > 0, found 0"),
+        ({"theta_fid": [0, -1.5]}, "theta_fid: expected Sigma > 0, found -1.5"),
+        ({"theta_fid": [0, 1, 2]}, "theta_fid: expected 2 numbers (mu, Sigma), found 3"),
+        ({"theta_fid": [0, float("inf")]}, "theta_fid.1: expected a finite number, found inf"),
+        ({"input_shape": [10, 0]}, "input_shape.1: expected greater than or equal to 1, found 0"),
+        ({"input_shape": []}, "input_shape: List should have at least 1 item"),
+        ({"fits": recipe(network={"activation": "leaky_rellu"})}, "fits.mlp.network.activation: expected 'celu', "),
+        ({"fits": recipe(network={"hidden": [128, -1]})}, "fits.mlp.network.hidden.1: expected greater than or equal to 1, found -1"),
+        ({"seeds": [1, 2, 1]}, "seeds: expected each seed once, found 1 more than once"),
+        ({"seeds": [2**32]}, "seeds.0: expected less than 4294967296, found 4294967296"),
+        ({"seeds": [-1]}, "seeds.0: expected greater than or equal to 0, found -1"),
+        ({"seeds": []}, "seeds: List should have at least 1 item"),
+        ({"fits": {}}, "fits: Dictionary should have at least 1 item"),
+        ({"fits": recipe(n_per_device=0)}, "fits.mlp.n_per_device: expected greater than or equal to 1, found 0"),
+        ({"fits": recipe(devices="tpu")}, "fits.mlp.devices: expected 'auto', 'cpu' or 'gpu', found 'tpu'"),
+        ({"fits": recipe(continue_from="mpl")}, "fits.mlp.continue_from: expected one of the fits mlp, found 'mpl' (nearest: mlp)"),
+        ({"fits": recipe(continue_from="mlp")}, "fits.mlp.continue_from: expected a chain of fits with a beginning, found the circle"),
+        ({"run": "../elsewhere"}, "run: expected a name of letters, digits"),
+        ({"fits": {"a/b": {}}}, "fits.a/b: expected a name of letters, digits"),
+        ({"fits": 5}, "fits: expected a valid dictionary, found 5"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_one_line(values, line):
+    lines = faults_of(**values)
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+
+
+def test_the_nearest_activation_is_offered():
+    assert "(nearest: leaky_relu" in faults_of(fits=recipe(network={"activation": "leaky_rellu"}))[0]
+
+
+def test_all_faults_at_once():
+    assert faults_of(n_s=-1, seeds=["x"], fits=recipe(patience=0, strenght=3)) == [
+        "seeds.0: expected a valid integer, unable to parse string as an integer, found 'x'",
+        "n_s: expected greater than or equal to 1, found -1",
+        "fits.mlp.patience: expected greater than or equal to 1, found 0",
+        "fits.mlp.strenght: unknown key (nearest: strength)",
+    ]
+
+
+def test_longer_circles():
+    fits = {"a": {"continue_from": "c"}, "b": {"continue_from": "a"}, "c": {"continue_from": "b"}}
+    assert "found the circle a -> c -> b -> a" in faults_of(fits=fits)[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"network": {"hidden": [3]}}, "fits.b.network: expected the same as in 'a'"),
+        ({"n_summaries": 3}, "fits.b.n_summaries: expected the same as in 'a'"),
+        ({"validation": False}, "fits.b.validation: expected the same as in 'a'"),
+        ({"optimiser": {"name": "sgd"}}, "fits.b.optimiser.name: expected 'adam' as in 'a'"),
+    ],
+)
+def test_a_continued_fit_must_fit_its_beginning(changed, line):
+    assert faults_of(fits={"a": {}, "b": {"continue_from": "a"} | changed})[0].startswith(line)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    text = "{fits: {a: {strength: 1e1, optimiser: {learning_rate: 1e-3, b1: 9e-1}}}}"
+    found = read_config(yaml.safe_load(text)).fits["a"]
+    assert (found.strength, found.optimiser.learning_rate, found.optimiser.b1) == (10.0, 1e-3, 0.9)
+
+
+def test_equal_settings_are_equal_values_whatever_way_they_are_written():
+    """Else Snakemake would run again for 10 in place of 10.0."""
+    one = read_config({"theta_fid": [0, 1], "fits": {"a": {"strength": 10, "network": {"hidden": [5], "kind": "mlp"}}}})
+    other = read_config({"fits": {"a": {"network": {"kind": "mlp", "hidden": [5]}, "strength": 10.0}}, "theta_fid": [0.0, 1.0]})
+    assert repr(one.model_dump()) == repr(other.model_dump())
+
+
+def test_the_default_config_is_the_default_of_every_key(root):
+    written = yaml.safe_load((root / "config/config.yaml").read_text())
+    assert read_config(written) == Config()
+    assert set(written) == set(Config.model_fields)
+    assert set(written["fits"]["mlp"]) == set(Recipe.model_fields)
+
+
+def test_the_defaults_are_the_run_of_the_design():
+    """Oracle: the example's settings, written out here once more."""
+    config, mlp = Config(), Config().fits["mlp"]
+    assert (config.n_s, config.n_d, config.theta_fid, config.input_shape, config.seeds) == (1000, 1000, [0, 1], [10], [1, 2, 3])
+    assert (mlp.n_summaries, mlp.network.hidden, mlp.network.activation) == (2, [128, 128, 128], "leaky_relu")
+    assert (mlp.optimiser.name, mlp.optimiser.learning_rate) == ("adam", 1e-3)
+    assert (mlp.strength, mlp.closeness, mlp.n_per_device) == (10, 0.1, 100)
+    assert (mlp.patience, mlp.min_iterations, mlp.max_iterations, mlp.validation, mlp.weights) == (10, 100, 1000, True, "best")
+
+
+@given(strength=st.floats(0.1, 50), closeness=st.floats(0.01, 2))
+def test_the_config_accepts_the_couplings_that_have_a_positive_rate(strength, closeness):
+    """Oracle: fisher.rate, which raises where alpha <= 0."""
+    try:
+        positive = fisher.rate(strength, closeness) > 0
+    except ValueError:
+        positive = False
+    try:
+        read_config({"fits": {"a": {"strength": strength, "closeness": closeness}}})
+        accepted = True
+    except InputError:
+        accepted = False
+    assert accepted == positive
+
+
+def test_every_key_is_described_in_the_readme(root):
+    """config/README.md is made from the models by scripts/document_config.py."""
+    from document_config import document
+
+    assert (root / "config/README.md").read_text() == document()
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"name": "adm"}, r"name: expected an optimiser of optax, found 'adm' \(nearest: .*adam"),
+        ({"name": "scale_by_adam"}, "name: expected an optimiser of optax, found 'scale_by_adam'"),
+        ({"beta1": 0.9}, r"beta1: optimiser 'adam' has no such argument; it takes learning_rate, b1"),
+        ({"learning_rate": "fast"}, "optimiser 'adam' cannot take a step with these arguments"),
+        ({"learning_rate": {"schedule": "cosine", "init_value": 1}}, r"schedule: expected a schedule of optax, found 'cosine' \(nea"),
+        ({"learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 1}}, "decay_steps: schedule 'cosine_decay_schedule' needs"),
+        ({"learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 1, "decay_steps": -1}}, "refuses its arguments: .*positive"),
+        ({"name": "lbfgs"}, "optimiser 'lbfgs' cannot take a step"),
+    ],
+)  # fmt: skip
+def test_faults_of_an_optimiser(values, fault):
+    optimiser = read_config({"fits": recipe(optimiser=copy.deepcopy(values))}).fits["mlp"].optimiser
+    with pytest.raises(InputError, match=fault):
+        optimisers.build(**optimiser.model_dump())
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "adabelief", "nadam", "lamb", "noisy_sgd"])
+def test_optimisers_by_name(name):
+    extra = {"key": 0} if name == "noisy_sgd" else {}
+    optimisers.build(name, learning_rate=1e-3, **extra)
+
+
+def test_a_schedule_of_schedules():
+    """Oracle: by hand, 0.1 falling to 0.05 at step 10, then 0.01."""
+    linear = {"schedule": "linear_schedule", "init_value": 0.1, "end_value": 0.0, "transition_steps": 20}
+    constant = {"schedule": "constant_schedule", "value": 0.01}
+    joined = optimisers.build_schedules({"schedule": "join_schedules", "schedules": [linear, constant], "boundaries": [11]})
+    assert [float(joined(step)) for step in (0, 10, 11)] == pytest.approx([0.1, 0.05, 0.01])

@@ -1,0 +1,152 @@
+"""Moments, F, penalty, coupling and errors, each against an oracle that shares none of their code."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imnn_core import aggregate, fisher, problems, simulations
+
+
+def merged(x, dx, cuts):
+    """Moments over the pieces between the cuts."""
+    pieces = zip(np.split(x, cuts), np.split(dx, [min(c, len(dx)) for c in cuts]), strict=True)
+    total = None
+    for piece in pieces:
+        m = fisher.moments(*map(jnp.asarray, piece))
+        total = m if total is None else fisher.merge(total, m)
+    return total
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [10, 20, 21, 500], list(range(100, 1000, 100))])
+def test_moments_of_data_far_from_zero_equal_two_passes_in_numpy_float64(dtype, rng, cuts):
+    """Oracle: numpy's two-pass covariance in float64. Mean 1e4 times the spread: sum x x^T - n mu mu^T fails in float32."""
+    x = (1e4 + rng.standard_normal((1000, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0.2], [0, 0, 1]])).astype(dtype)
+    dx = (rng.standard_normal((700, 3, 2)) + 5).astype(dtype)
+    m = merged(x, dx, cuts)
+    loose = dtype == np.float32
+    assert (m.n_s, m.n_d) == (1000, 700)
+    np.testing.assert_allclose(m.mean, x.astype(np.float64).mean(0), rtol=2e-7 if loose else 1e-14)  # 2 ulp
+    covariance = np.cov(x.astype(np.float64), rowvar=False)
+    # float32 holds 1e4 + 1 to 1e-3 of the spread; cancellation would give errors of order 1 and more.
+    np.testing.assert_allclose(fisher.covariance(m), covariance, atol=2e-3 if loose else 1e-8)
+    np.testing.assert_allclose(m.mean_derivative, dx.astype(np.float64).mean(0), rtol=1e-5 if loose else 1e-13)
+
+
+def test_filling_does_not_count(dtype, rng):
+    """Oracle: the same moments of the rows that count alone."""
+    x, dx = rng.standard_normal((9, 2)).astype(dtype), rng.standard_normal((9, 2, 3)).astype(dtype)
+    present_x, present_d = np.arange(9) < 7, np.arange(9) < 4
+    with_filling = fisher.moments(x, dx, present_x.astype(dtype), present_d.astype(dtype))
+    without = fisher.moments(jnp.asarray(x[:7]), jnp.asarray(dx[:4]))
+    for one, other in zip(with_filling, without, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_an_empty_chunk_changes_nothing(float64, rng):
+    x, dx = jnp.asarray(rng.standard_normal((5, 2))), jnp.asarray(rng.standard_normal((5, 2, 2)))
+    m = fisher.moments(x, dx)
+    nothing = fisher.moments(x, dx, jnp.zeros(5), jnp.zeros(5))
+    for a, b in ((m, nothing), (nothing, m)):
+        for one, other in zip(fisher.merge(a, b), m, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-14)
+
+
+@given(seed=st.integers(0, 2**31), n_summaries=st.integers(2, 5), n_params=st.integers(1, 3))
+@settings(max_examples=10, deadline=None)
+def test_F_does_not_change_under_an_affine_map(seed, n_summaries, n_params):
+    """Oracle: the invariance of F under x -> A x + b, A invertible; to 1e-12 in float64 at a condition number of at most 4."""
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        x, dx = rng.standard_normal((50, n_summaries)), rng.standard_normal((50, n_summaries, n_params))
+        q, _ = np.linalg.qr(rng.standard_normal((n_summaries, n_summaries)))
+        A = q * rng.uniform(0.5, 2, n_summaries)
+        F_of = jax.jit(lambda x, dx: fisher.statistics(fisher.moments(x, dx)).F)
+        F = F_of(x, dx)
+        mapped = F_of(x @ A.T + rng.standard_normal(n_summaries), np.einsum("ab,nbp->nap", A, dx))
+        np.testing.assert_allclose(mapped, F, rtol=1e-12, atol=1e-12 * np.abs(F).max())
+
+
+def test_F_by_hand(dtype):
+    """Oracle: by hand, C = diag(4, 1) and dmu/dtheta = ((2, 0), (1, 3)) give F = ((2, 3), (3, 9))."""
+    C, D = jnp.asarray([[4.0, 0.0], [0.0, 1.0]]), jnp.asarray([[2.0, 0.0], [1.0, 3.0]])
+    np.testing.assert_allclose(fisher.information(C, D), [[2, 3], [3, 9]], rtol=1e-6)
+
+
+def test_penalty_by_hand(dtype):
+    """Oracle: by hand, C = diag(4, 1): |C - 1| = 3, |C^-1 - 1| = 3/4. And at C = 1 it is 0, with a finite gradient."""
+    assert fisher.penalty(jnp.diag(jnp.asarray([4.0, 1.0]))) == pytest.approx(3.75, rel=1e-6)
+    value, gradient = jax.value_and_grad(fisher.penalty)(jnp.eye(2))
+    assert value == 0
+    assert np.isfinite(gradient).all()
+
+
+@given(strength=st.floats(0.5, 50), closeness=st.floats(0.01, 0.9))
+@settings(deadline=None)
+def test_coupling_at_the_closeness(strength, closeness):
+    """Oracle: what the rate is defined by, r(epsilon) = lambda / (lambda + epsilon / (1 + epsilon))."""
+    with jax.enable_x64(True):
+        try:
+            rate = fisher.rate(strength, closeness)
+        except ValueError:
+            return
+        assert rate > 0
+        r = fisher.coupling(jnp.asarray(closeness), strength, rate)
+        assert float(r) == pytest.approx(strength / (strength + closeness / (1 + closeness)), rel=1e-9)
+
+
+@pytest.mark.parametrize(("strength", "closeness"), [(10, 0.2), (0.5, 0.1), (11, 0.1)])
+def test_a_coupling_that_cannot_switch_off_is_refused(strength, closeness):
+    with pytest.raises(ValueError, match="no positive rate"):
+        fisher.rate(strength, closeness)
+
+
+def test_loss_by_hand(float64):
+    """Oracle: by hand, from the numbers of the tests above and the definition of the coupling."""
+    C, D = jnp.asarray([[4.0, 0.0], [0.0, 1.0]]), jnp.asarray([[2.0, 0.0], [1.0, 3.0]])
+    rate = 2.0
+    r = 10 * 3.75 / (3.75 + np.exp(-rate * 3.75))
+    assert float(fisher.loss(C, D, 10.0, rate)) == pytest.approx(-np.log(9) + r * 3.75, rel=1e-12)
+
+
+def test_ln_det_of_what_is_no_information_is_nan():
+    assert np.isnan(fisher.log_det(jnp.diag(jnp.asarray([1.0, -1.0]))))
+    assert np.isnan(fisher.log_det(jnp.zeros((2, 2))))
+
+
+@functools.cache
+def score_moments(n_sets, n_groups, per_group):
+    """Moments of the score of the Gaussian problem, (n_sets, n_groups), each of per_group simulations of its own."""
+    problem = problems.gaussian()
+    theta = jnp.asarray(problem.theta_fid, dtype=jnp.float32)
+    summarise = jax.jit(aggregate.exact(lambda _, d: jax.grad(problem.log_likelihood)(theta, d)))
+    n = n_sets * n_groups * per_group
+    pieces = simulations.draw(problem, simulations.stream(0, "test"), n, n)
+    x, dx = map(np.concatenate, zip(*(summarise(None, aggregate.Batch(*piece)) for piece in pieces), strict=True))
+    shape = (n_sets, n_groups, per_group)
+    return jax.jit(jax.vmap(jax.vmap(fisher.moments)))(x.reshape(*shape, 2), dx.reshape(*shape, 2, 2))
+
+
+def det_F(m):
+    return jnp.linalg.det(fisher.statistics(m).F)
+
+
+def test_F_of_the_score_is_the_analytic_one():
+    """Oracle: the score is sufficient, so that its F is the analytic diag(10, 5), |F| = 50."""
+    groups = jax.tree.map(lambda leaf: leaf[0], score_moments(n_sets=1, n_groups=50, per_group=1000))
+    F = fisher.statistics(fisher.merge_all(groups)).F
+    error = fisher.jackknife(groups, lambda m: fisher.statistics(m).F)
+    assert np.all(np.abs(F - np.diag([10, 5])) < 3.5 * error)
+    det_error = fisher.jackknife(groups, det_F)
+    assert abs(det_F(fisher.merge_all(groups)) - 50) < 3.5 * det_error < 2
+
+
+def test_the_jackknife_error_is_the_scatter_over_independent_sets():
+    """Oracle: the standard deviation of |F| over 200 independent sets, known to 5 % itself."""
+    sets = score_moments(n_sets=200, n_groups=20, per_group=20)
+    values = jax.jit(jax.vmap(lambda groups: det_F(fisher.merge_all(groups))))(sets)
+    errors = jax.jit(jax.vmap(lambda groups: fisher.jackknife(groups, det_F)))(sets)
+    assert float(jnp.mean(errors) / jnp.std(values, ddof=1)) == pytest.approx(1, abs=0.15)

@@ -1,0 +1,174 @@
+"""The loop: stopping, best weights, blocks, continuing, diverging."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from conftest import random_simulations, small_network
+from imnn_core import aggregate, fisher
+from imnn_core import fit as fitting
+from imnn_core.fisher import Moments
+
+SETTINGS = fitting.Settings(10.0, fisher.rate(10.0, 0.1), 10, 20, 60, 7)
+
+
+def engine_of(summarise, settings=SETTINGS, n_devices=1):
+    loss = fitting.loss_of(settings)
+    return aggregate.on_devices(summarise, loss, jax.devices()[:n_devices])
+
+
+def small_fit(rng, settings=SETTINGS, *, state=None, engine=None, with_validation=True, learning_rate=3e-3):
+    """A fit of the small network to random numbers; (result, engine, training, validation)."""
+    summarise, weights = small_network()
+    engine = engine or engine_of(summarise, settings)
+    training, validation = (engine.place(aggregate.chunks(*random_simulations(rng, np.float32, 40, 40), 13)) for _ in range(2))
+    optimiser = optax.adam(learning_rate)
+    state = state or fitting.first_state(weights, optimiser)
+    result = fitting.fit(engine, optimiser, state, training, validation if with_validation else None, settings)
+    return result, engine, training, validation
+
+
+def scripted_engine(det_F):
+    """An engine whose |F| after i updates is det_F[i]: its weight counts the updates."""
+    table = jnp.log(jnp.asarray(det_F, jnp.float32))
+
+    def moments(weights, data):
+        log_det_F = table[weights.astype(jnp.int32)[0]]
+        D = jnp.diag(jnp.stack([jnp.exp(log_det_F / 2), jnp.float32(1)]))
+        return Moments(jnp.float32(11), jnp.float32(11), jnp.zeros(2), 10 * jnp.eye(2), D)
+
+    def gradient(weights, data):
+        return moments(weights, data), -table[0], -jnp.ones(1)
+
+    device = jax.devices()[0]
+    return aggregate.Engine(gradient, moments, lambda data: data, jax.sharding.SingleDeviceSharding(device), fused=True)
+
+
+def scripted_fit(det_F, **settings):
+    optimiser = optax.sgd(1.0)
+    state = fitting.first_state(jnp.zeros(1), optimiser)
+    settings = SETTINGS._replace(**settings)
+    return fitting.fit(scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings)
+
+
+@pytest.mark.parametrize("report_every", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("det_F", "settings", "iterations", "best", "stopped"),
+    [
+        # rises up to row 4, then falls: rows 5, 6, 7 are the three without a rise
+        ([1, 2, 3, 4, 5, 4, 4, 4, 9], {"patience": 3, "min_iterations": 0}, 8, 4, "patience"),
+        # a rise in time starts the count anew
+        ([1, 2, 1, 1, 3, 1, 1, 1, 9], {"patience": 3, "min_iterations": 0}, 8, 4, "patience"),
+        # the same value again is no rise
+        ([2, 2, 2, 2, 2], {"patience": 2, "min_iterations": 0}, 3, 0, "patience"),
+        # never before min_iterations, and with what was found until then
+        ([1, 5, 1, 1, 1, 1, 6, 1, 1, 1], {"patience": 2, "min_iterations": 6}, 6, 1, "patience"),
+        ([1, 5, 1, 1, 1, 1, 6, 1, 1, 1], {"patience": 2, "min_iterations": 7}, 9, 6, "patience"),
+        # and at max_iterations whatever happens
+        ([1, 2, 3, 4, 5, 6, 7, 8], {"patience": 3, "min_iterations": 0, "max_iterations": 5}, 5, 4, "max_iterations"),
+        # out of both at once: patience had run out
+        ([5, 1, 1, 1, 1, 1], {"patience": 3, "min_iterations": 0, "max_iterations": 4}, 4, 0, "patience"),
+    ],
+)
+def test_where_a_fit_stops(det_F, settings, iterations, best, stopped, report_every):
+    """Oracle: histories written by hand, with the iteration at which each must stop."""
+    result = scripted_fit(det_F, report_every=report_every, **settings)
+    assert len(result.history) == iterations
+    assert int(result.state.iteration) == iterations
+    assert int(result.state.best.iteration) == best
+    assert float(result.state.best.weights[0]) == best  # the weight counts updates: best weights and iteration are of one row
+    assert float(result.state.weights[0]) == iterations
+    assert result.stopped == stopped
+    np.testing.assert_allclose(np.exp(result.history[:, 0, 0]), ([*det_F, *[0.5] * 200])[:iterations], rtol=1e-6)
+
+
+def test_the_best_weights_give_the_best_statistic_of_the_history(rng):
+    """Oracle: one more iteration of the same program from the best weights records the same row, bit for bit."""
+    result, engine, training, validation = small_fit(rng)
+    best = result.state.best
+    assert float(best.log_det_F) == result.history[:, 1, 0].max()
+    optimiser = optax.adam(3e-3)
+    again = fitting.fit(
+        engine,
+        optimiser,
+        fitting.first_state(best.weights, optimiser),
+        training,
+        validation,
+        SETTINGS._replace(max_iterations=1),
+    )
+    np.testing.assert_array_equal(again.history[0], result.history[int(best.iteration)])
+    # and by the function that the scripts evaluate with, which is another program
+    F = fisher.statistics(jax.jit(engine.moments)(best.weights, validation)).F
+    assert float(jnp.linalg.slogdet(F)[1]) == pytest.approx(float(best.log_det_F), rel=1e-4)
+
+
+def assert_same(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_blocks_do_not_touch_the_numbers():
+    """Bit for bit: report_every is for the reader."""
+    results = [small_fit(np.random.default_rng(1), SETTINGS._replace(report_every=n))[0] for n in (1, 7, 60)]
+    for result in results[1:]:
+        assert_same(result, results[0])
+
+
+def test_continuing_is_the_same_as_not_having_stopped():
+    """Bit for bit, 30 + 20 iterations against 50: weights, optimiser state, best weights, counters, history."""
+    settings = SETTINGS._replace(patience=100, min_iterations=0)
+    whole = small_fit(np.random.default_rng(1), settings._replace(max_iterations=50))[0]
+    first = small_fit(np.random.default_rng(1), settings._replace(max_iterations=30))[0]
+    second = small_fit(np.random.default_rng(1), settings._replace(max_iterations=20), state=first.state)[0]
+    assert_same(second.state, whole.state)
+    np.testing.assert_array_equal(np.concatenate([first.history, second.history]), whole.history)
+
+
+def test_aggregating_on_the_host_gives_the_same_fit(rng):
+    """Oracle: the fused engine's history, to float32's rounding over 60 iterations."""
+    fused = small_fit(np.random.default_rng(1))[0]
+    summarise, _ = small_network()
+    engine = aggregate.on_host(summarise, fitting.loss_of(SETTINGS), jax.devices()[1:3], jax.devices()[0])
+    on_host = small_fit(np.random.default_rng(1), engine=engine)[0]
+    assert on_host.stopped == fused.stopped
+    np.testing.assert_allclose(on_host.history, fused.history, rtol=2e-3, atol=2e-3)
+
+
+def test_without_a_validation_set_the_training_set_decides(rng):
+    result = small_fit(rng, with_validation=False)[0]
+    assert result.history.shape == (60, 1, len(fitting.QUANTITIES))
+    assert float(result.state.best.log_det_F) == result.history[:, 0, 0].max()
+
+
+def test_the_history_is_of_the_weights_before_the_update(rng):
+    """Oracle: the row of the initial weights computed on its own, from numpy's covariance in float64."""
+    result, _, _, _ = small_fit(np.random.default_rng(5), SETTINGS._replace(max_iterations=2))
+    summarise, weights = small_network()
+    fiducial, derivative = random_simulations(np.random.default_rng(5), np.float32, 40, 40)
+    x, dx = (np.asarray(a, np.float64) for a in summarise(weights, aggregate.Batch(fiducial, derivative)))
+    C, D = np.cov(x, rowvar=False), dx.mean(0)
+    one = np.eye(2)
+    penalty = np.linalg.norm(C - one) + np.linalg.norm(np.linalg.inv(C) - one)
+    r = 10 * penalty / (penalty + np.exp(-SETTINGS.rate * penalty))
+    log_det_F = np.linalg.slogdet(D.T @ np.linalg.inv(C) @ D)[1]
+    expected = [log_det_F, np.linalg.slogdet(C)[1], penalty, r, r * penalty - log_det_F]
+    np.testing.assert_allclose(result.history[0, 0], expected, rtol=1e-3)
+
+
+def test_a_fit_that_diverges_says_where_and_keeps_its_history(rng):
+    with pytest.raises(fitting.Diverged, match=r"not finite at iteration \d+ .* smaller learning_rate") as caught:
+        small_fit(rng, learning_rate=1e18)
+    assert 1 <= len(caught.value.history) < 60
+    assert np.isfinite(caught.value.history[0]).all()
+
+
+def test_progress_is_reported_after_each_block(rng):
+    seen = []
+    summarise, weights = small_network()
+    engine = engine_of(summarise)
+    training = engine.place(aggregate.chunks(*random_simulations(rng, np.float32, 40, 40), 13))
+    optimiser = optax.adam(1e-3)
+    settings = SETTINGS._replace(max_iterations=17, report_every=7)
+    result = fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser), training, None, settings, seen.append)
+    assert [(p.iteration, p.end) for p in seen] == [(7, 17), (14, 17), (17, 17)]
+    np.testing.assert_array_equal(np.concatenate([p.history for p in seen]), result.history)

@@ -1,0 +1,127 @@
+"""The house: who imports whom, one list of dependencies, one test command, style."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+CORE = "scripts/imnn_core"
+JAX = {"jax", "jaxlib", "optax"}
+
+
+def imports_of(path):
+    """Top-level packages and modules of the core that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module
+            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "imnn_core" else {module}
+            names.add(module.split(".")[0])
+    return names
+
+
+def test_who_imports_whom(root):
+    """Scripts -> core -> jax, optax, h5py, matplotlib; and each module of the core only what it knows of."""
+    found = {path.stem: imports_of(path) for path in (root / CORE).glob("*.py")}
+    scripts = {path.stem for path in (root / "scripts").glob("*.py")}
+    for module, names in found.items():
+        assert not names & ({"snakemake", "pandas", "yaml", "jinja2"} | scripts), module
+        assert ("h5py" in names) == (module == "storage"), module
+        assert ("matplotlib" in names) == (module == "plots"), module
+        assert ("pydantic" in names) == (module == "config"), module
+    for module in ("__init__", "config", "digest", "errors", "files", "names", "plots"):
+        assert not found[module] & JAX, module
+    for module in ("fisher", "networks", "aggregate", "fit"):
+        known = {"jax", "numpy", "optax", "math", "functools", "collections", "typing", "time", "imnn_core"}
+        core = {"fisher", "aggregate", "errors"}
+        assert found[module] <= known | {f"imnn_core.{name}" for name in core} | {"collections.abc", "jax.sharding"} | {
+            "jax.numpy"
+        }
+
+
+def test_parsing_the_snakefile_needs_no_jax(root):
+    code = "import sys, imnn_core.config, imnn_core.digest; sys.exit('jax' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", check=True)
+
+
+def requirements(lines):
+    parsed = [Requirement(line) for line in lines]
+    return {requirement.name.lower(): requirement.specifier for requirement in parsed}
+
+
+def locked(path):
+    """Versions per package in a lock, and its lines."""
+    text = path.read_text()
+    versions = {}
+    for name, version in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[a-z0-9,]+\])?==([^ ;\\]+)", text, flags=re.M):
+        versions.setdefault(name.lower().replace("_", "-"), []).append(version)
+    return versions, text
+
+
+def test_the_three_lists_of_dependencies_are_equal(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    direct = requirements(project["project"]["dependencies"])
+    conda = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
+    renamed = {"snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib"}
+    in_conda = {renamed.get(name, name): specifier for name, specifier in requirements(conda).items()}
+    assert str(in_conda.pop("python")) == project["project"]["requires-python"]
+    assert in_conda == direct
+
+    versions, text = locked(root / "requirements.txt")
+    for name, specifier in direct.items():
+        assert versions[name], name
+        assert all(specifier.contains(version) for version in versions[name]), name
+    for_tests, text_for_tests = locked(root / "requirements-dev.txt")
+    assert versions.items() <= for_tests.items()
+    assert requirements(project["dependency-groups"]["dev"]).keys() <= for_tests.keys()
+    for lock in (text, text_for_tests):
+        assert "://" not in lock
+        assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z0-9])", lock) if "==" in block.split("\n")[0])
+
+
+def test_ci_runs_the_command_of_the_readme(root):
+    readme, ci = (root / "README.md").read_text(), (root / ".ci/run").read_text()
+    (command,) = [line for line in readme.splitlines() if line.startswith("python3 -m venv") and "pytest" in line]
+    assert command in ci.splitlines()
+
+
+def test_the_readme_has_its_two_commands(root):
+    lines = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("python3 -m venv")]
+    assert len(lines) == 2
+    assert lines[0].endswith(".venv/bin/snakemake --cores all")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ruff", "check"], ["ruff", "format", "--check"], ["snakefmt", "--check", "Snakefile", "workflow"]]
+)
+def test_style(root, arguments):
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=root, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# What `snakemake --lint` may complain of, and why that stays.
+LINT_EXCEPTIONS = {
+    "Specify a conda environment or container for each rule.": "the workflow runs in one environment, that of the user",
+}
+
+
+def test_lint(root):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint", "json"], cwd=root, text=True, capture_output=True, check=False
+    )
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    lints = [lint for part in ("snakefiles", "rules") for each in found[part] for lint in each["lints"]]
+    assert [lint for lint in lints if lint["title"] not in LINT_EXCEPTIONS] == []
+
+
+def test_no_file_has_grown_too_long(root):
+    for path in [*(root / "scripts").rglob("*.py"), *(root / "workflow").rglob("*.smk")]:
+        assert len(path.read_text().splitlines()) <= 300, path

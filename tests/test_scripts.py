@@ -1,0 +1,207 @@
+"""The scripts as functions, on small files: the whole chain, and what must be equal bit for bit."""
+
+import json
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from analytic_fisher import analytic_fisher
+from evaluate import evaluate
+from fit import fit
+from imnn_core import fisher, problems, recipes, storage
+from imnn_core.config import Recipe
+from imnn_core.errors import InputError
+from plot_history import plot_history
+from report import report
+from simulate import simulate
+from summarise import summarise
+
+PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
+SIZES = {"n_s": 60, "n_d": 50}
+SMALL = {
+    "network": {"hidden": [8]},
+    "n_per_device": 25,
+    "min_iterations": 0,
+    "patience": 1000,
+    "report_every": 8,
+    "devices": "cpu",
+    "n_devices": 1,
+}
+TREES = ("weights/initial", "weights/best", "weights/final", "optimiser_state")
+
+
+class NoBar:
+    """In the place of a progress bar."""
+
+    def show(self, *args):
+        """Show nothing."""
+
+
+def recipe_of(**changes):
+    return Recipe(**SMALL | changes).model_dump()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulations of one seed and the analytic F."""
+    folder = tmp_path_factory.mktemp("run")
+    for split in ("training", "validation"):
+        simulate(folder / f"{split}.h5", problem=PROBLEM, seed=1, split=split, **SIZES)
+    simulate(folder / "test.h5", problem=PROBLEM, seed=1, split="test", n_s=500, n_d=500)
+    analytic_fisher(folder / "analytic.json", problem=PROBLEM, n_monte_carlo=100)
+    return folder
+
+
+def do_fit(folder, name, parent=None, validation=True, **changes):
+    """Fit a recipe; the path to its fit."""
+    fit(
+        folder / "training.h5",
+        folder / "validation.h5" if validation else None,
+        folder / f"{parent}.h5" if parent else None,
+        folder / f"{name}.h5",
+        folder / f"{name}.csv",
+        problem=PROBLEM,
+        seed=1,
+        recipe=recipe_of(**changes),
+        bar=NoBar(),
+        **SIZES,
+    )
+    return folder / f"{name}.h5"
+
+
+def read(path, **changes):
+    state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
+    like = dict.fromkeys(TREES[:3], state.weights) | {"optimiser_state": state.optimiser_state}
+    return storage.read_fit(path, like)
+
+
+def flat(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def test_the_chain_from_simulations_to_a_report(folder, root):
+    """Every script on what the one before it wrote; numbers agree from file to file."""
+    do_fit(folder, "chain", max_iterations=20)
+    evaluate(
+        folder / "test.h5", folder / "chain.h5", folder / "analytic.json", folder / "information.json",
+        problem=PROBLEM, fit="chain", seed=1, n_test=500, recipe=recipe_of(max_iterations=20),
+    )  # fmt: skip
+    information = json.loads((folder / "information.json").read_text())
+    assert set(information["splits"]) == {"training", "validation", "test"}
+    for split in information["splits"].values():
+        assert np.linalg.det(split["F"]) == pytest.approx(split["det_F"], rel=1e-6)
+    assert information["splits"]["test"]["det_F_error"] > 0
+
+    (folder / "other.json").write_text(json.dumps(information | {"seed": 2}))
+    both = [folder / "information.json", folder / "other.json"]
+    summarise(both, folder / "analytic.json", folder / "summary.csv")
+    table = pd.read_csv(folder / "summary.csv")
+    assert list(table["split"]) == 2 * ["training", "validation", "test"]
+    assert list(table["seed"]) == 3 * [1] + 3 * [2]
+    assert list(table.columns[:3]) == ["fit", "seed", "split"]
+    assert (table["iterations"] == 20).all()
+    assert (table["det_F_analytic"] == 50).all()
+    for row in table.itertuples():
+        F = [[row.F_mu_mu, row.F_mu_Sigma], [row.F_mu_Sigma, row.F_Sigma_Sigma]]
+        assert np.linalg.det(F) == pytest.approx(row.det_F, rel=1e-6)
+
+    figures = [folder / "history.svg", folder / "history.png"]
+    plot_history(folder / "chain.csv", folder / "information.json", figures)
+    before = [path.read_bytes() for path in figures]
+    plot_history(folder / "chain.csv", folder / "information.json", figures)
+    assert [path.read_bytes() for path in figures] == before
+
+    report(
+        folder / "summary.csv", folder / "analytic.json", both, 2 * figures[:1],
+        root / "workflow/report/report.html.j2", folder / "report.html",
+        settings={"run": "a <b> & c", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1, 2]},
+    )  # fmt: skip
+    html = (folder / "report.html").read_text()
+    assert f"{table['det_F'].iloc[-1]:.4g}" in html
+    assert "a &lt;b&gt; &amp; c" in html
+    assert "chain, seed 1 stopped at its last iteration" in html
+    for outside in ('src="http', 'href="http', "<script", "@import", "url("):
+        assert outside not in html
+
+
+def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
+    """Bit for bit: F of training and validation set, recomputed from the stored best weights."""
+    path = do_fit(folder, "stored", max_iterations=12)
+    trees, history, statistics, attributes = read(path)
+    fitter = recipes.build(Recipe(**SMALL))
+    problem = problems.build(**PROBLEM)
+    for split in ("training", "validation"):
+        data = fitter.data(storage.read_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES))
+        again = jax.jit(fisher.statistics)(fitter.moments(trees["weights/best"], data))
+        for name, values in again._asdict().items():
+            np.testing.assert_array_equal(values, statistics[split][name])
+    in_history = history[attributes["best_iteration"], :, 0]
+    found = [np.linalg.slogdet(statistics[split]["F"])[1] for split in ("training", "validation")]
+    np.testing.assert_allclose(found, in_history, rtol=1e-4)
+    assert attributes["best_log_det_F"] == history[:, 1, 0].max()
+
+
+def test_continuing_equals_one_go_through_the_files(folder):
+    """Bit for bit: 15 + 10 iterations and 25, in every tree, the history, the statistics and the counters."""
+    whole = read(do_fit(folder, "whole", max_iterations=25))
+    do_fit(folder, "first", max_iterations=15)
+    second = read(do_fit(folder, "second", parent="first", max_iterations=10))
+    for name in TREES:
+        for one, other in zip(flat(second[0][name]), flat(whole[0][name]), strict=True):
+            np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(second[1], whole[1])
+    for name, values in whole[2]["validation"].items():
+        np.testing.assert_array_equal(second[2]["validation"][name], values)
+    assert {k: v for k, v in second[3].items() if k != "recipe"} == {k: v for k, v in whole[3].items() if k != "recipe"}
+    assert (folder / "second.csv").read_text() == (folder / "whole.csv").read_text()
+
+
+def test_a_fit_out_of_patience_gets_new_patience(folder):
+    do_fit(folder, "tired", patience=1, max_iterations=500)
+    _, history, _, attributes = read(do_fit(folder, "fresh", parent="tired", max_iterations=3))
+    assert len(history) == len(pd.read_csv(folder / "tired.csv")) + 3
+    assert attributes["stopped"] == "max_iterations"
+
+
+def test_repeats_are_the_same_bytes(folder):
+    first = do_fit(folder, "repeat", max_iterations=5).read_bytes()
+    assert do_fit(folder, "repeat", max_iterations=5).read_bytes() == first
+
+
+def test_the_history_file_says_what_the_history_is(folder):
+    """Oracle: by definition, loss = -ln |F| + r Lambda_2 and |C^-1| = 1 / |C|."""
+    do_fit(folder, "table", max_iterations=9)
+    table = pd.read_csv(folder / "table.csv")
+    assert list(table["iteration"]) == list(range(9))
+    for split in ("training", "validation"):
+        loss = -np.log(table[f"{split}_det_F"]) + table[f"{split}_coupling"] * table[f"{split}_penalty"]
+        np.testing.assert_allclose(table[f"{split}_loss"], loss, rtol=1e-4)
+        np.testing.assert_allclose(table[f"{split}_det_C"] * table[f"{split}_det_invC"], 1, rtol=1e-12)
+
+
+def test_final_weights_and_no_validation_set(folder, caplog):
+    caplog.set_level("INFO", logger="imnn")
+    path = do_fit(folder, "alone", validation=False, weights="final", max_iterations=7)
+    assert "which is optimistic" in caplog.text
+    assert set(read(path)[2]) == {"training"}
+    assert "validation_det_F" not in pd.read_csv(folder / "alone.csv")
+
+
+def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, caplog):
+    caplog.set_level("INFO", logger="imnn")
+    with pytest.raises(InputError, match="not finite at iteration"):
+        do_fit(folder, "diverged", max_iterations=30, optimiser={"learning_rate": 1e18})
+    assert "iteration,training_det_F" in caplog.text
+    assert not (folder / "diverged.h5").exists()
+    assert not (folder / "diverged.csv").exists()
+
+
+def test_no_gpu_where_one_is_asked_for(folder):
+    with pytest.raises(InputError, match="devices: expected a GPU, found none that jax can use"):
+        do_fit(folder, "gpu", devices="gpu")
+
+
+def test_more_devices_than_there_are(folder):
+    with pytest.raises(InputError, match="n_devices: expected at most 8, the CPU devices here, found 9"):
+        do_fit(folder, "many", n_devices=9)

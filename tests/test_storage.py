@@ -1,0 +1,151 @@
+"""Files: what goes in comes out, what is broken is named, and nothing is left half-written."""
+
+import h5py
+import jax
+import numpy as np
+import optax
+import pytest
+from imnn_core import files, networks, problems, simulations, storage
+from imnn_core.errors import InputError
+from imnn_core.fisher import Statistics
+
+PROBLEM = problems.gaussian()
+ASKED = {"n_s": 30, "n_d": 20, "seed": 1, "split": "training"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file of simulations as the pipeline writes it."""
+    path = tmp_path / "training.h5"
+    storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    return path
+
+
+def fault_of(path, problem=PROBLEM, **asked):
+    with pytest.raises(InputError) as caught:
+        storage.read_simulations(path, problem, **ASKED | asked)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    assert f"rm '{path}'" in message
+    return message
+
+
+def test_simulations_come_back_as_they_were(path):
+    (expected,) = simulations.draw(PROBLEM, jax.random.key(1), 30, 20)
+    found = storage.read_simulations(path, PROBLEM, **ASKED)
+    np.testing.assert_array_equal(found.fiducial, expected.fiducial)
+    np.testing.assert_array_equal(found.derivative, expected.derivative)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_the_same_simulations_are_the_same_bytes(path):
+    first = path.read_bytes()
+    storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, -8])
+def test_a_truncated_file_is_named(path, keep):
+    whole = path.read_bytes()
+    keep = int(keep * len(whole)) if isinstance(keep, float) else keep
+    path.write_bytes(whole[:keep])
+    assert "expected a whole HDF5 file, found: " in fault_of(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["fiducial", "derivative"])
+def test_numbers_that_are_not_finite_are_named(path, name, value):
+    with h5py.File(path, "a") as file:
+        file[name][7, 3] = value
+    assert f"expected finite numbers in {name}, found NaN or infinity in 1 of" in fault_of(path)
+    assert "index 7" in fault_of(path)
+
+
+@pytest.mark.parametrize(
+    ("problem", "asked", "fault"),
+    [
+        (PROBLEM, {"n_s": 31}, "expected fiducial of shape (31, 10), found (30, 10)"),
+        (PROBLEM, {"n_d": 19}, "expected derivative of shape (19, 10, 2), found (20, 10, 2)"),
+        (PROBLEM, {"seed": 2}, "expected seed = 2 as in the config, found 1"),
+        (PROBLEM, {"split": "test"}, "expected split = test as in the config, found training"),
+        (problems.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
+        (problems.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
+    ],
+)
+def test_simulations_of_something_else_are_refused(path, problem, asked, fault):
+    assert fault in fault_of(path, problem, **asked)
+
+
+def test_a_missing_dataset_and_another_kind_of_file_are_named(path, tmp_path):
+    with h5py.File(path, "a") as file:
+        del file["derivative"]
+    assert "derivative" in fault_of(path)
+    with h5py.File(path, "w"):
+        pass
+    assert "expected a file of kind 'simulations', format 1, found None, None" in fault_of(path)
+    assert "expected a whole HDF5 file" in fault_of(tmp_path / "nowhere.h5")
+
+
+def test_an_error_while_writing_leaves_what_was_there(path):
+    before = path.read_bytes()
+
+    def broken():
+        yield from simulations.draw(PROBLEM, jax.random.key(2), 30, 20)
+        raise InputError("no more")
+
+    with pytest.raises(InputError):
+        storage.write_simulations(path, broken(), PROBLEM, **ASKED)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["", '{"F": [1, 2'])
+def test_a_broken_json_file_is_named(tmp_path, text):
+    path = tmp_path / "information.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"information.json: expected a whole JSON file, found: .* rm '"):
+        files.read_json(path)
+
+
+ADAM = optax.adam(1e-3)
+
+
+def trees(optimiser=ADAM, hidden=(4,)):
+    weights = networks.mlp(2, hidden).init(jax.random.key(0), (3,))
+    return {"weights/best": weights, "optimiser_state": optimiser.init(weights)}
+
+
+def write(path, values):
+    statistics = Statistics(*(np.random.default_rng(0).standard_normal((5, 2, 2)).astype(np.float32)))
+    storage.write_fit(path, values, np.ones((3, 2, 5)), {"training": statistics}, {"stopped": "patience", "iterations": 3})
+    return statistics
+
+
+@pytest.mark.parametrize("optimiser", [ADAM, optax.noisy_sgd(1e-3, key=jax.random.key(3)), optax.sgd(1e-3, momentum=0.9)])
+def test_a_fit_comes_back_as_it_was(tmp_path, optimiser):
+    expected = trees(optimiser)
+    statistics = write(tmp_path / "fit.h5", expected)
+    found, history, found_statistics, attributes = storage.read_fit(tmp_path / "fit.h5", expected)
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert one.dtype == other.dtype
+        plain = jax.random.key_data if jax.dtypes.issubdtype(other.dtype, jax.dtypes.prng_key) else np.asarray
+        np.testing.assert_array_equal(plain(one), plain(other))
+    np.testing.assert_array_equal(history, np.ones((3, 2, 5)))
+    np.testing.assert_array_equal(found_statistics["training"]["invC"], statistics.invC)
+    assert (attributes["stopped"], attributes["iterations"]) == ("patience", 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        (trees(hidden=(5,)), r"expected weights/best 0/b of shape \(5,\), float32, found \(4,\), float32"),
+        (trees(hidden=(4, 4)), "expected the weights/best of this recipe, found another tree; they differ in 2/b, 2/w"),
+        (trees(optax.sgd(1e-3, momentum=0.9)), "expected the optimiser_state of this recipe, found another tree"),
+    ],
+)
+def test_a_fit_of_another_recipe_is_refused(tmp_path, asked, fault):
+    write(tmp_path / "fit.h5", trees())
+    with pytest.raises(InputError, match=fault):
+        storage.read_fit(tmp_path / "fit.h5", asked)

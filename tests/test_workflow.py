@@ -1,0 +1,186 @@
+"""The whole graph as a user runs it, in a copy of the project: results, reruns, and faults."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
+QUICK = ("--configfile", "config/quick.yaml")
+FITS = ("small", "longer", "unvalidated")
+
+
+def snakemake(folder, *arguments, cores=2, ok=True):
+    """Run snakemake in a folder, as a user does; its output."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
+        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == ok, done.stdout
+    return done.stdout
+
+
+def planned(folder, *arguments):
+    """Numbers of jobs by rule that snakemake would run, `all` left out."""
+    output = snakemake(folder, "-n", *arguments)
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:\n")[1].split("\ntotal")[0]
+    jobs = dict(line.split() for line in table.splitlines()[2:])
+    return {rule: int(n) for rule, n in jobs.items() if rule != "all"}
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """A copy of the project with the quick run done, in a folder whose name is a trial in itself."""
+    folder = tmp_path_factory.mktemp("a project ü")
+    for part in PARTS:
+        copy = shutil.copytree if (root / part).is_dir() else shutil.copy
+        copy(root / part, folder / part)
+    snakemake(folder, *QUICK)
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """Another copy of the finished run, to change at will; times of modification are those of copying."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, copy_function=shutil.copyfile)
+    return folder
+
+
+def edit(path: Path, old: str, new: str):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
+    results = finished / "results/quick"
+    table = pd.read_csv(results / "summary.csv")
+    for fit in FITS:
+        found = table[(table["fit"] == fit) & (table["seed"] == 1)]
+        splits = ["training", "test"] if fit == "unvalidated" else ["training", "validation", "test"]
+        assert list(found["split"]) == splits
+        for kind in ("svg", "png"):
+            assert (results / f"figures/history/{fit}/seed-1.{kind}").stat().st_size > 10000
+    assert (table["det_F_analytic"] == 50).all()
+    assert (table[table["fit"] == "longer"]["iterations"] == 90).all()
+    assert "</html>" in (results / "report.html").read_text()
+    assert not [
+        path for path in finished.rglob(".*") if path.suffix not in ("", ".snakemake") and ".snakemake" not in path.parts
+    ]
+    for rule in ("simulate", "fit", "evaluate", "plot_history"):
+        assert list((results / "logs" / rule).rglob("*.log"))
+        assert list((results / "benchmarks" / rule).rglob("*.tsv"))
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert planned(finished, *QUICK) == {}
+
+
+def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
+    """As after a clone to which results/ and .snakemake/ were copied, with times of modification in any order."""
+    paths = [path for path in project.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    random.Random(1).shuffle(paths)
+    for i, path in enumerate(paths):
+        os.utime(path, (1.7e9 + i, 1.7e9 + i))
+    assert planned(project, *QUICK) == {}
+
+
+HISTORIES = {"plot_history": 3, "report": 1}
+AFTER_FITS = {"fit": 3, "evaluate": 3, "plot_history": 3, "summarise": 1, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10', HISTORIES),
+        ("scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
+        ("scripts/imnn_core/fisher.py", "# Shifted by", "# Moved by", {}),
+        ("scripts/imnn_core/networks.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
+        ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
+        (
+            "config/quick.yaml", "max_iterations: 40", "max_iterations: 41",
+            {"fit": 1, "evaluate": 1, "plot_history": 1, "summarise": 1, "report": 1},
+        ),
+        (
+            "config/quick.yaml", "seeds: [1]", "seeds: [1, 7]",
+            {"simulate": 3, "fit": 3, "evaluate": 3, "plot_history": 3, "summarise": 1, "report": 1},
+        ),
+    ],
+)  # fmt: skip
+def test_what_an_edit_runs_again(project, path, old, new, expected):
+    edit(project / path, old, new)
+    assert planned(project, *QUICK) == expected
+
+
+def test_a_run_on_one_core_gives_the_same_bytes(project):
+    """Bit for bit: simulations and fits do not depend on the cores or on what runs beside them."""
+    wanted = ["results/quick/simulations/seed-1/training.h5", "results/quick/fits/small/seed-1/fit.h5"]
+    before = [(project / path).read_bytes() for path in wanted]
+    snakemake(project, *QUICK, "--force", wanted[0], cores=1)
+    snakemake(project, *QUICK, "--force", wanted[1], cores=1)
+    assert [(project / path).read_bytes() for path in wanted] == before
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("n_s=-5", "n_s: expected greater than or equal to 1, found -5"),
+        ("n_sims=5", "n_sims: unknown key (nearest: n_s)"),
+        ("seeds=[3, 3]", "seeds: expected each seed once, found 3 more than once"),
+        (
+            "fits={new: {optimiser: {name: adm}}}",
+            "fits.new.optimiser.name: expected an optimiser of optax, found 'adm' (nearest: adam",
+        ),
+        ("fits={new: {optimiser: {beta: 1}}}", "fits.new.optimiser.beta: optimiser 'adam' has no such argument"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_config_come_before_any_work(finished, tmp_path, override, line):
+    output = snakemake(tmp_path, "--snakefile", str(finished / "Snakefile"), "--config", override, ok=False)
+    assert f"\n    {line}" in output or f"\n{line}" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_simulation_file_with_nan_stops_the_fit_with_one_line(project):
+    path = "results/quick/simulations/seed-1/training.h5"
+    with h5py.File(project / path, "a") as file:
+        file["fiducial"][3, 4] = np.nan
+    output = snakemake(project, *QUICK, ok=False)
+    assert f"error: {path}: expected finite numbers in fiducial, found NaN or infinity in 1 of 200 simulations" in output
+    assert "Traceback" not in output
+
+
+def test_a_fit_that_diverges_keeps_its_history_in_the_log(project):
+    edit(project / "config/quick.yaml", "init_value: 1.0e-2", "init_value: 1.0e+18")
+    target = "results/quick/fits/unvalidated/seed-1/fit.h5"
+    output = snakemake(project, *QUICK, "--", target, ok=False)
+    assert re.search(r"error: the loss, its gradient or \|F\| is not finite at iteration \d+ .*smaller learning_rate", output)
+    assert "Traceback" not in output
+    assert not (project / target).exists()
+    log = (project / "results/quick/logs/fit/unvalidated/seed-1.log").read_text()
+    assert "iteration,training_det_F" in log
+
+
+def test_snakemakes_own_report(finished, tmp_path):
+    snakemake(finished, *QUICK, "--report", str(tmp_path / "report.html"))
+    assert (tmp_path / "report.html").stat().st_size > 100000
+
+
+def test_the_workflow_runs_from_another_folder(finished, tmp_path):
+    """With --directory, the results there and the project's own config."""
+    snakemake(
+        finished, "--directory", str(tmp_path), "--config", "n_monte_carlo=50", "--", "results/gaussian/analytic_fisher.json"
+    )
+    assert (tmp_path / "results/gaussian/analytic_fisher.json").exists()

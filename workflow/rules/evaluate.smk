@@ -1,0 +1,49 @@
+rule evaluate:
+    """The Fisher information that the fit keeps of simulations it has never seen."""
+    input:
+        test="results/{run}/simulations/seed-{seed}/test.h5",
+        fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
+        analytic="results/{run}/analytic_fisher.json",
+    output:
+        information="results/{run}/fits/{fit}/seed-{seed}/information.json",
+    log:
+        "results/{run}/logs/evaluate/{fit}/seed-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate/{fit}/seed-{seed}.tsv"
+    threads: lambda wildcards: settings.fits[wildcards.fit].threads
+    resources:
+        gpu=n_gpus,
+    params:
+        problem=PROBLEM,
+        fit=lambda wildcards: wildcards.fit,
+        seed=seed_of,
+        n_test=settings.n_test,
+        recipe=recipe_of,
+        code=code("evaluate.py"),
+    script:
+        "../../scripts/evaluate.py"
+
+
+rule summarise:
+    """One table over recipes, seeds and splits."""
+    input:
+        information=expand(
+            "results/{{run}}/fits/{fit}/seed-{seed}/information.json",
+            fit=settings.fits,
+            seed=settings.seeds,
+        ),
+        analytic="results/{run}/analytic_fisher.json",
+    output:
+        summary=report(
+            "results/{run}/summary.csv",
+            caption="../report/summary.rst",
+            category="Fisher information",
+        ),
+    log:
+        "results/{run}/logs/summarise.log",
+    benchmark:
+        "results/{run}/benchmarks/summarise.tsv"
+    params:
+        code=code("summarise.py"),
+    script:
+        "../../scripts/summarise.py"

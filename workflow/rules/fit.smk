@@ -1,0 +1,23 @@
+rule fit:
+    """Fit one recipe to one seed's simulations, until |F| stops rising."""
+    input:
+        unpack(inputs_of_fit),
+    output:
+        fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
+        history="results/{run}/fits/{fit}/seed-{seed}/history.csv",
+    log:
+        "results/{run}/logs/fit/{fit}/seed-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/fit/{fit}/seed-{seed}.tsv"
+    threads: lambda wildcards: settings.fits[wildcards.fit].threads
+    resources:
+        gpu=n_gpus,
+    params:
+        problem=PROBLEM,
+        seed=seed_of,
+        n_s=settings.n_s,
+        n_d=settings.n_d,
+        recipe=recipe_of,
+        code=code("fit.py"),
+    script:
+        "../../scripts/fit.py"
