@@ -45,8 +45,8 @@ def caveats(table):
             )
         if not 0.5 < row.det_C < 2:
             yield (
-                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, far from 1: the penalty has not yet worked.",
-                "F does not depend on it, but raise max_iterations or strength if you want summaries of unit covariance.",
+                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, not 1: the penalty has not yet acted.",
+                "F does not depend on it; for summaries of unit covariance raise max_iterations or strength.",
             )
     for fit in table["fit"].unique():
         if "validation" not in set(table[table["fit"] == fit]["split"]):

@@ -1,7 +1,6 @@
 """The house: who imports whom, one list of dependencies, one test command, style."""
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -114,12 +113,10 @@ LINT_EXCEPTIONS = {
 
 
 def test_lint(root):
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--lint", "json"], cwd=root, text=True, capture_output=True, check=False
-    )
-    found = json.loads(done.stdout[done.stdout.index("{") :])
-    lints = [lint for part in ("snakefiles", "rules") for each in found[part] for lint in each["lints"]]
-    assert [lint for lint in lints if lint["title"] not in LINT_EXCEPTIONS] == []
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=root, text=True, capture_output=True, check=False)
+    titles = set(re.findall(r"^    \* (.+):$", done.stderr, flags=re.M))
+    assert "Lints for rule" in done.stderr, done.stderr  # else its words have changed, and this test saw nothing
+    assert titles <= LINT_EXCEPTIONS.keys()
 
 
 def test_no_file_has_grown_too_long(root):
