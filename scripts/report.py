@@ -1,6 +1,7 @@
 """What the run found and how it was made, in one HTML file that needs no network."""
 
 import base64
+import math
 from pathlib import Path
 
 import jinja2
@@ -10,10 +11,16 @@ from imnn_core.jobs import job, log
 
 
 def digits(value, n=4):
-    """A number to n significant digits, and a dash for what was not measured."""
+    """A number to n significant digits, trailing zeros too, and a dash for what was not measured."""
     if value is None or pd.isna(value):
         return "–"
-    return f"{value:.{n}g}" if isinstance(value, float) else str(value)
+    return f"{value:#.{n}g}".rstrip(".") if isinstance(value, float) else str(value)
+
+
+def with_error(value, error):
+    """A number and its error, to two digits of the error: 49.92 ± 0.11."""
+    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 
 
 def data_uri(path):
@@ -66,7 +73,7 @@ def report(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["digits"] = digits
+    environment.filters |= {"digits": digits, "with_error": with_error}
     histories = [
         {"fit": each["fit"], "seed": each["seed"], "uri": data_uri(path)}
         for each, path in zip(informations, paths_to_histories, strict=True)

@@ -13,7 +13,7 @@ from imnn_core import fisher, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.errors import InputError
 from plot_history import plot_history
-from report import report
+from report import digits, report, with_error
 from simulate import simulate
 from summarise import summarise
 
@@ -205,3 +205,19 @@ def test_no_gpu_where_one_is_asked_for(folder):
 def test_more_devices_than_there_are(folder):
     with pytest.raises(InputError, match="n_devices: expected at most 8, the CPU devices here, found 9"):
         do_fit(folder, "many", n_devices=9)
+
+
+def test_numbers_of_the_report():
+    """Oracle: by hand."""
+    assert [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)] == [
+        "39.90",
+        "50.00",
+        "1.000e+06",
+        "–",
+        "–",
+        "7",
+    ]
+    assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
+    assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
+    assert with_error(123456.7, 4321.0) == "123457 ± 4321"
+    assert with_error(10.0, 0.0) == "10.00 ± 0.00"

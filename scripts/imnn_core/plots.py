@@ -22,14 +22,18 @@ STYLE = {
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.3,
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.9,
+    "legend.frameon": False,
     "legend.fontsize": 8,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
     "svg.fonttype": "path",
     "svg.hashsalt": "imnn",  # else an unchanged figure is a changed file
 }
+
+
+def legend_above(axes: Axes, *handles_and_labels) -> None:
+    """A legend in one row above the axes, where it hides no curve."""
+    axes.legend(*handles_and_labels, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, columnspacing=1.6)
 
 
 def determinant_of_F(axes: Axes, history: dict, splits: Sequence[str], analytic: float | None) -> None:
@@ -74,7 +78,7 @@ def regularisation(axes: Axes, history: dict, splits: Sequence[str]) -> None:
     right.set_ylim(bottom=0)
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     labels = [*axes.get_legend_handles_labels()[1], *right.get_legend_handles_labels()[1]]
-    axes.legend(handles, labels, ncols=2, loc="upper right")
+    legend_above(axes, handles, labels)
 
 
 def history_figure(history: dict, splits: Sequence[str], *, analytic: float | None, kept_iteration: int, title: str) -> Figure:
@@ -98,8 +102,8 @@ def history_figure(history: dict, splits: Sequence[str], *, analytic: float | No
         for axes in panels:
             axes.axvline(kept_iteration, color=GREY, linewidth=0.8, linestyle="-.", label="_")
         panels[0].axvline(np.nan, color=GREY, linewidth=0.8, linestyle="-.", label=f"weights kept, iteration {kept_iteration}")
-        panels[0].legend(loc="lower right", ncols=2)
-        panels[1].legend(loc="upper right", ncols=2)
+        for axes in panels[:2]:
+            legend_above(axes)
         panels[2].set_xlabel("iteration")
         panels[2].set_xlim(0, max(len(history["iteration"]) - 1, 1))
         figure.align_ylabels(panels)
