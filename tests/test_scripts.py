@@ -1,6 +1,9 @@
 """The scripts as functions, on small files: the whole chain, and what must be equal bit for bit."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -221,3 +224,10 @@ def test_numbers_of_the_report():
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
     assert with_error(10.0, 0.0) == "10.00 ± 0.00"
+
+
+def test_an_interrupted_job_says_so_and_ends_by_the_signal(tmp_path, root):
+    code = f"from imnn_core.jobs import job\nwith job({str(tmp_path / 'log')!r}):\n    raise KeyboardInterrupt"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", check=False)
+    assert done.returncode == -signal.SIGINT
+    assert (tmp_path / "log").read_text() == "interrupted\n"

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         A progress bar on the terminal, if this job is the only one that has it.
 
     Raises:
-        SystemExit: with code 1, after an InputError (one line in the log) or another error (a traceback).
+        SystemExit: with code 1 after an InputError (one line in the log) or another error (a traceback).
 
     """
     os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
@@ -48,6 +49,10 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr, flush=True)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # end by the signal: XLA may crash when Python winds down now
+            os.kill(os.getpid(), signal.SIGINT)
         except Exception:
             traceback.print_exc()
             sys.exit(1)
