@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -122,3 +123,12 @@ def test_lint(root):
 def test_no_file_has_grown_too_long(root):
     for path in [*(root / "scripts").rglob("*.py"), *(root / "workflow").rglob("*.smk")]:
         assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_the_benchmark_runs(root, tmp_path):
+    """Its figures are for a person to read; here only that it still works."""
+    command = [sys.executable, "tests/benchmarks/engine.py", "--csv", tmp_path / "engine.csv", "--rounds=1", "--iterations=1"]
+    subprocess.run(command, cwd=root, check=True)
+    table = pd.read_csv(tmp_path / "engine.csv")
+    assert list(table.columns) == ["figure", "value", "low", "high", "target"]
+    assert (table["value"] > 0).all()
