@@ -24,6 +24,7 @@ PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
 SIZES = {"n_s": 60, "n_d": 50}
 SMALL = {
     "network": {"hidden": [8]},
+    "optimiser": {"learning_rate": 1.0e-2},
     "n_per_device": 25,
     "min_iterations": 0,
     "patience": 1000,
@@ -73,6 +74,15 @@ def do_fit(folder, name, parent=None, validation=True, **changes):
     return folder / f"{name}.h5"
 
 
+def do_evaluate(folder, name, **changes):
+    """Evaluate a fit; what the file then holds."""
+    evaluate(
+        folder / "test.h5", folder / f"{name}.h5", folder / "analytic.json", folder / f"{name}.json",
+        problem=PROBLEM, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
+    )  # fmt: skip
+    return json.loads((folder / f"{name}.json").read_text())
+
+
 def read(path, **changes):
     state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
     like = dict.fromkeys(TREES[:3], state.weights) | {"optimiser_state": state.optimiser_state}
@@ -83,21 +93,33 @@ def flat(tree):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
+def F_in_numpy(weights, path, n):
+    """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL)).network
+    d, dd = storage.read_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test")
+    x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
+    slopes = np.asarray(jax.vmap(lambda d: jax.jacrev(lambda d: network.apply(weights, d))(d))(d), np.float64)
+    D = np.einsum("nij,njp->nip", slopes, dd).mean(axis=0)
+    return D.T @ np.linalg.inv(np.cov(x, rowvar=False)) @ D
+
+
 def test_the_chain_from_simulations_to_a_report(folder, root):
     """Every script on what the one before it wrote; numbers agree from file to file."""
     do_fit(folder, "chain", max_iterations=20)
-    evaluate(
-        folder / "test.h5", folder / "chain.h5", folder / "analytic.json", folder / "information.json",
-        problem=PROBLEM, fit="chain", seed=1, n_test=500, recipe=recipe_of(max_iterations=20),
-    )  # fmt: skip
-    information = json.loads((folder / "information.json").read_text())
+    information = do_evaluate(folder, "chain")
     assert set(information["splits"]) == {"training", "validation", "test"}
     for split in information["splits"].values():
         assert np.linalg.det(split["F"]) == pytest.approx(split["det_F"], rel=1e-6)
     assert information["splits"]["test"]["det_F_error"] > 0
+    weights = read(folder / "chain.h5")[0]["weights/best"]
+    np.testing.assert_allclose(information["splits"]["test"]["F"], F_in_numpy(weights, folder / "test.h5", 500), rtol=1e-3)
 
-    (folder / "other.json").write_text(json.dumps(information | {"seed": 2}))
-    both = [folder / "information.json", folder / "other.json"]
+    splits = {
+        name: split | {"F": (2 * np.asarray(split["F"])).tolist(), "det_F": 4 * split["det_F"]}
+        for name, split in information["splits"].items()
+    }
+    (folder / "other.json").write_text(json.dumps(information | {"seed": 2, "splits": splits}))
+    both = [folder / "chain.json", folder / "other.json"]
     summarise(both, folder / "analytic.json", folder / "summary.csv")
     table = pd.read_csv(folder / "summary.csv")
     assert list(table["split"]) == 2 * ["training", "validation", "test"]
@@ -105,14 +127,15 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     assert list(table.columns[:3]) == ["fit", "seed", "split"]
     assert (table["iterations"] == 20).all()
     assert (table["det_F_analytic"] == 50).all()
+    np.testing.assert_allclose(table["ratio_to_analytic"], table["det_F"] / 50)
     for row in table.itertuples():
         F = [[row.F_mu_mu, row.F_mu_Sigma], [row.F_mu_Sigma, row.F_Sigma_Sigma]]
         assert np.linalg.det(F) == pytest.approx(row.det_F, rel=1e-6)
 
     figures = [folder / "history.svg", folder / "history.png"]
-    plot_history(folder / "chain.csv", folder / "information.json", figures)
+    plot_history(folder / "chain.csv", folder / "chain.json", figures)
     before = [path.read_bytes() for path in figures]
-    plot_history(folder / "chain.csv", folder / "information.json", figures)
+    plot_history(folder / "chain.csv", folder / "chain.json", figures)
     assert [path.read_bytes() for path in figures] == before
 
     report(
@@ -121,7 +144,10 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
         settings={"run": "a <b> & c", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1, 2]},
     )  # fmt: skip
     html = (folder / "report.html").read_text()
-    assert f"{table['det_F'].iloc[-1]:.4g}" in html
+    assert f"{table['det_F'].iloc[-1]:#.4g}" in html
+    both = table[table["split"] == "test"]["det_F"]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
+    mean, scatter = 2.5 * both.iloc[0], 3 * both.iloc[0] / np.sqrt(2)
+    assert f"|F| = {mean:#.3g} (seeds scatter by {scatter:#.2g})".replace(".)", ")") in html
     assert "a &lt;b&gt; &amp; c" in html
     assert "chain, seed 1 stopped at its last iteration" in html
     for outside in ('src="http', 'href="http', "<script", "@import", "url("):
@@ -132,6 +158,7 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     """Bit for bit: F of training and validation set, recomputed from the stored best weights."""
     path = do_fit(folder, "stored", max_iterations=12)
     trees, history, statistics, attributes = read(path)
+    assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
     fitter = recipes.build(Recipe(**SMALL))
     problem = problems.build(**PROBLEM)
     for split in ("training", "validation"):
@@ -145,11 +172,13 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     assert attributes["best_log_det_F"] == history[:, 1, 0].max()
 
 
-def test_continuing_equals_one_go_through_the_files(folder):
-    """Bit for bit: 15 + 10 iterations and 25, in every tree, the history, the statistics and the counters."""
-    whole = read(do_fit(folder, "whole", max_iterations=25))
-    do_fit(folder, "first", max_iterations=15)
-    second = read(do_fit(folder, "second", parent="first", max_iterations=10))
+@pytest.mark.parametrize("learning_rate", [1.0e-2, 1.0e-3])  # |F| rises all the way, and falls all the way
+def test_continuing_equals_one_go_through_the_files(folder, learning_rate):
+    """Bit for bit: 7 + 5 iterations and 12, in every tree, the history, the statistics and the counters."""
+    optimiser = {"learning_rate": learning_rate}
+    whole = read(do_fit(folder, "whole", max_iterations=12, optimiser=optimiser))
+    do_fit(folder, "first", max_iterations=7, optimiser=optimiser)
+    second = read(do_fit(folder, "second", parent="first", max_iterations=5, optimiser=optimiser))
     for name in TREES:
         for one, other in zip(flat(second[0][name]), flat(whole[0][name]), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -162,9 +191,9 @@ def test_continuing_equals_one_go_through_the_files(folder):
 
 def test_a_fit_out_of_patience_gets_new_patience(folder):
     do_fit(folder, "tired", patience=1, max_iterations=500)
-    _, history, _, attributes = read(do_fit(folder, "fresh", parent="tired", max_iterations=3))
-    assert len(history) == len(pd.read_csv(folder / "tired.csv")) + 3
-    assert attributes["stopped"] == "max_iterations"
+    assert read(folder / "tired.h5")[3]["stopped"] == "patience"
+    _, history, _, _ = read(do_fit(folder, "fresh", parent="tired", patience=1, max_iterations=3))
+    assert len(history) > len(pd.read_csv(folder / "tired.csv"))
 
 
 def test_repeats_are_the_same_bytes(folder):
@@ -184,11 +213,17 @@ def test_the_history_file_says_what_the_history_is(folder):
 
 
 def test_final_weights_and_no_validation_set(folder, caplog):
+    """Oracle for F: numpy at the weights after the last update."""
     caplog.set_level("INFO", logger="imnn")
     path = do_fit(folder, "alone", validation=False, weights="final", max_iterations=7)
     assert "which is optimistic" in caplog.text
-    assert set(read(path)[2]) == {"training"}
+    trees, _, statistics, _ = read(path)
+    assert set(statistics) == {"training"}
     assert "validation_det_F" not in pd.read_csv(folder / "alone.csv")
+    information = do_evaluate(folder, "alone", weights="final")
+    assert information["kept_iteration"] == 7
+    expected = F_in_numpy(trees["weights/final"], folder / "test.h5", 500)
+    np.testing.assert_allclose(information["splits"]["test"]["F"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, caplog):
@@ -212,14 +247,8 @@ def test_more_devices_than_there_are(folder):
 
 def test_numbers_of_the_report():
     """Oracle: by hand."""
-    assert [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)] == [
-        "39.90",
-        "50.00",
-        "1.000e+06",
-        "–",
-        "–",
-        "7",
-    ]
+    found = [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)]
+    assert found == ["39.90", "50.00", "1.000e+06", "–", "–", "7"]
     assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
