@@ -19,6 +19,16 @@ def test_the_closed_form_is_the_monte_carlo_mean_of_the_curvature(theta_fid):
     assert found["det_F_error"] < 0.02 * found["det_F"]
 
 
+def test_errors_of_the_monte_carlo_mean():
+    """Oracle: by hand, for n = 10 draws at Sigma = 1, the entries have variance 0, n and 2 n; |F| = 10 F_Sigma_Sigma."""
+    found = monte_carlo(problems.gaussian(), 20000)
+    expected = np.sqrt(np.array([[0, 10], [10, 20]]) / 20000)
+    np.testing.assert_allclose(
+        found["F_error"], expected, rtol=0.03, atol=1e-6
+    )  # a standard deviation of 20 000 is good to 1 %
+    assert found["det_F_error"] == pytest.approx(10 * expected[1, 1], rel=0.03)
+
+
 def test_ten_draws_at_the_default_have_a_determinant_of_fifty():
     """Oracle: diag(n / Sigma, n / (2 Sigma^2)) = diag(10, 5)."""
     problem = problems.gaussian()
