@@ -23,7 +23,10 @@ Weights = Any  # a tree of arrays
 
 
 class Batch(NamedTuple):
-    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d <= n, *input_shape, n_params)."""
+    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *input_shape, n_params).
+
+    The derivatives are those of the first n_d simulations, 1 <= n_d <= n.
+    """
 
     fiducial: jax.Array
     derivative: jax.Array
@@ -86,9 +89,6 @@ def exact(apply: Callable[[Weights, jax.Array], jax.Array]) -> Summarise:
             return jax.vmap(push, in_axes=-1, out_axes=(None, -1))(dd)  # (n_summaries,), (n_summaries, n_params)
 
         n_d = len(batch.derivative)
-        if n_d == 0:
-            x = jax.vmap(network)(batch.fiducial)
-            return x, jnp.zeros((0, x.shape[-1], batch.derivative.shape[-1]), x.dtype)
         x, dx_dtheta = jax.vmap(with_derivative)(batch.fiducial[:n_d], batch.derivative)
         if n_d < len(batch.fiducial):
             x = jnp.concatenate([x, jax.vmap(network)(batch.fiducial[n_d:])])
@@ -110,9 +110,9 @@ def _cut(fiducial: np.ndarray, derivative: np.ndarray, n_per_device: int, n_devi
     def present(n):
         return (np.arange(n_chunks * size) < n).astype(fiducial.dtype).reshape(n_chunks, size)
 
-    if n_d == 0:
-        nothing = np.empty((n_chunks, 0, *derivative.shape[1:]), derivative.dtype)
-        return Chunks(Batch(fill(fiducial), nothing), present(n_s), np.empty((n_chunks, 0), fiducial.dtype))
+    if n_d == 0:  # one row a chunk that does not count: jaxlib 0.11 crashes on empty arrays that are shared by CPU devices
+        nothing = np.zeros((n_chunks, 1, *derivative.shape[1:]), derivative.dtype)
+        return Chunks(Batch(fill(fiducial), nothing), present(n_s), np.zeros((n_chunks, 1), fiducial.dtype))
     return Chunks(Batch(fill(fiducial), fill(derivative)), present(n_s), present(n_d))
 
 
