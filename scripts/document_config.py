@@ -13,8 +13,9 @@ Made by `python scripts/document_config.py` from `scripts/imnn_core/config.py`; 
 - `quick.yaml`: the whole graph in a minute, for tests and first looks.
 
 `snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
-`snakemake --config n_s=2000 n_d=2000` changes single keys of the file. Every fault is found before any work starts, all of
-them at once, a line each.
+`snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
+recipe. Faults are found before any work starts, a line each: first those of single keys, then those between keys and those of
+optimisers. Only GPUs are looked for when a fit starts, since that may be on another machine.
 """
 
 PARTS = [

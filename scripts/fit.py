@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from imnn_core import files, fisher, problems, recipes, storage
 from imnn_core.config import Recipe
-from imnn_core.fit import QUANTITIES, Best, Diverged, State
+from imnn_core.fit import QUANTITIES, SPLITS, Best, Diverged, State
 from imnn_core.fit import fit as run_fit
 from imnn_core.jobs import job, log
 
@@ -113,6 +113,7 @@ def fit(
         log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
     attributes = {
         "recipe": json.dumps(recipe.model_dump()),
+        "history_axes": json.dumps(["iteration", SPLITS[: len(data)], QUANTITIES]),
         "seed": seed,
         "iterations": len(history),
         "best_iteration": int(state.best.iteration),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from imnn_core import files, plots
-from imnn_core.jobs import job
+from imnn_core.jobs import job, log
 
 
 def plot_history(path_to_history, path_to_information, paths_to_figure):
@@ -16,11 +16,12 @@ def plot_history(path_to_history, path_to_information, paths_to_figure):
         analytic=information["det_F_analytic"],
         kept_iteration=information["kept_iteration"],
         title=f"{information['fit']}, seed {information['seed']}: "
-        f"|F| = {information['splits']['test']['det_F']:.1f} on the test set",
+        f"|F| = {information['splits']['test']['det_F']:.3g} on the test set",
     )
     for path in paths_to_figure:
         with files.replacing(path) as temporary:
             plots.save(figure, temporary, kind=str(path).rsplit(".", 1)[-1])
+        log.info("wrote %s", path)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ def digits(value, n=4):
     return f"{value:#.{n}g}".rstrip(".") if isinstance(value, float) else str(value)
 
 
+def percent(ratio):
+    """A ratio in per cent: no decimals from 10 % on, else two digits."""
+    return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
+
+
 def with_error(value, error):
     """A number and its error, to two digits of the error: 49.92 ± 0.11."""
     decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
@@ -38,7 +43,7 @@ def verdicts(table):
             "det_F": rows["det_F"].mean(),
             "scatter": rows["det_F"].std() if len(rows) > 1 else None,
             "error": rows["det_F_error"].iloc[0],
-            "percent": 100 * rows["ratio_to_analytic"].mean(),
+            "percent": percent(rows["ratio_to_analytic"].mean()),
         }
 
 
@@ -49,6 +54,16 @@ def caveats(table):
             yield (
                 f"{row.fit}, seed {row.seed} stopped at its last iteration, not because |F| had ceased to rise.",
                 "Raise max_iterations, or continue it with a recipe that has continue_from.",
+            )
+        if row.kept_iteration == 0:
+            yield (
+                f"{row.fit}, seed {row.seed}: the weights kept are the initial ones, since |F| never rose above theirs.",
+                "Try another learning_rate, more patience or a larger min_iterations.",
+            )
+        if row.ratio_to_analytic < 0.5:
+            yield (
+                f"{row.fit}, seed {row.seed} keeps only {percent(row.ratio_to_analytic)} % of the analytic |F|.",
+                "Try more simulations, another network, a smaller learning_rate or more patience.",
             )
         if not 0.5 < row.det_C < 2:
             yield (

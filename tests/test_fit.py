@@ -47,11 +47,11 @@ def scripted_engine(det_F):
     return aggregate.Engine(gradient, moments, lambda data: data, jax.sharding.SingleDeviceSharding(device), fused=True)
 
 
-def scripted_fit(det_F, **settings):
+def scripted_fit(det_F, report=lambda progress: None, **settings):
     optimiser = optax.sgd(1.0)
     state = fitting.first_state(jnp.zeros(1), optimiser)
     settings = SETTINGS._replace(**settings)
-    return fitting.fit(scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings)
+    return fitting.fit(scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings, report)
 
 
 @pytest.mark.parametrize("report_every", [1, 3, 100])
@@ -71,11 +71,16 @@ def scripted_fit(det_F, **settings):
         ([1, 2, 3, 4, 5, 6, 7, 8], {"patience": 3, "min_iterations": 0, "max_iterations": 5}, 5, 4, "max_iterations"),
         # out of both at once: patience had run out
         ([5, 1, 1, 1, 1, 1], {"patience": 3, "min_iterations": 0, "max_iterations": 4}, 4, 0, "patience"),
+        # but it had not where min_iterations is more than there may be
+        ([5, 1, 1, 1, 1, 1], {"patience": 3, "min_iterations": 9, "max_iterations": 5}, 5, 0, "max_iterations"),
     ],
 )
 def test_where_a_fit_stops(det_F, settings, iterations, best, stopped, report_every):
     """Oracle: histories written by hand, with the iteration at which each must stop."""
-    result = scripted_fit(det_F, report_every=report_every, **settings)
+    blocks = []
+    result = scripted_fit(det_F, report=lambda p: blocks.append(len(p.history)), report_every=report_every, **settings)
+    assert min(blocks) > 0
+    assert sum(blocks) == iterations
     assert len(result.history) == iterations
     assert int(result.state.iteration) == iterations
     assert int(result.state.best.iteration) == best

@@ -238,6 +238,8 @@ def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, c
 def test_no_gpu_where_one_is_asked_for(folder):
     with pytest.raises(InputError, match="devices: expected a GPU, found none that jax can use"):
         do_fit(folder, "gpu", devices="gpu")
+    with pytest.raises(InputError, match="host: expected a GPU, found none .* set `host: cpu`"):
+        do_fit(folder, "gpu", devices="auto", host="gpu")
 
 
 def test_more_devices_than_there_are(folder):

@@ -174,7 +174,8 @@ def test_a_fit_that_diverges_keeps_its_history_in_the_log(project):
 
 
 def test_snakemakes_own_report(finished, tmp_path):
-    snakemake(finished, *QUICK, "--report", str(tmp_path / "report.html"))
+    output = snakemake(finished, *QUICK, "--report", str(tmp_path / "report.html"))
+    assert "ERROR" not in output  # of its captions' markup
     assert (tmp_path / "report.html").stat().st_size > 100000
 
 

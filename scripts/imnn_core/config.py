@@ -1,5 +1,7 @@
 """The configuration: types, ranges, defaults and a sentence per key. Imports no jax."""
 
+import contextlib
+import math
 from typing import Annotated, Any, Literal
 
 from imnn_core.errors import InputError
@@ -28,11 +30,18 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected finite numbers, found {value}")
     return value
+
+
+def _is_rate(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if (number and value > 0) or (isinstance(value, dict) and "schedule" in value):
+        return value
+    raise ValueError("expected a number > 0, or a mapping with the key 'schedule'")
 
 
 Name = Annotated[str, AfterValidator(_is_name)]
@@ -63,8 +72,8 @@ class Optimiser(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = Field("adam", description="An optimiser of optax, by its name there.")
-    learning_rate: Any = Field(
+    name: str = Field("adam", description="An optimiser of optax that needs gradients alone, by its name there.")
+    learning_rate: Annotated[Any, AfterValidator(_is_rate)] = Field(
         1.0e-3,
         description="Step size: a number, or a schedule of optax by its name with its arguments, such as "
         "`{schedule: cosine_decay_schedule, init_value: 1.0e-3, decay_steps: 500}`. "
@@ -141,7 +150,7 @@ class Config(Model):
     """A run: one problem, its simulations, and the recipes that are fitted to them."""
 
     run: Name = Field("gaussian", description="Name of the run; its results go into `results/<run>/`.")
-    problem: Literal["gaussian"] = Field(
+    problem: Literal[*PROBLEMS] = Field(
         "gaussian", description="`gaussian`: independent draws of N(mu, Sigma), theta = (mu, Sigma), Sigma the variance."
     )
     theta_fid: list[Real] = Field([0.0, 1.0], description="Fiducial parameters, at which F is maximised.")
@@ -212,12 +221,25 @@ class Config(Model):
         start = self.fits[recipe.continue_from]
         for key in ("n_summaries", "network", "validation"):
             if getattr(recipe, key) != getattr(start, key):
-                yield f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues"
+                yield (
+                    f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues; "
+                    f"found {getattr(recipe, key)!r} in place of {getattr(start, key)!r}"
+                )
         if recipe.optimiser.name != start.optimiser.name:
             yield (
                 f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in {recipe.continue_from!r}, whose "
                 f"optimiser state this fit continues; found {recipe.optimiser.name!r}"
             )
+
+
+# Pydantic's types of errors in this project's words, where its own are those of a programmer.
+EXPECTED = (
+    dict.fromkeys(["int_type", "int_parsing", "int_from_float"], "a whole number")
+    | dict.fromkeys(["float_type", "float_parsing"], "a number")
+    | dict.fromkeys(["bool_type", "bool_parsing"], "true or false")
+    | dict.fromkeys(["dict_type", "model_type"], "a mapping")
+    | {"list_type": "a list", "string_type": "text (a number in quotes is text)", "too_short": "at least one entry"}
+)
 
 
 def _known_keys(location: tuple) -> list[str]:
@@ -241,6 +263,8 @@ def _line(error: dict) -> str:
     if kind == "missing":
         return f"{key}: expected a value, found none"
     message = error["msg"].removeprefix("Value error, ")
+    if kind in EXPECTED:
+        return f"{key}: expected {EXPECTED[kind]}, found {found!r}"
     if isinstance(found, dict) and kind == "value_error":  # a fault between keys, which its text names
         return "\n".join(f"{key}: {line}" if key else line for line in message.splitlines())
     message = message.replace("Input should be", "expected")

@@ -4,12 +4,13 @@ import jax
 from imnn_core.errors import InputError
 
 
-def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
+def choose(kind: str, n_devices: int | None = None, key: str = "devices") -> list[jax.Device]:
     """Devices of one kind.
 
     Args:
         kind: "cpu", "gpu", or "auto" for GPUs where there are any, else the CPU.
         n_devices: how many; all, if None.
+        key: of the recipe, for an error.
 
     Raises:
         InputError: no GPU where one is asked for, or fewer devices than asked for.
@@ -21,8 +22,8 @@ def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
         found = jax.devices(kind)
     except RuntimeError:
         raise InputError(
-            f"devices: expected a {kind.upper()}, found none that jax can use (it sees {jax.default_backend()}); "
-            "set `devices: auto`, or install jax for your GPU (README, 'On a GPU')"
+            f"{key}: expected a {kind.upper()}, found none that jax can use (it sees {jax.default_backend()}); "
+            f"set `{key}: {'auto' if key == 'devices' else 'cpu'}`, or install jax for your GPU (README, 'On a GPU')"
         ) from None
     if n_devices is not None and n_devices > len(found):
         raise InputError(f"n_devices: expected at most {len(found)}, the {kind.upper()} devices here, found {n_devices}")

@@ -16,6 +16,7 @@ from imnn_core.fisher import Moments
 
 # A row of the history: logarithms, since |F| of many parameters leaves the range of float32.
 QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
+SPLITS = ("training", "validation")
 
 
 class Best(NamedTuple):
@@ -137,6 +138,11 @@ def _advance(optimiser, settings, state, moments_of_splits, gradient):
     return new, rows
 
 
+def _is_patient(state, start, settings):
+    """Whether a fit that began at iteration ``start`` need not stop for lack of a rise."""
+    return (state.since_best < settings.patience) | (state.iteration - start < settings.min_iterations)
+
+
 def _python_while(condition, body, value):
     while condition(value):
         value = body(value)
@@ -159,8 +165,7 @@ def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings
 
         def goes_on(carry):
             state, _ = carry
-            patient = (state.since_best < settings.patience) | (state.iteration - start < settings.min_iterations)
-            return patient & (state.iteration < end) & (state.failed == 0)
+            return _is_patient(state, start, settings) & (state.iteration < end) & (state.failed == 0)
 
         def iterate(carry):
             state, history = carry
@@ -207,8 +212,9 @@ def fit(
     state = jax.device_put(jax.tree.map(_strong, state), engine.home)
     if engine.fused:  # compiled before the clock starts; a state of other types would now be an error, not a second compilation
         block = jax.jit(block).lower(state, training, validation, start, end).compile()
-    histories = []
-    while True:
+    n_splits = 1 if validation is None else 2
+    histories = [np.empty((0, n_splits, len(QUANTITIES)), jax.tree.leaves(state.weights)[0].dtype)]
+    while int(state.iteration) < end and _is_patient(state, start, settings):
         before, began = int(state.iteration), time.perf_counter()
         until = min(before + settings.report_every, end)
         state, rows = jax.block_until_ready(block(state, training, validation, start, until))
@@ -228,11 +234,9 @@ def fit(
         if state.failed:
             history = np.concatenate(histories)
             raise Diverged(
-                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss {history[-1, 0, -1]:.6g}, "
-                f"ln|F| {', '.join(f'{value:.6g}' for value in history[-1, :, 0])}); "
+                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss {history[-1, 0, -1]:.6g}, ln|F| "
+                f"{', '.join(f'{split} {row[0]:.6g}' for split, row in zip(SPLITS, history[-1], strict=False))}); "
                 "try a smaller learning_rate, a smaller strength, or fewer summaries",
                 history,
             )
-        if done < until or done == end:
-            stopped = "patience" if done < end or state.since_best >= settings.patience else "max_iterations"
-            return Result(state, np.concatenate(histories), stopped)
+    return Result(state, np.concatenate(histories), "max_iterations" if _is_patient(state, start, settings) else "patience")

@@ -12,37 +12,46 @@ from imnn_core.errors import InputError
 from imnn_core.names import nearest
 
 
-def _call(kind: str, function_name: str, arguments: dict) -> Any:
-    """optax.<function_name>(**arguments), or an InputError that says what is wrong with them."""
+def _key(kind: str) -> str:
+    """The key that holds the name of an optimiser or a schedule."""
+    return "name" if kind == "optimiser" else kind
+
+
+def _shown(arguments: dict) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in arguments.items())
+
+
+def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
+    """optax.<function_name>(**arguments), or an InputError that says which key below ``where`` is wrong."""
     function = getattr(optax, function_name)
     parameters = inspect.signature(function).parameters
     for name in arguments:
         if name not in parameters:
             raise InputError(
-                f"{name}: {kind} {function_name!r} has no such argument{nearest(name, parameters)}; "
+                f"{where}{name}: {kind} {function_name!r} has no such argument{nearest(name, parameters)}; "
                 f"it takes {', '.join(parameters)}"
             )
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in arguments:
-            raise InputError(f"{name}: {kind} {function_name!r} needs this argument, found none")
+            raise InputError(f"{where}{name}: {kind} {function_name!r} needs this argument, found none")
     try:
         return function(**arguments)
     except Exception as error:  # whatever optax raises, it raises for these arguments
-        raise InputError(f"{kind} {function_name!r} refuses its arguments: {error}") from None
+        raise InputError(f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {error}") from None
 
 
-def build_schedules(value: Any) -> Any:
-    """The value, each mapping in it that has a key `schedule` replaced by that schedule of optax."""
+def build_schedules(value: Any, where: str = "") -> Any:
+    """The value at the key ``where``, each mapping in it that has a key `schedule` replaced by that schedule of optax."""
     if isinstance(value, list | tuple):
-        return [build_schedules(item) for item in value]
+        return [build_schedules(item, f"{where}{i}.") for i, item in enumerate(value)]
     if not isinstance(value, dict) or "schedule" not in value:
         return value
     known = [name for name in dir(optax) if name.endswith(("_schedule", "_schedules")) or name == "exponential_decay"]
-    arguments = {name: build_schedules(item) for name, item in value.items() if name != "schedule"}
+    arguments = {name: build_schedules(item, f"{where}{name}.") for name, item in value.items() if name != "schedule"}
     name = value["schedule"]
     if name not in known:
-        raise InputError(f"schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}")
-    return _call("schedule", name, arguments)
+        raise InputError(f"{where}schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}")
+    return _call("schedule", name, arguments, where)
 
 
 def _optimiser_names() -> list[str]:
@@ -67,7 +76,7 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
     """
     if name not in _optimiser_names():
         raise InputError(f"name: expected an optimiser of optax, found {name!r}{nearest(name, _optimiser_names())}")
-    optimiser = _call("optimiser", name, {key: build_schedules(value) for key, value in arguments.items()})
+    optimiser = _call("optimiser", name, {key: build_schedules(value, f"{key}.") for key, value in arguments.items()}, "")
 
     def one_step(weights):
         return optimiser.update(weights, optimiser.init(weights), weights)
@@ -75,5 +84,5 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
     try:  # shapes only: no backend starts and nothing is computed
         jax.eval_shape(one_step, {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)})
     except Exception as error:
-        raise InputError(f"optimiser {name!r} cannot take a step with these arguments: {error}") from None
+        raise InputError(f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}") from None
     return optimiser

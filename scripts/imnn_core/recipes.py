@@ -66,7 +66,7 @@ def build(recipe: Recipe) -> Fitter:
     """
     if recipe.devices == "cpu" and recipe.host == "cpu":
         devices.only_cpu()
-    on, host = devices.choose(recipe.devices, recipe.n_devices), devices.choose(recipe.host)[0]
+    on, host = devices.choose(recipe.devices, recipe.n_devices), devices.choose(recipe.host, key="host")[0]
     network = networks.build(recipe.n_summaries, **recipe.network.model_dump())
     settings = settings_of(recipe)
     engine = aggregate.make_engine(aggregate.exact(network.apply), loss_of(settings), on, host)
