@@ -41,7 +41,7 @@ fits:
 A fit that continues another counts its own iterations: at least `min_iterations` and at most `max_iterations` more. With
 the same recipe and `min_iterations: 0`, 300 + 200 iterations are the same as 500 in one go, bit for bit. A fit that
 had run out of patience gets new patience. Network, `n_summaries`, `validation` and the optimiser's name must be those of
-the fit that it continues.
+the fit that it continues; so must the kind of `learning_rate`, number or schedule, since a schedule has a state.
 
 ## A learning-rate schedule
 
@@ -57,7 +57,8 @@ optimiser:
     decay_steps: 1000
 ```
 
-Write numbers like `1.0e-3`: YAML itself takes `1e-3` for text (this project reads it as a number all the same).
+Write numbers like `1.0e-3`: YAML itself takes `1e-3` for text (this project reads it as a
+real number all the same).
 """
 
 

@@ -1,7 +1,8 @@
 """The Fisher information that a fit's summaries carry on the test set, which neither fitted nor chose them."""
 
+import math
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 from imnn_core import files, fisher, problems, recipes, storage
 from imnn_core.config import Recipe
@@ -10,22 +11,22 @@ from imnn_core.jobs import job, log
 N_GROUPS = 50  # of the jackknife
 
 
-def det_F(m):
-    """|F| of a set with these moments."""
-    return jnp.linalg.det(fisher.statistics(m).F)
+def log_det_F(m):
+    """Ln |F| of a set with these moments, since |F| itself may leave the range of float32."""
+    return fisher.log_det(fisher.statistics(m).F)
 
 
 def moments_of_groups(fitter, weights, simulations):
-    """Moments of N_GROUPS disjoint parts of the simulations, stacked."""
+    """Moments of N_GROUPS disjoint parts of the simulations, stacked, where the weights live."""
     parts = np.array_split(np.arange(len(simulations.fiducial)), min(N_GROUPS, len(simulations.fiducial)))
     groups = [fitter.moments(weights, fitter.data(jax.tree.map(lambda a, part=part: a[part], simulations))) for part in parts]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *groups)
+    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *groups), fitter.engine.home)
 
 
 @jax.jit
 def statistics_and_error(groups):
-    """Statistics of all groups together, and the jackknife error of |F|."""
-    return fisher.statistics(fisher.merge_all(groups)), fisher.jackknife(groups, det_F)
+    """Statistics of all groups together, and the jackknife error of ln |F|."""
+    return fisher.statistics(fisher.merge_all(groups)), fisher.jackknife(groups, log_det_F)
 
 
 def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *, problem, fit, seed, n_test, recipe):
@@ -42,11 +43,9 @@ def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *
         | fisher.as_numbers(fisher.Statistics(**values))
         for split, values in seen.items()
     }
-    splits["test"] = {
-        "n_s": n_test,
-        "n_d": n_test,
-        "det_F_error": float(error),
-    } | fisher.as_numbers(statistics)
+    numbers = fisher.as_numbers(statistics)
+    error = numbers["det_F"] * float(error)  # to first order
+    splits["test"] = {"n_s": n_test, "n_d": n_test, "det_F_error": error if math.isfinite(error) else None} | numbers
     iterations = attributes["iterations"]
     information = {
         "fit": fit,
@@ -56,11 +55,11 @@ def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *
         "weights": recipe.weights,
         "kept_iteration": attributes["best_iteration"] if recipe.weights == "best" else iterations,
         "device": attributes["device"],
-        "versions": storage.provenance(),
+        "versions": {name: attributes[name] for name in storage.provenance()},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "splits": splits,
     }
-    log.info("|F| = %.4g +- %.2g on the test set", splits["test"]["det_F"], splits["test"]["det_F_error"])
+    log.info("|F| = %.4g +- %.2g on the test set", numbers["det_F"], error)
     files.write_json(path_to_information, information)
 
 

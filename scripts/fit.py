@@ -41,13 +41,14 @@ def describe(progress, splits, patience):
     )
 
 
-def continued(path_to_parent, like):
+def continued(path_to_parent, like, patience):
     """The state and the history with which another fit ended."""
     trees = {name: like.weights for name in TREES[:3]} | {"optimiser_state": like.optimiser_state}
     trees, history, _, attributes = storage.read_fit(path_to_parent, trees)
     best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
     # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if it had not.
-    since_best = 0 if attributes["stopped"] == "patience" else attributes["since_best"]
+    out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
+    since_best = 0 if out_of_patience else attributes["since_best"]
     counters = map(jnp.asarray, (since_best, len(history), 0))
     state = State(trees["weights/final"], trees["optimiser_state"], best, *counters)
     return state, trees["weights/initial"], history
@@ -76,7 +77,7 @@ def fit(
     state = fitter.first_state(problem, seed)
     initial, before = state.weights, np.empty((0, len(data), len(QUANTITIES)))
     if path_to_parent:
-        state, initial, before = continued(path_to_parent, state)
+        state, initial, before = continued(path_to_parent, state, recipe.patience)
         log.info("continues %s after its %d iterations", path_to_parent, len(before))
     log.info(
         "%d simulations, %d with derivatives, at most %d at a time on %d %s device(s), aggregated %s",

@@ -55,7 +55,7 @@ def caveats(table):
                 f"{row.fit}, seed {row.seed} stopped at its last iteration, not because |F| had ceased to rise.",
                 "Raise max_iterations, or continue it with a recipe that has continue_from.",
             )
-        if row.kept_iteration == 0:
+        if row.kept_iteration == 0 and row.iterations > 1:
             yield (
                 f"{row.fit}, seed {row.seed}: the weights kept are the initial ones, since |F| never rose above theirs.",
                 "Try another learning_rate, more patience or a larger min_iterations.",
@@ -82,7 +82,9 @@ def report(
     path_to_summary, path_to_analytic, paths_to_information, paths_to_histories, path_to_template, path_to_report, *, settings
 ):
     """Render the template with the run's own files; no number is typed."""
-    table = pd.read_csv(path_to_summary)
+    table = pd.read_csv(
+        path_to_summary, dtype={"fit": str}, keep_default_na=False, na_values=[""]
+    )  # a fit may be named 1.10 or NA
     informations = [files.read_json(path) for path in paths_to_information]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -100,7 +102,10 @@ def report(
         caveats=list(caveats(table)),
         rows=table.astype(object).where(table.notna(), None).to_dict("records"),
         histories=histories,
-        versions=informations[0]["versions"],
+        versions={
+            name: " and ".join(sorted({each["versions"][name] for each in informations}))
+            for name in informations[0]["versions"]
+        },
         devices=sorted({each["device"] for each in informations}),
     )
     files.write_text(path_to_report, html)

@@ -180,6 +180,17 @@ def test_faults_of_an_optimiser(values, fault):
         optimisers.build(**optimiser.model_dump())
 
 
+def test_an_optimiser_whose_state_does_not_fit_that_of_the_fit_that_it_continues():
+    schedule = {"schedule": "constant_schedule", "value": 1e-3}
+    fits = {"a": {}, "b": {"continue_from": "a", "optimiser": {"learning_rate": 1e-4}}}
+    assert optimisers.faults(read_config({"fits": fits}).fits) == []
+    fits["b"]["optimiser"]["learning_rate"] = schedule
+    (fault,) = optimisers.faults(read_config({"fits": fits}).fits)
+    assert fault.startswith("fits.b.optimiser: expected a state of the same parts as in 'a'")
+    fits["a"]["optimiser"] = {"learning_rate": schedule}
+    assert optimisers.faults(read_config({"fits": fits}).fits) == []
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "adabelief", "nadam", "lamb", "noisy_sgd"])
 def test_optimisers_by_name(name):
     extra = {"key": 0} if name == "noisy_sgd" else {}

@@ -18,12 +18,22 @@ def _imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            node.body = body[1:]
-    return tree
+def _meaning(node: object) -> object:
+    """A syntax tree as nested tuples, without docstrings and descriptions, and without what is empty.
+
+    `ast.dump` differs between versions of Python, in how it shows what is empty.
+    """
+    if isinstance(node, list):
+        return tuple(_meaning(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    body = fields.get("body")
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        fields["body"] = body[1:]
+    if isinstance(node, ast.Call):
+        fields["keywords"] = [keyword for keyword in node.keywords if keyword.arg != "description"]
+    return (type(node).__name__, *((name, _meaning(value)) for name, value in fields.items() if value not in (None, [])))
 
 
 def code_digest(path_to_script: str | Path) -> str:
@@ -40,6 +50,6 @@ def code_digest(path_to_script: str | Path) -> str:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         todo += [scripts / PACKAGE / f"{name}.py" for name in _imported(tree)]
-        seen[path] = ast.dump(_without_docstrings(tree))
+        seen[path] = repr(_meaning(tree))
     text = "\n".join(f"{path.name} {seen[path]}" for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

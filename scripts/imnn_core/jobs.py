@@ -19,6 +19,11 @@ def has_gpu() -> bool:
     return any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/kfd"))
 
 
+def _interrupt(number, frame):
+    """End as after Ctrl-C, temporary files removed, where a cluster ends the job."""
+    raise KeyboardInterrupt(number)
+
+
 @contextlib.contextmanager
 def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
     """Run a script's function with everything it prints in its log, child processes included.
@@ -34,6 +39,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         SystemExit: with code 1 after an InputError (one line in the log) or another error (a traceback).
 
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
     terminal = os.dup(2)
     with open(path_to_log, "w") as file:
@@ -49,10 +55,11 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             sys.exit(1)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr, flush=True)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # end by the signal: XLA may crash when Python winds down now
-            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt as interrupt:
+            number = interrupt.args[0] if interrupt.args else signal.SIGINT
+            print(f"interrupted by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+            signal.signal(number, signal.SIG_DFL)  # end by the signal: XLA may crash when Python winds down now
+            os.kill(os.getpid(), number)
         except Exception:
             traceback.print_exc()
             sys.exit(1)

@@ -11,6 +11,9 @@ import optax
 from imnn_core.errors import InputError
 from imnn_core.names import nearest
 
+# Weights to try an optimiser on, by shapes alone: no backend starts and nothing is computed.
+WEIGHTS = {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
+
 
 def _key(kind: str) -> str:
     """The key that holds the name of an optimiser or a schedule."""
@@ -81,8 +84,26 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
     def one_step(weights):
         return optimiser.update(weights, optimiser.init(weights), weights)
 
-    try:  # shapes only: no backend starts and nothing is computed
-        jax.eval_shape(one_step, {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)})
+    try:
+        jax.eval_shape(one_step, WEIGHTS)
     except Exception as error:
         raise InputError(f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}") from None
     return optimiser
+
+
+def faults(fits: dict) -> list[str]:
+    """What is wrong with the optimisers of a configuration's fits (`config.Recipe` by name), a line each."""
+    lines, states = [], {}
+    for name, recipe in fits.items():
+        try:
+            states[name] = jax.eval_shape(build(**recipe.optimiser.model_dump()).init, WEIGHTS)
+        except InputError as error:
+            lines.append(f"fits.{name}.optimiser.{error}")
+    for name, recipe in fits.items():
+        start = recipe.continue_from
+        if name in states and start in states and states[name] != states[start]:
+            lines.append(
+                f"fits.{name}.optimiser: expected a state of the same parts as in {start!r}, which this fit continues, found "
+                "others; a schedule in place of a number has a part of its own (constant_schedule is a number as a schedule)"
+            )
+    return lines

@@ -105,7 +105,7 @@ def history_figure(history: dict, splits: Sequence[str], *, analytic: float | No
         for axes in panels[:2]:
             legend_above(axes)
         panels[2].set_xlabel("iteration")
-        panels[2].set_xlim(0, max(len(history["iteration"]) - 1, 1))
+        panels[2].set_xlim(0, max(len(history["iteration"]) - 1, kept_iteration, 1))
         figure.align_ylabels(panels)
     return figure
 

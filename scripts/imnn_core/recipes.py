@@ -64,6 +64,7 @@ def build(recipe: Recipe) -> Fitter:
         InputError: its devices are not there, or its optimiser is none.
 
     """
+    jax.config.update("jax_default_matmul_precision", "highest")  # GPUs would else round float32 products to ten bits
     if recipe.devices == "cpu" and recipe.host == "cpu":
         devices.only_cpu()
     on, host = devices.choose(recipe.devices, recipe.n_devices), devices.choose(recipe.host, key="host")[0]

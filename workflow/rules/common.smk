@@ -20,12 +20,7 @@ def check_optimisers(settings):
     """Build every optimiser once, which imports jax: only in the workflow's own process, not in each job's."""
     from imnn_core import optimisers
 
-    faults = []
-    for name, recipe in settings.fits.items():
-        try:
-            optimisers.build(**recipe.optimiser.model_dump())
-        except InputError as error:
-            faults.append(f"fits.{name}.optimiser.{error}")
+    faults = optimisers.faults(settings.fits)
     if faults:
         raise InputError("\n".join(faults))
 
@@ -54,10 +49,6 @@ wildcard_constraints:
 def recipe_of(wildcards):
     """The recipe of a fit, every key of it, as plain values."""
     return settings.fits[wildcards.fit].model_dump()
-
-
-def seed_of(wildcards):
-    return int(wildcards.seed)
 
 
 def code(script):

@@ -15,8 +15,6 @@ rule evaluate:
         gpu=n_gpus,
     params:
         problem=PROBLEM,
-        fit=lambda wildcards: wildcards.fit,
-        seed=seed_of,
         n_test=settings.n_test,
         recipe=recipe_of,
         code=code("evaluate.py"),

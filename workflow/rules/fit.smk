@@ -14,7 +14,6 @@ rule fit:
         gpu=n_gpus,
     params:
         problem=PROBLEM,
-        seed=seed_of,
         n_s=settings.n_s,
         n_d=settings.n_d,
         recipe=recipe_of,

@@ -8,8 +8,6 @@ rule simulate:
         "results/{run}/benchmarks/simulate/seed-{seed}/{split}.tsv"
     params:
         problem=PROBLEM,
-        seed=seed_of,
-        split=lambda wildcards: wildcards.split,
         n_s=lambda wildcards: (
             settings.n_test if wildcards.split == "test" else settings.n_s
         ),
