@@ -33,6 +33,11 @@ def data_uri(path):
     return "data:image/svg+xml;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
+def read_table(path):
+    """The summary, with the names of fits as text: one may be 1.10, or NA."""
+    return pd.read_csv(path, dtype={"fit": str}, keep_default_na=False, na_values=[""])
+
+
 def verdicts(table):
     """Per fit, what its test sets say: mean |F| over seeds, its standard deviation, and its share of the analytic |F|."""
     test = table[table["split"] == "test"]
@@ -82,9 +87,7 @@ def report(
     path_to_summary, path_to_analytic, paths_to_information, paths_to_histories, path_to_template, path_to_report, *, settings
 ):
     """Render the template with the run's own files; no number is typed."""
-    table = pd.read_csv(
-        path_to_summary, dtype={"fit": str}, keep_default_na=False, na_values=[""]
-    )  # a fit may be named 1.10 or NA
+    table = read_table(path_to_summary)
     informations = [files.read_json(path) for path in paths_to_information]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,

@@ -12,11 +12,11 @@ import pytest
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
 from fit import fit
-from imnn_core import fisher, problems, recipes, storage
+from imnn_core import fisher, plots, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.errors import InputError
 from plot_history import plot_history
-from report import digits, report, with_error
+from report import digits, read_table, report, with_error
 from simulate import simulate
 from summarise import summarise
 
@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def do_fit(folder, name, parent=None, validation=True, **changes):
+def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, **changes):
     """Fit a recipe; the path to its fit."""
     fit(
         folder / "training.h5",
@@ -65,7 +65,7 @@ def do_fit(folder, name, parent=None, validation=True, **changes):
         folder / f"{parent}.h5" if parent else None,
         folder / f"{name}.h5",
         folder / f"{name}.csv",
-        problem=PROBLEM,
+        problem=problem,
         seed=1,
         recipe=recipe_of(**changes),
         bar=NoBar(),
@@ -74,11 +74,11 @@ def do_fit(folder, name, parent=None, validation=True, **changes):
     return folder / f"{name}.h5"
 
 
-def do_evaluate(folder, name, **changes):
+def do_evaluate(folder, name, problem=PROBLEM, **changes):
     """Evaluate a fit; what the file then holds."""
     evaluate(
         folder / "test.h5", folder / f"{name}.h5", folder / "analytic.json", folder / f"{name}.json",
-        problem=PROBLEM, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
+        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
     )  # fmt: skip
     return json.loads((folder / f"{name}.json").read_text())
 
@@ -196,6 +196,12 @@ def test_a_fit_out_of_patience_gets_new_patience(folder):
     assert len(history) > len(pd.read_csv(folder / "tired.csv"))
 
 
+def test_a_fit_with_less_patience_than_its_parent_had_lost_gets_new_patience(folder):
+    do_fit(folder, "falling", max_iterations=7, optimiser={"learning_rate": 1e-3})
+    path = do_fit(folder, "again", parent="falling", max_iterations=3, patience=4, optimiser={"learning_rate": 1e-3})
+    assert len(read(path)[1]) == 10
+
+
 def test_repeats_are_the_same_bytes(folder):
     first = do_fit(folder, "repeat", max_iterations=5).read_bytes()
     assert do_fit(folder, "repeat", max_iterations=5).read_bytes() == first
@@ -245,6 +251,33 @@ def test_no_gpu_where_one_is_asked_for(folder):
 def test_more_devices_than_there_are(folder):
     with pytest.raises(InputError, match="n_devices: expected at most 8, the CPU devices here, found 9"):
         do_fit(folder, "many", n_devices=9)
+
+
+def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, folder):
+    """Oracle: |F| goes as Sigma^-3, so that 1e-8 in place of 1 takes it to about 1e24, whose square float32 doesn't hold."""
+    problem = PROBLEM | {"theta_fid": [0.0, 1e-8]}
+    (tmp_path / "analytic.json").write_bytes((folder / "analytic.json").read_bytes())
+    for split, n_s, n_d in (("training", 60, 50), ("test", 500, 500)):
+        simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, n_s=n_s, n_d=n_d)
+    do_fit(tmp_path, "tiny", validation=False, problem=problem, max_iterations=1)
+    test = do_evaluate(tmp_path, "tiny", problem=problem)["splits"]["test"]
+    assert test["det_F"] > 1e20
+    assert 0.001 < test["det_F_error"] / test["det_F"] < 1
+
+
+def test_fits_may_be_named_like_numbers(tmp_path):
+    (tmp_path / "summary.csv").write_text("fit,det_F,det_F_error\n1.10,1,\n1.1,2,\nNA,3,0.5\n")
+    table = read_table(tmp_path / "summary.csv")
+    assert list(table["fit"]) == ["1.10", "1.1", "NA"]
+    assert list(table["det_F_error"].isna()) == [True, True, False]
+
+
+def test_the_kept_iteration_lies_within_the_figure():
+    """The final weights are those after the last row of the history."""
+    columns = ("det_F", "det_C", "det_invC", "penalty", "coupling")
+    history = {"iteration": np.arange(10)} | {f"training_{name}": np.ones(10) for name in columns}
+    figure = plots.history_figure(history, ["training"], analytic=None, kept_iteration=10, title="")
+    assert figure.axes[2].get_xlim() == (0, 10)
 
 
 def test_numbers_of_the_report():

@@ -107,6 +107,7 @@ AFTER_FITS = {"fit": 3, "evaluate": 3, "plot_history": 3, "summarise": 1, "repor
         ("scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10', HISTORIES),
         ("scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
         ("scripts/imnn_core/fisher.py", "# Shifted by", "# Moved by", {}),
+        ("scripts/imnn_core/config.py", 'description="Name of the run', 'description="The name of the run', {}),
         ("scripts/imnn_core/networks.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
         ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
         (
