@@ -37,7 +37,7 @@ def test_who_imports_whom(root):
         assert ("h5py" in names) == (module == "storage"), module
         assert ("matplotlib" in names) == (module == "plots"), module
         assert ("pydantic" in names) == (module == "config"), module
-    for module in ("__init__", "config", "digest", "errors", "files", "names", "plots"):
+    for module in ("__init__", "config", "digest", "errors", "faults", "files", "names", "plots"):
         assert not found[module] & JAX, module
     for module in ("fisher", "networks", "aggregate", "fit"):
         known = {"jax", "numpy", "optax", "math", "functools", "collections", "typing", "time", "imnn_core"}

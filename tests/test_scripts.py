@@ -1,9 +1,6 @@
 """The scripts as functions, on small files: the whole chain, and what must be equal bit for bit."""
 
 import json
-import signal
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -12,11 +9,11 @@ import pytest
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
 from fit import fit
-from imnn_core import fisher, plots, problems, recipes, storage
+from imnn_core import fisher, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.errors import InputError
 from plot_history import plot_history
-from report import digits, read_table, report, with_error
+from report import report
 from simulate import simulate
 from summarise import summarise
 
@@ -241,18 +238,6 @@ def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, c
     assert not (folder / "diverged.csv").exists()
 
 
-def test_no_gpu_where_one_is_asked_for(folder):
-    with pytest.raises(InputError, match="devices: expected a GPU, found none that jax can use"):
-        do_fit(folder, "gpu", devices="gpu")
-    with pytest.raises(InputError, match="host: expected a GPU, found none .* set `host: cpu`"):
-        do_fit(folder, "gpu", devices="auto", host="gpu")
-
-
-def test_more_devices_than_there_are(folder):
-    with pytest.raises(InputError, match="n_devices: expected at most 8, the CPU devices here, found 9"):
-        do_fit(folder, "many", n_devices=9)
-
-
 def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, folder):
     """Oracle: |F| goes as Sigma^-3, so that 1e-8 in place of 1 takes it to about 1e24, whose square float32 doesn't hold."""
     problem = PROBLEM | {"theta_fid": [0.0, 1e-8]}
@@ -263,43 +248,3 @@ def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, fol
     test = do_evaluate(tmp_path, "tiny", problem=problem)["splits"]["test"]
     assert test["det_F"] > 1e20
     assert 0.001 < test["det_F_error"] / test["det_F"] < 1
-
-
-def test_fits_may_be_named_like_numbers(tmp_path):
-    (tmp_path / "summary.csv").write_text("fit,det_F,det_F_error\n1.10,1,\n1.1,2,\nNA,3,0.5\n")
-    table = read_table(tmp_path / "summary.csv")
-    assert list(table["fit"]) == ["1.10", "1.1", "NA"]
-    assert list(table["det_F_error"].isna()) == [True, True, False]
-
-
-def test_the_kept_iteration_lies_within_the_figure():
-    """The final weights are those after the last row of the history."""
-    columns = ("det_F", "det_C", "det_invC", "penalty", "coupling")
-    history = {"iteration": np.arange(10)} | {f"training_{name}": np.ones(10) for name in columns}
-    figure = plots.history_figure(history, ["training"], analytic=None, kept_iteration=10, title="")
-    assert figure.axes[2].get_xlim() == (0, 10)
-
-
-def test_numbers_of_the_report():
-    """Oracle: by hand."""
-    found = [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)]
-    assert found == ["39.90", "50.00", "1.000e+06", "–", "–", "7"]
-    assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
-    assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
-    assert with_error(123456.7, 4321.0) == "123457 ± 4321"
-    assert with_error(10.0, 0.0) == "10.00 ± 0.00"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_job_ends_by_the_signal_and_leaves_no_temporary_file(tmp_path, root, number):
-    code = f"""
-import os, time
-from imnn_core import files, jobs
-with jobs.job({str(tmp_path / "log")!r}), files.replacing({str(tmp_path / "result")!r}):
-    os.kill(os.getpid(), {int(number)})
-    time.sleep(60)
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", check=False)
-    assert done.returncode == -number
-    assert (tmp_path / "log").read_text() == f"interrupted by {number.name}\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["log"]

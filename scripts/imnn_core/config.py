@@ -4,6 +4,7 @@ import contextlib
 import math
 from typing import Annotated, Any, Literal
 
+from imnn_core import faults
 from imnn_core.errors import InputError
 from imnn_core.names import nearest
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -170,9 +171,9 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        faults = [*self._faults_of_simulations(), *self._faults_of_fits()]
-        if faults:
-            raise ValueError("\n".join(faults))
+        found = [*self._faults_of_simulations(), *self._faults_of_fits()]
+        if found:
+            raise ValueError("\n".join(found))
         return self
 
     def _faults_of_simulations(self):
@@ -232,47 +233,6 @@ class Config(Model):
             )
 
 
-# Pydantic's types of errors in this project's words, where its own are those of a programmer.
-EXPECTED = (
-    dict.fromkeys(["int_type", "int_parsing", "int_from_float"], "a whole number")
-    | dict.fromkeys(["float_type", "float_parsing"], "a number")
-    | dict.fromkeys(["bool_type", "bool_parsing"], "true or false")
-    | dict.fromkeys(["dict_type", "model_type"], "a mapping")
-    | {"list_type": "a list", "string_type": "text (a number in quotes is text)", "too_short": "at least one entry"}
-)
-
-
-def _known_keys(location: tuple) -> list[str]:
-    """The keys that were possible where an unknown one was found."""
-    model: Any = Config
-    for part in location[:-1]:
-        if model is dict:
-            model = Recipe
-            continue
-        annotation = model.model_fields[part].annotation
-        model = dict if part == "fits" else annotation
-    return list(model.model_fields)
-
-
-def _line(error: dict) -> str:
-    """One fault that pydantic found, in one line: key, what was expected, what was found."""
-    location, kind, found = error["loc"], error["type"], error["input"]
-    key = ".".join(str(part) for part in location if part != "[key]")
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key{nearest(location[-1], _known_keys(location))}"
-    if kind == "missing":
-        return f"{key}: expected a value, found none"
-    message = error["msg"].removeprefix("Value error, ")
-    if kind in EXPECTED:
-        return f"{key}: expected {EXPECTED[kind]}, found {found!r}"
-    if isinstance(found, dict) and kind == "value_error":  # a fault between keys, which its text names
-        return "\n".join(f"{key}: {line}" if key else line for line in message.splitlines())
-    message = message.replace("Input should be", "expected")
-    choices = error.get("ctx", {}).get("expected")
-    near = nearest(found, [c.strip(" '") for c in choices.replace(" or ", ", ").split(",")]) if choices else ""
-    return f"{key}: {message}, found {found!r}{near}"
-
-
 def read_config(values: dict) -> Config:
     """The configuration, checked and with its defaults filled in.
 
@@ -283,5 +243,4 @@ def read_config(values: dict) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [line for item in error.errors() for line in _line(item).splitlines()]
-        raise InputError("\n".join(lines)) from None
+        raise InputError("\n".join(faults.lines(error.errors(), Config))) from None

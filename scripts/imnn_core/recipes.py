@@ -45,18 +45,6 @@ class Fitter(NamedTuple):
         return self.compiled_moments(jax.device_put(weights, self.engine.home), data)
 
 
-def settings_of(recipe: Recipe) -> Settings:
-    """What the loop needs of a recipe."""
-    return Settings(
-        strength=recipe.strength,
-        rate=fisher.rate(recipe.strength, recipe.closeness),
-        patience=recipe.patience,
-        min_iterations=recipe.min_iterations,
-        max_iterations=recipe.max_iterations,
-        report_every=recipe.report_every,
-    )
-
-
 def build(recipe: Recipe) -> Fitter:
     """Build what a recipe stands for.
 
@@ -69,7 +57,14 @@ def build(recipe: Recipe) -> Fitter:
         devices.only_cpu()
     on, host = devices.choose(recipe.devices, recipe.n_devices), devices.choose(recipe.host, key="host")[0]
     network = networks.build(recipe.n_summaries, **recipe.network.model_dump())
-    settings = settings_of(recipe)
+    settings = Settings(
+        strength=recipe.strength,
+        rate=fisher.rate(recipe.strength, recipe.closeness),
+        patience=recipe.patience,
+        min_iterations=recipe.min_iterations,
+        max_iterations=recipe.max_iterations,
+        report_every=recipe.report_every,
+    )
     engine = aggregate.make_engine(aggregate.exact(network.apply), loss_of(settings), on, host)
     return Fitter(
         recipe=recipe,

@@ -35,21 +35,16 @@ def direct_engine(summarise, loss, device):
     return aggregate.Engine(gradient, moments, partial(jax.device_put, device=home), home, fused=True)
 
 
-def seconds_per_iteration(engine, recipe, sets, n_per_device, iterations):
+def seconds_per_iteration(engine, fitter, problem, sets, n_per_device, iterations):
     """A function that runs a block of so many iterations and returns the seconds that one took."""
     import jax
-    from imnn_core import aggregate, networks, optimisers, recipes
-    from imnn_core.fit import first_state, make_block
-    from imnn_core.simulations import stream
+    from imnn_core import aggregate
+    from imnn_core.fit import make_block
 
-    settings = recipes.settings_of(recipe)._replace(report_every=iterations)
-    optimiser = optimisers.build(**recipe.optimiser.model_dump())
     training, validation = (engine.place(aggregate.chunks(*part, n_per_device)) for part in sets)
-    network = networks.build(recipe.n_summaries, **recipe.network.model_dump())
-    weights = jax.jit(lambda key: network.init(key, sets[0].fiducial.shape[1:]))(stream(1, "weights"))
-    state = jax.device_put(first_state(weights, optimiser), engine.home)
-    arguments = (state, training, validation, 0, iterations)
-    block = jax.jit(make_block(engine, optimiser, settings)).lower(*arguments).compile()
+    arguments = (jax.device_put(fitter.first_state(problem, 1), engine.home), training, validation, 0, iterations)
+    block = make_block(engine, fitter.optimiser, fitter.settings._replace(report_every=iterations))
+    block = jax.jit(block).lower(*arguments).compile()
 
     def run():
         began = time.perf_counter()
@@ -81,12 +76,12 @@ def main():
     import jax
     import numpy as np
     import pandas as pd
-    from imnn_core import aggregate, networks, problems, recipes, simulations
+    from imnn_core import aggregate, problems, recipes, simulations
     from imnn_core.config import Config
     from imnn_core.fit import loss_of
 
     config = Config()
-    recipe = config.fits["mlp"]
+    fitter = recipes.build(config.fits["mlp"])
     problem = problems.build(config.problem, config.theta_fid, config.input_shape)
     sets = [
         simulations.Simulations(
@@ -98,14 +93,16 @@ def main():
         for split in ("training", "validation")
     ]
     device = jax.devices()[0]
-    summarise = aggregate.exact(networks.build(recipe.n_summaries, **recipe.network.model_dump()).apply)
-    loss = loss_of(recipes.settings_of(recipe))
-    direct = seconds_per_iteration(direct_engine(summarise, loss, device), recipe, sets, config.n_s, options.iterations)
+    summarise, loss = aggregate.exact(fitter.network.apply), loss_of(fitter.settings)
+
+    def timer(engine, n_per_device):
+        return seconds_per_iteration(engine, fitter, problem, sets, n_per_device, options.iterations)
+
+    direct = timer(direct_engine(summarise, loss, device), config.n_s)
     rows = []
     for n_per_device, target in ((100, 1.25), (500, 1.1)):
         engine = aggregate.on_devices(summarise, loss, [device])
-        aggregated = seconds_per_iteration(engine, recipe, sets, n_per_device, options.iterations)
-        value, low, high = ratio(aggregated, direct, options.rounds)
+        value, low, high = ratio(timer(engine, n_per_device), direct, options.rounds)
         rows.append((f"aggregated_over_direct_{n_per_device}", value, low, high, target))
     table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "target"])
     print(f"{device.device_kind}, {options.threads} thread(s), jax {jax.__version__}, {options.rounds} rounds")

@@ -1,0 +1,30 @@
+"""What the report and the figures make of numbers and names."""
+
+import numpy as np
+from imnn_core import plots
+from report import digits, read_table, with_error
+
+
+def test_fits_may_be_named_like_numbers(tmp_path):
+    (tmp_path / "summary.csv").write_text("fit,det_F,det_F_error\n1.10,1,\n1.1,2,\nNA,3,0.5\n")
+    table = read_table(tmp_path / "summary.csv")
+    assert list(table["fit"]) == ["1.10", "1.1", "NA"]
+    assert list(table["det_F_error"].isna()) == [True, True, False]
+
+
+def test_the_kept_iteration_lies_within_the_figure():
+    """The final weights are those after the last row of the history."""
+    columns = ("det_F", "det_C", "det_invC", "penalty", "coupling")
+    history = {"iteration": np.arange(10)} | {f"training_{name}": np.ones(10) for name in columns}
+    figure = plots.history_figure(history, ["training"], analytic=None, kept_iteration=10, title="")
+    assert figure.axes[2].get_xlim() == (0, 10)
+
+
+def test_numbers_of_the_report():
+    """Oracle: by hand."""
+    found = [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)]
+    assert found == ["39.90", "50.00", "1.000e+06", "–", "–", "7"]
+    assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
+    assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
+    assert with_error(123456.7, 4321.0) == "123457 ± 4321"
+    assert with_error(10.0, 0.0) == "10.00 ± 0.00"
