@@ -237,7 +237,7 @@ def read_config(values: dict) -> Config:
     """The configuration, checked and with its defaults filled in.
 
     Raises:
-        InputError: one line per fault, all of them at once.
+        InputError: one line per fault; those between keys come once each key is right by itself.
 
     """
     try:
