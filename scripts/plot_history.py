@@ -10,13 +10,13 @@ def plot_history(path_to_history, path_to_information, paths_to_figure):
     table = pd.read_csv(path_to_history)
     information = files.read_json(path_to_information)
     history = {name: table[name].to_numpy() for name in table.columns}
+    det_F = f"{information['splits']['test']['det_F']:#.3g}".rstrip(".")
     figure = plots.history_figure(
         history,
         [split for split in ("training", "validation") if f"{split}_det_F" in history],
         analytic=information["det_F_analytic"],
         kept_iteration=information["kept_iteration"],
-        title=f"{information['fit']}, seed {information['seed']}: "
-        f"|F| = {information['splits']['test']['det_F']:.3g} on the test set",
+        title=f"{information['fit']}, seed {information['seed']}: |F| = {det_F} on the test set",
     )
     for path in paths_to_figure:
         with files.replacing(path) as temporary:
