@@ -1,10 +1,12 @@
 """The Fisher information that a fit's summaries carry on the test set, which neither fitted nor chose them."""
 
 import math
+from itertools import pairwise
 
 import jax
 import numpy as np
-from imnn_core import files, fisher, problems, recipes, storage
+from imnn_core import files, fisher, host, problems, recipes, storage
+from imnn_core.chunks import len_of
 from imnn_core.config import Recipe
 from imnn_core.jobs import job, log
 
@@ -12,18 +14,21 @@ N_GROUPS = 50  # of the jackknife
 
 
 def log_det_F(m):
-    """Ln |F| of a set with these moments, since |F| itself may leave the range of float32."""
+    """Ln |F| of a set with these moments, of which |F|'s relative error is that of ln |F|."""
     return fisher.log_det(fisher.statistics(m).F)
 
 
-def moments_of_groups(fitter, weights, simulations):
-    """Moments of N_GROUPS disjoint parts of the simulations, stacked, where the weights live."""
-    parts = np.array_split(np.arange(len(simulations.fiducial)), min(N_GROUPS, len(simulations.fiducial)))
-    groups = [fitter.moments(weights, fitter.data(jax.tree.map(lambda a, part=part: a[part], simulations))) for part in parts]
-    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *groups), fitter.engine.home)
+def moments_of_groups(fitter, weights, source):
+    """Moments of N_GROUPS disjoint parts of the simulations, stacked, one part in memory at a time."""
+    n_s = len_of(source.fiducial)
+    bounds = np.linspace(0, n_s, min(N_GROUPS, n_s) + 1).astype(int)
+    groups = []
+    for start, stop in pairwise(bounds):
+        with fitter.data(once=True, test=source.part(start, stop)) as data:
+            groups.append(jax.tree.map(np.asarray, fitter.moments(weights, data["test"])))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *groups)
 
 
-@jax.jit
 def statistics_and_error(groups):
     """Statistics of all groups together, and the jackknife error of ln |F|."""
     return fisher.statistics(fisher.merge_all(groups)), fisher.jackknife(groups, log_det_F)
@@ -33,11 +38,15 @@ def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *
     """Write F on the test set with the error of |F|, and beside it F on the sets that the fit has seen."""
     recipe = Recipe(**recipe)
     problem = problems.build(**problem)
-    fitter = recipes.build(recipe)
     chosen = f"weights/{recipe.weights}"
-    trees, _, seen, attributes = storage.read_fit(path_to_fit, {chosen: fitter.first_state(problem, seed).weights})
-    test = storage.read_simulations(path_to_test, problem, n_s=n_test, n_d=n_test, seed=seed, split="test")
-    statistics, error = statistics_and_error(moments_of_groups(fitter, trees[chosen], test))
+    with (
+        storage.open_simulations(path_to_test, problem, n_s=n_test, n_d=n_test, seed=seed, split="test") as test,
+        recipes.memory_for(recipe.n_per_device),
+    ):
+        fitter = recipes.build(recipe, test.n_bytes // N_GROUPS)
+        trees, _, seen, attributes = storage.read_fit(path_to_fit, {chosen: fitter.first_state(problem, seed).weights})
+        groups = moments_of_groups(fitter, trees[chosen], test)
+    statistics, error = host.in_float64(statistics_and_error)(groups)
     splits = {
         split: {"n_s": attributes["n_s"], "n_d": attributes["n_d"], "det_F_error": None}
         | fisher.as_numbers(fisher.Statistics(**values))

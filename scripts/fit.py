@@ -1,12 +1,12 @@
 """Fit one recipe to one seed's simulations; write its weights, its statistics and its history."""
 
+import contextlib
 import json
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import files, fisher, problems, recipes, storage
+from imnn_core import files, fisher, host, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.fit import QUANTITIES, SPLITS, Best, Diverged, State
 from imnn_core.fit import fit as run_fit
@@ -54,6 +54,36 @@ def continued(path_to_parent, like, patience):
     return state, trees["weights/initial"], history
 
 
+@contextlib.contextmanager
+def opened(paths, problem, **asked):
+    """The sources of all splits, while the context lasts."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            split: stack.enter_context(storage.open_simulations(path, problem, split=split, **asked))
+            for split, path in paths.items()
+        }
+
+
+def run(fitter, data, state, before, bar):
+    """Fit, with a line in the log for every block; the result's history goes on from ``before``."""
+    patience = fitter.recipe.patience
+
+    def report(progress):
+        line = describe(progress, data, patience)
+        log.info("iteration %d/%d: %s", progress.iteration, progress.end, line)
+        bar.show(progress.iteration, progress.end, line)
+
+    try:
+        result = run_fit(
+            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report
+        )
+    except Diverged as error:
+        table = history_table(np.concatenate([before, error.history]), data)
+        log.info("the history up to there:\n%s", table.to_csv(index=False))
+        raise
+    return result._replace(history=np.concatenate([before, result.history]).astype(result.history.dtype))
+
+
 def fit(
     path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history, *, problem, seed, n_s, n_d, recipe, bar
 ):
@@ -68,53 +98,31 @@ def fit(
     """
     recipe = Recipe(**recipe)
     problem = problems.build(**problem)
-    fitter = recipes.build(recipe)
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
-    data = {
-        split: fitter.data(storage.read_simulations(path, problem, n_s=n_s, n_d=n_d, seed=seed, split=split))
-        for split, path in paths.items()
-    }
-    state = fitter.first_state(problem, seed)
-    initial, before = state.weights, np.empty((0, len(data), len(QUANTITIES)))
-    if path_to_parent:
-        state, initial, before = continued(path_to_parent, state, recipe.patience)
-        log.info("continues %s after its %d iterations", path_to_parent, len(before))
-    log.info(
-        "%d simulations, %d with derivatives, at most %d at a time on %d %s device(s), aggregated %s",
-        n_s,
-        n_d,
-        recipe.n_per_device,
-        len(fitter.devices),
-        fitter.devices[0].platform,
-        "in one program" if fitter.engine.fused else "on the host",
-    )
-    if not path_to_validation:
-        log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
-
-    def report(progress):
-        line = describe(progress, data, recipe.patience)
-        log.info("iteration %d/%d: %s", progress.iteration, progress.end, line)
-        bar.show(progress.iteration, progress.end, line)
-
-    try:
-        result = run_fit(
-            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report
-        )
-    except Diverged as error:
-        table = history_table(np.concatenate([before, error.history]), data)
-        log.info("the history up to there:\n%s", table.to_csv(index=False))
-        raise
-    state = result.state
-    history = np.concatenate([before, result.history]).astype(result.history.dtype)
-    log.info("stopped by %s after %d iterations", result.stopped, len(history))
-    weights = {"initial": initial, "best": state.best.weights, "final": state.weights}
-    statistics_of = jax.jit(fisher.statistics)
-    statistics = {split: statistics_of(fitter.moments(weights[recipe.weights], part)) for split, part in data.items()}
+    with opened(paths, problem, n_s=n_s, n_d=n_d, seed=seed) as sources, recipes.memory_for(recipe.n_per_device):
+        fitter = recipes.build(recipe, sum(source.n_bytes for source in sources.values()))
+        log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
+        log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
+        if not path_to_validation:
+            log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
+        state = fitter.first_state(problem, seed)
+        initial, before = state.weights, np.empty((0, len(paths), len(QUANTITIES)))
+        if path_to_parent:
+            state, initial, before = continued(path_to_parent, state, recipe.patience)
+            log.info("continues %s after its %d iterations", path_to_parent, len(before))
+        statistics_of = host.in_float64(fisher.statistics)
+        with fitter.data(**sources) as data:
+            result = run(fitter, data, state, before, bar)
+            state, history = result.state, result.history
+            log.info("stopped by %s after %d iterations", result.stopped, len(history))
+            weights = {"initial": initial, "best": state.best.weights, "final": state.weights}
+            chosen = weights[recipe.weights]
+            statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in data.items()}
     for split, values in statistics.items():
         log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
     attributes = {
         "recipe": json.dumps(recipe.model_dump()),
-        "history_axes": json.dumps(["iteration", SPLITS[: len(data)], QUANTITIES]),
+        "history_axes": json.dumps(["iteration", SPLITS[: len(paths)], QUANTITIES]),
         "seed": seed,
         "iterations": len(history),
         "best_iteration": int(state.best.iteration),
@@ -127,7 +135,7 @@ def fit(
     }
     trees = {f"weights/{name}": tree for name, tree in weights.items()} | {"optimiser_state": state.optimiser_state}
     storage.write_fit(path_to_fit, trees, history, statistics, attributes)
-    files.write_text(path_to_history, history_table(history, data).to_csv(index=False))
+    files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import numpy as np
 import pytest
-from imnn_core import aggregate, networks
+from imnn_core import aggregate, chunks, networks
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -49,6 +49,19 @@ def small_network(n_summaries=2, seed=0, input_shape=(3,), activation="softplus"
     """A network that compiles quickly: (summarise, weights)."""
     network = networks.mlp(n_summaries, hidden=(5,), activation=activation)
     return aggregate.exact(network.apply), network.init(jax.random.key(seed), input_shape)
+
+
+def loaded(engine, simulations, n_per_device):
+    """Two arrays, as the engine wants them."""
+    return engine.load(chunks.in_memory(*simulations), n_per_device)
+
+
+def everything(source):
+    """All that a source has, as two arrays."""
+    arrays = {name: np.empty(getattr(source, name).shape, getattr(source, name).dtype) for name in ("fiducial", "derivative")}
+    for name, array in arrays.items():
+        source.read(name, 0, array)
+    return tuple(arrays.values())
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import random_simulations, small_network
+from conftest import loaded, random_simulations, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, fisher, networks
+from imnn_core import aggregate, chunks, fisher, networks
 
 N_S = 13
 LOSS = partial(fisher.loss, strength=10.0, rate=fisher.rate(10.0, 0.1))
@@ -19,7 +19,7 @@ def direct(summarise, fiducial, derivative):
     """Weights -> loss of all simulations at once; jax differentiates it with no help of ours."""
 
     def loss(weights):
-        m = fisher.moments(*summarise(weights, aggregate.Batch(jnp.asarray(fiducial), jnp.asarray(derivative))))
+        m = fisher.moments(*summarise(weights, chunks.Batch(jnp.asarray(fiducial), jnp.asarray(derivative))))
         return LOSS(fisher.covariance(m), m.mean_derivative)
 
     return loss
@@ -29,44 +29,78 @@ def flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
-def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, n_devices, tolerance):
-    data = engine.place(aggregate.chunks(*simulations, n_per_device, n_devices))
-    gradient = jax.jit(engine.gradient) if engine.fused else engine.gradient
-    m, loss, found = gradient(jax.device_put(weights, engine.home), data)
+def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, tolerance):
+    """And the moments' own pass has the same moments."""
+    data = loaded(engine, simulations, n_per_device)
+    gradient, moments = map(jax.jit, engine[1:3]) if engine.fused else engine[1:3]
+    weights_there = jax.device_put(weights, engine.home)
+    m, loss, found = gradient(weights_there, data)
     expected_loss, expected = jax.jit(jax.value_and_grad(direct(summarise, *simulations)))(weights)
     assert float(m.n_s) == len(simulations[0])
     assert float(m.n_d) == len(simulations[1])
     assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
     scale = np.abs(flat(expected)).max()
     np.testing.assert_allclose(flat(found), flat(expected), rtol=tolerance, atol=tolerance * scale)
+    np.testing.assert_allclose(flat(moments(weights_there, data)), flat(m), rtol=tolerance, atol=tolerance)
 
 
 def tolerance_of(dtype):
     return 1e-5 if dtype == np.float32 else 1e-12
 
 
+def engine_of(way, summarise, n_devices=1, parallel=1):
+    """One of the ways for data to flow; streamed blocks hold two simulations at the least."""
+    devices = jax.devices()[:n_devices]
+    if way == "streamed":
+        return aggregate.streamed(summarise, LOSS, devices, parallel, block_bytes=200)
+    return aggregate.resident(summarise, LOSS, devices, parallel)
+
+
+@pytest.fixture(params=["kept", "recomputed", "streamed"])
+def way(request, monkeypatch):
+    """Resident with activations that are kept from the first pass for the second, or computed again; streamed."""
+    if request.param == "recomputed":
+        monkeypatch.setattr(aggregate, "ACTIVATIONS", 0)
+    return request.param
+
+
+@pytest.mark.parametrize("way", ["kept", "streamed"])
 @pytest.mark.parametrize("n_per_device", [*range(1, N_S + 1), 100])
-def test_every_n_per_device(dtype, rng, n_per_device):
-    """Oracle: jax.grad of the whole loss; 1e-12 of the largest component in float64, 1e-5 in float32."""
+def test_every_n_per_device(float64, rng, n_per_device, way):
+    """Oracle: jax.grad of the whole loss; 1e-12 of the largest component in float64, and in float32 1e-5, see below."""
     summarise, weights = small_network()
-    engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:1])
-    simulations = random_simulations(rng, dtype, N_S, N_S)
-    assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 1, tolerance_of(dtype))
+    simulations = random_simulations(rng, float64, N_S, N_S)
+    engine = engine_of(way, summarise)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 1e-12)
 
 
-@pytest.mark.parametrize(
-    ("on_host", "n_devices", "n_d"),
-    [(False, 1, 1), (False, 1, 12), (False, 1, 13), (False, 2, 5), (False, 8, 5), (False, 8, 13), (True, 1, 13), (True, 3, 5)],
-)
-def test_devices_and_fewer_derivatives(dtype, rng, n_devices, n_d, on_host):
-    """Oracle: as above. Aggregated in one program, and on a host that is none of the devices' own."""
+@pytest.mark.parametrize(("n_devices", "n_d"), [(1, 1), (1, 12), (2, 13), (8, 5)])
+def test_devices_and_fewer_derivatives(dtype, rng, n_devices, n_d, way):
+    """Oracle: as above."""
     summarise, weights = small_network()
-    if on_host:
-        engine = aggregate.on_host(summarise, LOSS, jax.devices()[-n_devices:], jax.devices()[0])
-    else:
-        engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:n_devices])
     simulations = random_simulations(rng, dtype, N_S, n_d)
-    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 4, n_devices, tolerance_of(dtype))
+    engine = engine_of(way, summarise, n_devices)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 4, tolerance_of(dtype))
+
+
+@pytest.mark.parametrize("parallel", [2, 10])
+def test_chunks_side_by_side(float64, rng, parallel, way):
+    """Oracle: as above."""
+    summarise, weights = small_network()
+    simulations = random_simulations(rng, float64, N_S, 9)
+    engine = engine_of(way, summarise, parallel=parallel)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 2, 1e-12)
+
+
+def test_streamed_moments_far_from_zero(rng):
+    """Oracle: numpy's covariance in float64, of summaries in float32 whose mean is 1e4 times their spread."""
+    x = (1e4 + rng.standard_normal((5000, 2))).astype(np.float32)
+    engine = aggregate.streamed(
+        lambda weights, batch: (batch.fiducial, batch.derivative), LOSS, jax.devices()[:1], block_bytes=2000
+    )
+    m = engine.moments(jnp.zeros(()), loaded(engine, (x, np.ones((5000, 2, 1), np.float32)), 30))
+    np.testing.assert_allclose(m.scatter / (5000 - 1), np.cov(x.astype(np.float64), rowvar=False), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(m.mean, x.astype(np.float64).mean(axis=0), rtol=1e-7)
 
 
 @given(
@@ -89,8 +123,8 @@ def test_any_sizes(n_s, share, n_per_device, n_params, extra, input_shape):
         value, gradient = jax.jit(jax.value_and_grad(direct(summarise, *simulations)))(weights)
         if not np.isfinite(value) or np.abs(flat(gradient)).max() > 1e6:  # a nearly singular C: rounding has no bound
             return
-        engine = aggregate.on_devices(summarise, LOSS, jax.devices()[:2])
-        assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 2, 1e-9)
+        engine = aggregate.resident(summarise, LOSS, jax.devices()[:2])
+        assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 1e-9)
 
 
 def test_the_average_of_chunk_gradients_is_another_thing(float64, rng):
@@ -109,20 +143,9 @@ def test_derivatives_are_pushed_through_the_network(float64, rng):
     weights = network.init(jax.random.key(0), (3,))
     compress = jax.vmap(lambda d: network.apply(weights, d))
     fiducial, derivative = map(jnp.asarray, random_simulations(rng, float64, n_s=4, n_d=3))
-    x, dx_dtheta = aggregate.exact(network.apply)(weights, aggregate.Batch(fiducial, derivative))
+    x, dx_dtheta = aggregate.exact(network.apply)(weights, chunks.Batch(fiducial, derivative))
     h = 1e-5
     for p in range(derivative.shape[-1]):
         plus, minus = (compress(fiducial[:3] + s * h * derivative[..., p]) for s in (1, -1))
         np.testing.assert_allclose(dx_dtheta[..., p], (plus - minus) / (2 * h), atol=1e-8)
     np.testing.assert_allclose(x, compress(fiducial), rtol=1e-14)
-
-
-def test_chunks_hold_every_simulation_once(rng):
-    fiducial, derivative = random_simulations(rng, np.float32, n_s=23, n_d=11)
-    data = aggregate.chunks(fiducial, derivative, 4, 2)
-    for part in data:
-        assert part.present_x.shape[1] <= 4
-        assert len(part.present_x) % 2 == 0
-    found = np.concatenate([part.batch.fiducial[part.present_x == 1] for part in data])
-    np.testing.assert_array_equal(found, fiducial)
-    np.testing.assert_array_equal(data[0].batch.derivative[data[0].present_d == 1], derivative)

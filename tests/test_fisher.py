@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, fisher, problems, simulations
+from imnn_core import aggregate, chunks, fisher, problems, simulations
 
 
 def merged(x, dx, cuts):
@@ -125,7 +125,7 @@ def score_moments(n_sets, n_groups, per_group):
     summarise = jax.jit(aggregate.exact(lambda _, d: jax.grad(problem.log_likelihood)(theta, d)))
     n = n_sets * n_groups * per_group
     pieces = simulations.draw(problem, simulations.stream(0, "test"), n, n)
-    x, dx = map(np.concatenate, zip(*(summarise(None, aggregate.Batch(*piece)) for piece in pieces), strict=True))
+    x, dx = map(np.concatenate, zip(*(summarise(None, chunks.Batch(*piece)) for piece in pieces), strict=True))
     shape = (n_sets, n_groups, per_group)
     return jax.jit(jax.vmap(jax.vmap(fisher.moments)))(x.reshape(*shape, 2), dx.reshape(*shape, 2, 2))
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import random_simulations, small_network
-from imnn_core import aggregate, fisher
+from conftest import loaded, random_simulations, small_network
+from imnn_core import aggregate, chunks, fisher
 from imnn_core import fit as fitting
 from imnn_core.fisher import Moments
 
@@ -17,14 +17,14 @@ SETTINGS = fitting.Settings(10.0, fisher.rate(10.0, 0.1), 10, 20, 60, 7)
 
 def engine_of(summarise, settings=SETTINGS, n_devices=1):
     loss = fitting.loss_of(settings)
-    return aggregate.on_devices(summarise, loss, jax.devices()[:n_devices])
+    return aggregate.resident(summarise, loss, jax.devices()[:n_devices])
 
 
 def small_fit(rng, settings=SETTINGS, *, state=None, engine=None, with_validation=True, learning_rate=3e-3):
     """A fit of the small network to random numbers; (result, engine, training, validation)."""
     summarise, weights = small_network()
     engine = engine or engine_of(summarise, settings)
-    training, validation = (engine.place(aggregate.chunks(*random_simulations(rng, np.float32, 40, 40), 13)) for _ in range(2))
+    training, validation = (loaded(engine, random_simulations(rng, np.float32, 40, 40), 13) for _ in range(2))
     optimiser = optax.adam(learning_rate)
     state = state or fitting.first_state(weights, optimiser)
     result = fitting.fit(engine, optimiser, state, training, validation if with_validation else None, settings)
@@ -44,7 +44,7 @@ def scripted_engine(det_F):
         return moments(weights, data), -table[0], -jnp.ones(1)
 
     device = jax.devices()[0]
-    return aggregate.Engine(gradient, moments, lambda data: data, jax.sharding.SingleDeviceSharding(device), fused=True)
+    return aggregate.Engine(None, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True)
 
 
 def scripted_fit(det_F, report=lambda progress: None, **settings):
@@ -131,14 +131,32 @@ def test_continuing_is_the_same_as_not_having_stopped():
     np.testing.assert_array_equal(np.concatenate([first.history, second.history]), whole.history)
 
 
-def test_aggregating_on_the_host_gives_the_same_fit(rng):
-    """Oracle: the fused engine's history, to float32's rounding over 60 iterations."""
-    fused = small_fit(np.random.default_rng(1))[0]
+@pytest.mark.parametrize("n_devices", [1, 2])
+@pytest.mark.parametrize("n_d", [40, 17])
+def test_streamed_is_the_same_fit_as_resident(float64, n_devices, n_d):
+    """Oracle: the resident fit's history over 50 iterations in float64, to 1e-5, and where it stops."""
+    summarise, weights = small_network()
+    settings = SETTINGS._replace(max_iterations=50, min_iterations=0, patience=30)
+    optimiser, loss, devices = optax.adam(3e-3), fitting.loss_of(settings), jax.devices()[:n_devices]
+    results = []
+    for engine in (aggregate.resident(summarise, loss, devices), aggregate.streamed(summarise, loss, devices, block_bytes=500)):
+        rng = np.random.default_rng(1)
+        data = [loaded(engine, random_simulations(rng, float64, 40, n_d), 6) for _ in range(2)]
+        results.append(fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser), *data, settings))
+    resident, streamed = results
+    assert len(resident.history) >= 30
+    np.testing.assert_allclose(streamed.history, resident.history, rtol=1e-5, atol=1e-5)
+    assert streamed.stopped == resident.stopped
+    for count in ("iteration", "since_best"):
+        assert int(getattr(streamed.state, count)) == int(getattr(resident.state, count))
+    assert int(streamed.state.best.iteration) == int(resident.state.best.iteration)
+
+
+def test_streamed_repeats_are_the_same_bits():
     summarise, _ = small_network()
-    engine = aggregate.on_host(summarise, fitting.loss_of(SETTINGS), jax.devices()[1:3], jax.devices()[0])
-    on_host = small_fit(np.random.default_rng(1), engine=engine)[0]
-    assert on_host.stopped == fused.stopped
-    np.testing.assert_allclose(on_host.history, fused.history, rtol=2e-3, atol=2e-3)
+    engine = aggregate.streamed(summarise, fitting.loss_of(SETTINGS), jax.devices()[:1], 2, block_bytes=500)
+    first, second = (small_fit(np.random.default_rng(1), engine=engine)[0] for _ in range(2))
+    assert_same(first, second)
 
 
 def test_without_a_validation_set_the_training_set_decides(rng):
@@ -152,7 +170,7 @@ def test_the_history_is_of_the_weights_before_the_update(rng):
     result, _, _, _ = small_fit(np.random.default_rng(5), SETTINGS._replace(max_iterations=2))
     summarise, weights = small_network()
     fiducial, derivative = random_simulations(np.random.default_rng(5), np.float32, 40, 40)
-    x, dx = (np.asarray(a, np.float64) for a in summarise(weights, aggregate.Batch(fiducial, derivative)))
+    x, dx = (np.asarray(a, np.float64) for a in summarise(weights, chunks.Batch(fiducial, derivative)))
     C, D = np.cov(x, rowvar=False), dx.mean(0)
     one = np.eye(2)
     penalty = np.linalg.norm(C - one) + np.linalg.norm(np.linalg.inv(C) - one)
@@ -177,7 +195,7 @@ def test_progress_is_reported_after_each_block(rng):
     seen = []
     summarise, weights = small_network()
     engine = engine_of(summarise)
-    training = engine.place(aggregate.chunks(*random_simulations(rng, np.float32, 40, 40), 13))
+    training = loaded(engine, random_simulations(rng, np.float32, 40, 40), 13)
     optimiser = optax.adam(1e-3)
     settings = SETTINGS._replace(max_iterations=17, report_every=7)
     result = fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser), training, None, settings, seen.append)

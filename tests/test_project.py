@@ -41,7 +41,7 @@ def test_who_imports_whom(root):
         assert not found[module] & JAX, module
     for module in ("fisher", "networks", "aggregate", "fit"):
         known = {"jax", "numpy", "optax", "math", "functools", "collections", "typing", "time", "imnn_core"}
-        core = {"fisher", "aggregate", "errors"}
+        core = {"fisher", "aggregate", "errors", "chunks", "stream", "host"}
         assert found[module] <= known | {f"imnn_core.{name}" for name in core} | {"collections.abc", "jax.sharding"} | {
             "jax.numpy"
         }
@@ -127,8 +127,10 @@ def test_no_file_has_grown_too_long(root):
 
 def test_the_benchmark_runs(root, tmp_path):
     """Its figures are for a person to read; here only that it still works."""
-    command = [sys.executable, "tests/benchmarks/engine.py", "--csv", tmp_path / "engine.csv", "--rounds=1", "--iterations=1"]
+    small = ["--rounds=1", "--iterations=1", "--n-streamed=500", "--n-fields=100", "--n-large=20000", "--processes=1"]
+    command = [sys.executable, "tests/benchmarks/engine.py", "--csv", tmp_path / "engine.csv", *small]
     subprocess.run(command, cwd=root, check=True)
     table = pd.read_csv(tmp_path / "engine.csv")
     assert list(table.columns) == ["figure", "value", "low", "high", "target"]
     assert (table["value"] > 0).all()
+    assert len(table) == 9

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from analytic_fisher import analytic_fisher
+from conftest import everything
 from evaluate import evaluate
 from fit import fit
-from imnn_core import fisher, problems, recipes, storage
+from imnn_core import fisher, host, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.errors import InputError
 from plot_history import plot_history
@@ -92,8 +93,9 @@ def flat(tree):
 
 def F_in_numpy(weights, path, n):
     """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL)).network
-    d, dd = storage.read_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test")
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), 0).network
+    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
+        d, dd = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
     slopes = np.asarray(jax.vmap(lambda d: jax.jacrev(lambda d: network.apply(weights, d))(d))(d), np.float64)
     D = np.einsum("nij,njp->nip", slopes, dd).mean(axis=0)
@@ -156,11 +158,14 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     path = do_fit(folder, "stored", max_iterations=12)
     trees, history, statistics, attributes = read(path)
     assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
-    fitter = recipes.build(Recipe(**SMALL))
+    fitter = recipes.build(Recipe(**SMALL), 0)
     problem = problems.build(**PROBLEM)
     for split in ("training", "validation"):
-        data = fitter.data(storage.read_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES))
-        again = jax.jit(fisher.statistics)(fitter.moments(trees["weights/best"], data))
+        with (
+            storage.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,
+            fitter.data(same=source) as data,
+        ):
+            again = host.in_float64(fisher.statistics)(fitter.moments(trees["weights/best"], data["same"]))
         for name, values in again._asdict().items():
             np.testing.assert_array_equal(values, statistics[split][name])
     in_history = history[attributes["best_iteration"], :, 0]

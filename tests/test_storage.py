@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from conftest import everything
 from imnn_core import files, networks, problems, simulations, storage
 from imnn_core.errors import InputError
 from imnn_core.fisher import Statistics
@@ -23,7 +24,8 @@ def path(tmp_path):
 
 def fault_of(path, problem=PROBLEM, **asked):
     with pytest.raises(InputError) as caught:
-        storage.read_simulations(path, problem, **ASKED | asked)
+        with storage.open_simulations(path, problem, **ASKED | asked):
+            pass
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -33,9 +35,10 @@ def fault_of(path, problem=PROBLEM, **asked):
 
 def test_simulations_come_back_as_they_were(path):
     (expected,) = simulations.draw(PROBLEM, jax.random.key(1), 30, 20)
-    found = storage.read_simulations(path, PROBLEM, **ASKED)
-    np.testing.assert_array_equal(found.fiducial, expected.fiducial)
-    np.testing.assert_array_equal(found.derivative, expected.derivative)
+    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+        found = everything(source)
+    np.testing.assert_array_equal(found[0], expected.fiducial)
+    np.testing.assert_array_equal(found[1], expected.derivative)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 

@@ -111,10 +111,12 @@ class Recipe(Model):
         "auto", description="Where the network runs: `auto` takes GPUs where there are any, else the CPU."
     )
     n_devices: Count | None = Field(None, description="How many of these devices to use; all, if null.")
-    host: Literal["cpu", "gpu"] = Field(
-        "cpu",
-        description="Where simulations, moments, loss and weights live. Where `host` and `devices` are of one kind, a "
-        "whole block of iterations is one compiled program; else chunks travel to the devices and back.",
+    data: Literal["auto", "resident", "streamed"] = Field(
+        "auto",
+        description="`resident`: the sets lie on the devices, and a whole block of iterations is one program there. "
+        "`streamed`: they stay in their files, a few blocks are in memory at a time, and moments, loss and gradient are "
+        "aggregated on the host in float64. `auto`: resident if the sets take at most a quarter of the memory that this "
+        "machine has, or a job on a cluster may have, or half of what is free on a GPU. The two differ by rounding.",
     )
     threads: Count = Field(1, description="CPU threads of one fit. Fixed, so that the results do not depend on --cores.")
     report_every: Count = Field(50, description="Iterations between two lines of progress in the log.")

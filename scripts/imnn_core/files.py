@@ -1,18 +1,39 @@
 """Text and JSON files, written whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from imnn_core.errors import InputError
 
+MAKE_ROOM = "make room there, or have the results elsewhere (snakemake --directory), and run snakemake again"
+
+
+def check_room(path: str | Path, n_bytes: int) -> None:
+    """Refuse to begin a file that the disk has no room for.
+
+    Raises:
+        InputError: fewer bytes are free in its folder.
+
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < n_bytes:
+        raise InputError(f"{path}: expected {n_bytes} bytes free on the disk, found {free}; {MAKE_ROOM}")
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name in the folder of ``path``, which takes its place when the block ends without an error."""
+    """A temporary name in the folder of ``path``, which takes its place when the block ends without an error.
+
+    Raises:
+        InputError: the disk is full.
+
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -24,6 +45,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp's own mode would lock a cluster's group out
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        if not (getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)):  # h5py: text only
+            raise
+        raise InputError(f"{path}: no space left on the disk after {temporary.stat().st_size} bytes; {MAKE_ROOM}") from None
     finally:
         temporary.unlink(missing_ok=True)
 

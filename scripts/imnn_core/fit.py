@@ -13,6 +13,7 @@ from imnn_core import fisher
 from imnn_core.aggregate import Data, Engine, Weights
 from imnn_core.errors import InputError
 from imnn_core.fisher import Moments
+from imnn_core.host import in_float64
 
 # A row of the history: logarithms, since |F| of many parameters leaves the range of float32.
 QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
@@ -118,16 +119,20 @@ def row(m: Moments, settings: Settings) -> jax.Array:
     return jnp.stack([log_det_F, fisher.log_det(C), Lambda_2, r, r * Lambda_2 - log_det_F])
 
 
-def _advance(optimiser, settings, state, moments_of_splits, gradient):
-    """One update, and the row of the history at the weights before it."""
-    rows = jnp.stack([row(m, settings) for m in moments_of_splits])
+def _rows(settings, moments_of_splits):
+    """The row of the history of each split, (n_splits, len(QUANTITIES))."""
+    return jnp.stack([row(m, settings) for m in moments_of_splits])
+
+
+def _advance(optimiser, state, rows, gradient):
+    """One update; the rows of the history are those at the weights before it."""
     decisive = rows[-1, QUANTITIES.index("log_det_F")]  # of validation, or of training where there is no other
     finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
     finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
     rose = decisive > state.best.log_det_F
     here = Best(state.weights, decisive.astype(state.best.log_det_F.dtype), state.iteration)
     updates, optimiser_state = optimiser.update(gradient, state.optimiser_state, state.weights)
-    new = State(
+    return State(
         weights=optax.apply_updates(state.weights, updates),
         optimiser_state=optimiser_state,
         best=jax.tree.map(lambda new, old: jnp.where(rose, new, old), here, state.best),
@@ -135,7 +140,6 @@ def _advance(optimiser, settings, state, moments_of_splits, gradient):
         iteration=state.iteration + 1,
         failed=1 - jnp.all(jnp.stack(finite)).astype(state.failed.dtype),
     )
-    return new, rows
 
 
 def _is_patient(state, start, settings):
@@ -156,27 +160,30 @@ def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings
     which the first (new iteration - old iteration) are filled. ``validation`` is None where there is none.
     A fused engine's block is to be one compiled program; another's is called as it is.
     """
-    advance = partial(_advance, optimiser, settings)
-    advance, loop = (advance, jax.lax.while_loop) if engine.fused else (jax.jit(advance), _python_while)
+    # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the state.
+    as_is = (lambda function: function), (lambda function: function), jax.lax.while_loop
+    compiled, wide, loop = as_is if engine.fused else (jax.jit, in_float64, _python_while)
+    rows_of, advance = wide(partial(_rows, settings)), compiled(partial(_advance, optimiser))
+    record = compiled(lambda history, i, rows: history.at[i].set(rows))
+
+    @compiled
+    def goes_on(state, start, end):
+        return _is_patient(state, start, settings) & (state.iteration < end) & (state.failed == 0)
 
     def block(state, training, validation, start, end):
         first = state.iteration
         n_splits = 1 if validation is None else 2
-
-        def goes_on(carry):
-            state, _ = carry
-            return _is_patient(state, start, settings) & (state.iteration < end) & (state.failed == 0)
+        dtype = jax.tree.leaves(state.weights)[0].dtype
 
         def iterate(carry):
             state, history = carry
             m, _, gradient = engine.gradient(state.weights, training)
             splits = (m,) if validation is None else (m, engine.moments(state.weights, validation))
-            new, rows = advance(state, splits, gradient)
-            return new, history.at[state.iteration - first].set(rows)
+            rows = rows_of(splits).astype(dtype)
+            return advance(state, rows, gradient), record(history, state.iteration - first, rows)
 
-        dtype = jax.tree.leaves(state.weights)[0].dtype
         history = jnp.zeros((settings.report_every, n_splits, len(QUANTITIES)), dtype)
-        return loop(goes_on, iterate, (state, history))
+        return loop(lambda carry: goes_on(carry[0], start, end), iterate, (state, history))
 
     return block
 
@@ -199,7 +206,7 @@ def fit(
         engine: how moments and gradients are aggregated; its loss is `loss_of(settings)`.
         state: `first_state`, or the last state of another fit, which this one then continues: its
             min_iterations and max_iterations count this fit's own iterations.
-        training, validation: as ``engine.place`` gives them; no validation set, if None.
+        training, validation: as ``engine.load`` gives them; no validation set, if None.
         report: called after every ``report_every`` iterations.
 
     Raises:

@@ -2,12 +2,14 @@
 
 import contextlib
 import fcntl
+import hashlib
 import logging
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from imnn_core.errors import InputError
 
@@ -17,6 +19,27 @@ log = logging.getLogger("imnn")
 def has_gpu() -> bool:
     """Whether this machine has a GPU's driver; asks the system, not jax, and so costs nothing."""
     return any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/kfd"))
+
+
+def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
+    """Let jax, where the script has imported it, keep compiled programs there, for later jobs and those beside this one.
+
+    Kinds of processors have folders of their own, since programs are compiled for one. A folder that the
+    user has chosen (JAX_COMPILATION_CACHE_DIR) stays.
+    """
+    jax = sys.modules.get("jax")
+    if jax is None or jax.config.jax_compilation_cache_dir:
+        return
+    with contextlib.suppress(OSError):
+        cpu = {
+            line
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith(("model name", "flags", "Features"))
+        }
+        kind = hashlib.sha256("\n".join(sorted(cpu)).encode()).hexdigest()[:12]
+        jax.config.update("jax_compilation_cache_dir", os.path.abspath(os.path.join(folder, kind)))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def _interrupt(number, frame):
@@ -49,6 +72,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
+        keep_compilations()
         try:
             with Bar(terminal) as bar:
                 yield bar

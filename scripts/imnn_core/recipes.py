@@ -1,21 +1,30 @@
 """From a recipe of the configuration to what it stands for: network, optimiser, engine, first state."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
 import optax
-from imnn_core import aggregate, devices, fisher, networks, optimisers
+from imnn_core import aggregate, fisher, networks, optimisers
 from imnn_core.aggregate import Engine
+from imnn_core.chunks import Source
 from imnn_core.config import Recipe
+from imnn_core.devices import choose, memory, only_cpu
+from imnn_core.errors import InputError
 from imnn_core.fit import Settings, State, first_state, loss_of
 from imnn_core.networks import Network
 from imnn_core.problems import Problem
-from imnn_core.simulations import Simulations, stream
+from imnn_core.simulations import stream
+
+PARALLEL = 10  # chunks that may be in work side by side, where there are threads for that, or a GPU
 
 
 class Fitter(NamedTuple):
-    """All that fitting and evaluating one recipe takes."""
+    """All that fitting and evaluating one recipe takes.
+
+    why: how the data flow, and the reason, for the log.
+    """
 
     recipe: Recipe
     network: Network
@@ -24,12 +33,17 @@ class Fitter(NamedTuple):
     engine: Engine
     compiled_moments: Callable
     devices: list[jax.Device]
+    why: str
 
-    def data(self, simulations: Simulations) -> aggregate.Data:
-        """The simulations in chunks, where the engine wants them."""
-        return self.engine.place(
-            aggregate.chunks(*simulations, n_per_device=self.recipe.n_per_device, n_devices=len(self.devices))
-        )
+    @contextlib.contextmanager
+    def data(self, once: bool = False, **sources: Source) -> Iterator[dict[str, aggregate.Data]]:
+        """Sets of simulations as the engine wants them, by name, while the context lasts; ``once``: for one pass."""
+        with contextlib.ExitStack() as stack:
+            data = {name: self.engine.load(source, self.recipe.n_per_device, once) for name, source in sources.items()}
+            for stream in data.values():
+                if not self.engine.fused:
+                    stack.callback(stream.close)
+            yield data
 
     def first_state(self, problem: Problem, seed: int) -> State:
         """The state before any update, its weights drawn from the seed's own stream."""
@@ -45,17 +59,45 @@ class Fitter(NamedTuple):
         return self.compiled_moments(jax.device_put(weights, self.engine.home), data)
 
 
-def build(recipe: Recipe) -> Fitter:
+def _readable(n_bytes):
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.2g} MB"
+
+
+def how_data_flow(data: str, n_bytes: int, on: list[jax.Device]) -> tuple[str, str]:
+    """Resident or streamed, and why.
+
+    Args:
+        data: as in the recipe; "auto" decides by size.
+        n_bytes: of all sets.
+        on: the devices that would share them.
+
+    """
+    if data != "auto":
+        return data, f"{data}, as the recipe says"
+    room, share = min(map(memory, on)), n_bytes / len(on)
+    if share <= room:
+        return (
+            "resident",
+            f"resident, since the sets take {_readable(share)} and may take {_readable(room)} of each device",
+        )
+    return "streamed", f"streamed, since the sets take {_readable(share)} and may take {_readable(room)} of each device"
+
+
+def build(recipe: Recipe, n_bytes: int = 0) -> Fitter:
     """Build what a recipe stands for.
+
+    Args:
+        recipe: how it is fitted.
+        n_bytes: of all the sets that will be loaded together, by which `data: auto` decides.
 
     Raises:
         InputError: its devices are not there, or its optimiser is none.
 
     """
     jax.config.update("jax_default_matmul_precision", "highest")  # GPUs would else round float32 products to ten bits
-    if recipe.devices == "cpu" and recipe.host == "cpu":
-        devices.only_cpu()
-    on, host = devices.choose(recipe.devices, recipe.n_devices), devices.choose(recipe.host, key="host")[0]
+    if recipe.devices == "cpu":
+        only_cpu()
+    on = choose(recipe.devices, recipe.n_devices)
     network = networks.build(recipe.n_summaries, **recipe.network.model_dump())
     settings = Settings(
         strength=recipe.strength,
@@ -65,7 +107,10 @@ def build(recipe: Recipe) -> Fitter:
         max_iterations=recipe.max_iterations,
         report_every=recipe.report_every,
     )
-    engine = aggregate.make_engine(aggregate.exact(network.apply), loss_of(settings), on, host)
+    flow, why = how_data_flow(recipe.data, n_bytes, on)
+    make = {"resident": aggregate.resident, "streamed": aggregate.streamed}[flow]
+    parallel = PARALLEL if recipe.threads > 1 or on[0].platform != "cpu" else 1
+    engine = make(aggregate.exact(network.apply), loss_of(settings), on, parallel)
     return Fitter(
         recipe=recipe,
         network=network,
@@ -74,4 +119,25 @@ def build(recipe: Recipe) -> Fitter:
         engine=engine,
         compiled_moments=jax.jit(engine.moments) if engine.fused else engine.moments,
         devices=on,
+        why=why,
     )
+
+
+@contextlib.contextmanager
+def memory_for(n_per_device: int) -> Iterator[None]:
+    """A device's want of memory, in a line.
+
+    Raises:
+        InputError: the block ran out of it.
+
+    """
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(
+            f"n_per_device: expected so few simulations on a device at a time that its memory is enough, found {n_per_device}; "
+            f"try {max(1, n_per_device // 2)}, or `data: streamed` if the sets themselves are too large "
+            f"({str(error).partition(chr(10))[0] or 'MemoryError'})"
+        ) from None

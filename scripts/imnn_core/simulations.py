@@ -1,5 +1,6 @@
 """Simulations at theta_fid and their derivatives by theta, with one random key per simulation."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from imnn_core.problems import Problem
 
 # What a seed is used for. Append only: a number that changes changes every result.
 STREAMS = {"training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4}
-PER_CALL = 1000  # simulations drawn by one compiled call, whatever n_s is, so that n_s does not touch their bits
+# Simulations drawn by one compiled call, at most, and bytes of them with their derivatives: whatever n_s is, so that n_s
+# does not touch their bits.
+PER_CALL, BYTES_PER_CALL = 1000, 2**25
 
 
 class Simulations(NamedTuple):
@@ -31,7 +34,7 @@ def stream(seed: int, purpose: str) -> jax.Array:
 
 
 def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simulations]:
-    """Draw a split, PER_CALL simulations at a time.
+    """Draw a split, as many simulations at a time as PER_CALL and BYTES_PER_CALL allow.
 
     Simulation i has the key fold_in(key, i): a set of 2000 begins with the set of 1000.
 
@@ -61,8 +64,10 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
     if found != problem.input_shape:
         raise InputError(f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, found {found}")
     draw_fiducial, draw_derivative = jax.jit(jax.vmap(fiducial)), jax.jit(jax.vmap(derivative))
-    for start in range(0, n_s, PER_CALL):
-        indices = np.arange(start, start + PER_CALL)
+    n_bytes = math.prod(problem.input_shape) * (1 + len(problem.names)) * theta.dtype.itemsize
+    per_call = max(1, min(PER_CALL, BYTES_PER_CALL // n_bytes))
+    for start in range(0, n_s, per_call):
+        indices = np.arange(start, start + per_call)
         d = np.asarray(draw_fiducial(indices))[: n_s - start]
         shape = (0, *problem.input_shape, len(problem.names))
         dd = np.asarray(draw_derivative(indices))[: n_d - start] if start < n_d else np.empty(shape, d.dtype)

@@ -1,6 +1,8 @@
 """Simulations and fits in HDF5 files, checked and with provenance; the only module that knows HDF5."""
 
 import contextlib
+import math
+import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,12 +11,14 @@ from typing import Any
 import h5py
 import jax
 import numpy as np
+from imnn_core.chunks import Source, len_of
 from imnn_core.errors import InputError
-from imnn_core.files import make_again, replacing
+from imnn_core.files import check_room, make_again, replacing
 from imnn_core.problems import Problem
 from imnn_core.simulations import Simulations
 
 FORMAT = 1  # of the files written here; a reader refuses another
+PIECE = 2**23  # bytes that are checked at a time
 
 
 def provenance() -> dict[str, str]:
@@ -30,18 +34,25 @@ def _writing(path: str | Path, kind: str, attributes: dict) -> Iterator[h5py.Fil
 
 
 @contextlib.contextmanager
-def _reading(path: str | Path, kind: str) -> Iterator[h5py.File]:
+def _as_input_errors(path: str | Path) -> Iterator[None]:
+    """What h5py says of a broken file, in a line."""
     try:
-        with h5py.File(path, "r") as file:
-            found = (file.attrs.get("kind"), file.attrs.get("format"))
-            if found != (kind, FORMAT):
-                expected = f"a file of kind {kind!r}, format {FORMAT}"
-                raise InputError(f"{path}: expected {expected}, found {found[0]!r}, {found[1]}; {make_again(path)}")
-            yield file
+        yield
     except OSError as error:
         raise InputError(f"{path}: expected a whole HDF5 file, found: {error}; {make_again(path)}") from None
     except KeyError as error:
         raise InputError(f"{path}: expected a dataset that is not there: {error.args[0]}; {make_again(path)}") from None
+
+
+def _open(path: str | Path, kind: str) -> h5py.File:
+    with _as_input_errors(path), contextlib.ExitStack() as stack:
+        file = stack.enter_context(h5py.File(path, "r"))
+        found = (file.attrs.get("kind"), file.attrs.get("format"))
+        if found != (kind, FORMAT):
+            expected = f"a file of kind {kind!r}, format {FORMAT}"
+            raise InputError(f"{path}: expected {expected}, found {found[0]!r}, {found[1]}; {make_again(path)}")
+        stack.pop_all()
+        return file
 
 
 def write_simulations(
@@ -49,7 +60,12 @@ def write_simulations(
 ) -> None:
     """Write one split of one seed, piece by piece as it is drawn.
 
-    Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params).
+    Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params). Each lies in one stretch of the file:
+    fits read consecutive rows, which HDF5 does more slowly from a dataset in chunks, of whatever size.
+
+    Raises:
+        InputError: the disk is full.
+
     """
     attributes = {
         "problem": problem.name,
@@ -62,55 +78,85 @@ def write_simulations(
         start = 0
         for piece in pieces:
             if start == 0:
-                shapes = {
-                    "fiducial": (n_s, *problem.input_shape),
-                    "derivative": (n_d, *problem.input_shape, len(problem.names)),
-                }
-                for name, shape in shapes.items():
+                for name, shape in _shapes(problem, n_s, n_d).items():
                     file.create_dataset(name, shape, getattr(piece, name).dtype)
+                check_room(path, sum(file[name].nbytes for name in Simulations._fields))
             for name in Simulations._fields:
                 array = getattr(piece, name)
                 file[name][start : start + len(array)] = array
             start += len(piece.fiducial)
 
 
-def read_simulations(path: str | Path, problem: Problem, *, n_s: int, n_d: int, seed: int, split: str) -> Simulations:
-    """Read one split of one seed.
+@contextlib.contextmanager
+def open_simulations(path: str | Path, problem: Problem, *, n_s: int, n_d: int, seed: int, split: str) -> Iterator[Source]:
+    """One split of one seed, to be read by rows while the context lasts.
+
+    The whole file is read once, a piece at a time, to see that its numbers are finite.
 
     Raises:
         InputError: the file is truncated, has other shapes, or comes from another problem, theta_fid,
-            seed or split than asked for, or holds NaN or infinities.
+            seed or split than asked for, or holds NaN or infinities; and of ``Source.read``: it has become shorter, or
+            can't be read any more.
 
     """
-    with _reading(path, "simulations") as file:
-        expected = {
-            "problem": problem.name,
-            "names": list(problem.names),
-            "theta_fid": problem.theta_fid.tolist(),
-            "seed": seed,
-            "split": split,
-        }
-        for name, value in expected.items():
-            found = file.attrs.get(name)
-            found = found.tolist() if isinstance(found, np.ndarray | np.generic) else found
-            if found != value:
-                raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
-        shapes = {
-            "fiducial": (n_s, *problem.input_shape),
-            "derivative": (n_d, *problem.input_shape, len(problem.names)),
-        }
-        arrays = {}
-        for name, shape in shapes.items():
-            if file[name].shape != shape:
-                raise InputError(f"{path}: expected {name} of shape {shape}, found {file[name].shape}; {make_again(path)}")
-            arrays[name] = file[name][:]
-            bad = np.flatnonzero(~np.isfinite(arrays[name]).all(axis=tuple(range(1, len(shape)))))
-            if bad.size:
-                raise InputError(
-                    f"{path}: expected finite numbers in {name}, found NaN or infinity in {bad.size} of {shape[0]} "
-                    f"simulations, the first at index {bad[0]}; {make_again(path)}"
-                )
-    return Simulations(**arrays)
+    with _open(path, "simulations") as file:
+        with _as_input_errors(path):
+            expected = {
+                "problem": problem.name,
+                "names": list(problem.names),
+                "theta_fid": problem.theta_fid.tolist(),
+                "seed": seed,
+                "split": split,
+            }
+            for name, value in expected.items():
+                found = file.attrs.get(name)
+                found = found.tolist() if isinstance(found, np.ndarray | np.generic) else found
+                if found != value:
+                    raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
+            for name, shape in _shapes(problem, n_s, n_d).items():
+                if file[name].shape != shape:
+                    raise InputError(f"{path}: expected {name} of shape {shape}, found {file[name].shape}; {make_again(path)}")
+            source = _source(file, path)
+            _check_finite(source, path)
+        yield source
+
+
+def _shapes(problem, n_s, n_d):
+    """Of the datasets of a file of simulations."""
+    return {"fiducial": (n_s, *problem.input_shape), "derivative": (n_d, *problem.input_shape, len(problem.names))}
+
+
+def _source(file: h5py.File, path: str | Path) -> Source:
+    """The simulations of an open file."""
+    n_bytes, descriptor = os.path.getsize(path), file.id.get_vfd_handle()
+
+    def read(name, start, out):
+        try:
+            if len(out):
+                file[name].read_direct(out, np.s_[start : start + len(out)])
+            found = os.fstat(descriptor).st_size  # HDF5 reads zeros where a file has become shorter
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: could not be read any more: {error}; {make_again(path)}") from None
+        if found < n_bytes:
+            raise InputError(f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {make_again(path)}")
+
+    return Source(*(jax.ShapeDtypeStruct(file[name].shape, file[name].dtype) for name in Simulations._fields), read)
+
+
+def _check_finite(source: Source, path: str | Path) -> None:
+    for name in Simulations._fields:
+        array = getattr(source, name)
+        n, rows = len_of(array), max(1, PIECE // (math.prod(array.shape[1:]) * array.dtype.itemsize))
+        bad = []
+        for start in range(0, n, rows):
+            piece = np.empty((min(rows, n - start), *array.shape[1:]), array.dtype)
+            source.read(name, start, piece)
+            bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
+        if bad:
+            raise InputError(
+                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of {n} "
+                f"simulations, the first at index {bad[0]}; {make_again(path)}"
+            )
 
 
 def _is_key(leaf) -> bool:
@@ -189,7 +235,7 @@ def read_fit(path: str | Path, like: dict[str, Any]) -> tuple[dict, np.ndarray, 
         InputError: the file is not whole, or holds other trees.
 
     """
-    with _reading(path, "fit") as file:
+    with _open(path, "fit") as file, _as_input_errors(path):
         trees = {name: read_tree(file[name], tree, name) for name, tree in like.items()}
         statistics = {
             split: {name: dataset[()] for name, dataset in group.items()} for split, group in file["statistics"].items()

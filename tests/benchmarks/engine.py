@@ -1,23 +1,59 @@
-"""Time per iteration of the engine, as ratios measured in one process: python tests/benchmarks/engine.py --csv FILE.
+"""The engine's speed and memory, as ratios: python tests/benchmarks/engine.py --csv FILE.
 
-An iteration is what a fit does: the gradient on the training set, the moments of the validation set, the update,
-the row of the history. The direct one takes `jax.value_and_grad` of the loss of all simulations at once, and is else the same.
+An iteration is what a fit does: the gradient on the training set, the moments of the validation set, the update, the row of
+the history. Each ratio is taken in one process, of times measured in turn; memory and the time at n_s = 10^6 take processes
+of their own, run in turn. README.md explains the figures.
 """
 
 import argparse
+import contextlib
+import json
+import math
 import os
+import resource
+import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+from imnn_core import aggregate, chunks, fisher, networks, problems, simulations, storage
+from imnn_core.config import Config
+from imnn_core.fit import Settings, first_state, fit, loss_of, make_block
+from imnn_core.recipes import PARALLEL
+
+RECIPE = Config().fits["mlp"]
+SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
+OPTIMISER = optax.adam(1e-3)
+GAUSSIAN = problems.build("gaussian", (0.0, 1.0), (10,))
+FIELD_SHAPE = (32, 32, 32)
+
+
+def mlp():
+    """The default recipe's network."""
+    return networks.mlp(2, RECIPE.network.hidden, RECIPE.network.activation)
+
+
+def pooled_mlp():
+    """Means over 8 x 8 x 8 cells, then the default network: as good as no work per byte that is read."""
+    network = mlp()
+
+    def pool(d):
+        return d.reshape(4, 8, 4, 8, 4, 8).mean(axis=(1, 3, 5))
+
+    return networks.Network(lambda key, shape: network.init(key, (4, 4, 4)), lambda weights, d: network.apply(weights, pool(d)))
+
 
 def direct_engine(summarise, loss, device):
     """The engine that holds all simulations in one chunk and lets jax differentiate the whole loss."""
-    import jax
-    from imnn_core import aggregate, fisher
 
     def moments(weights, data):
         batch = jax.tree.map(lambda leaf: leaf[0], data[0].batch)
@@ -31,83 +67,239 @@ def direct_engine(summarise, loss, device):
         (value, m), slope = jax.value_and_grad(loss_and_moments, has_aux=True)(weights, data)
         return m, value, slope
 
-    home = jax.sharding.SingleDeviceSharding(device)
-    return aggregate.Engine(gradient, moments, partial(jax.device_put, device=home), home, fused=True)
+    load = aggregate.resident(summarise, loss, [device]).load
+    return aggregate.Engine(load, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True)
 
 
-def seconds_per_iteration(engine, fitter, problem, sets, n_per_device, iterations):
-    """A function that runs a block of so many iterations and returns the seconds that one took."""
-    import jax
-    from imnn_core import aggregate
-    from imnn_core.fit import make_block
-
-    training, validation = (engine.place(aggregate.chunks(*part, n_per_device)) for part in sets)
-    arguments = (jax.device_put(fitter.first_state(problem, 1), engine.home), training, validation, 0, iterations)
-    block = make_block(engine, fitter.optimiser, fitter.settings._replace(report_every=iterations))
-    block = jax.jit(block).lower(*arguments).compile()
+def iterations(engine, network, sources, n_per_device, n):
+    """A function that runs n iterations and returns the seconds that one took."""
+    training, validation = (engine.load(source, n_per_device) for source in sources)
+    state = first_state(network.init(jax.random.key(1), sources[0].fiducial.shape[1:]), OPTIMISER)
+    arguments = (jax.device_put(jax.tree.map(jnp.asarray, state), engine.home), training, validation, 0, n)
+    block = make_block(engine, OPTIMISER, SETTINGS._replace(report_every=n))
+    if engine.fused:
+        block = jax.jit(block).lower(*arguments).compile()
 
     def run():
         began = time.perf_counter()
         jax.block_until_ready(block(*arguments))
-        return (time.perf_counter() - began) / iterations
+        return (time.perf_counter() - began) / n
 
+    run()
     return run
 
 
-def ratio(one, other, rounds):
-    """Median, lowest and highest of one() / other(), timed in turn."""
-    import numpy as np
+def multiplications(jaxpr):
+    """Floating-point operations of the matrix products of a program, loops and calls included."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(shape[i] for i in contracted)
+        inner = [p for p in jax.tree.leaves(list(equation.params.values())) if hasattr(p, "eqns") or hasattr(p, "jaxpr")]
+        times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
+        total += times * sum(multiplications(getattr(p, "jaxpr", p)) for p in inner)
+    return total
 
-    one(), other()
-    ratios = np.sort([one() / other() for _ in range(rounds)])
-    return float(np.median(ratios)), float(ratios[0]), float(ratios[-1])
+
+def best_matrix_rate(rounds):
+    """Functions that run a chain of (m, 128) @ (128, 128) products and return floating-point operations per second."""
+    W = jnp.asarray(np.random.default_rng(0).standard_normal((128, 128)), jnp.float32) / 16
+    length = 200
+
+    @jax.jit
+    def chain(x):
+        return jax.lax.fori_loop(0, length, lambda _, x: x @ W, x)
+
+    def rate(x):
+        began = time.perf_counter()
+        chain(x).block_until_ready()
+        return 2 * x.size * 128 * length / (time.perf_counter() - began)
+
+    starts = [jnp.ones((m, 128), jnp.float32) for m in (100, 200, 300, 500, 1000, 1500, 3000)]
+    for x in starts:
+        rate(x)
+    return lambda: max(np.median([rate(x) for _ in range(rounds)]) for x in starts)
+
+
+def spread(values):
+    """Median, lowest, highest."""
+    return float(np.median(values)), float(np.min(values)), float(np.max(values))
+
+
+def in_turn(functions, rounds):
+    """What each of the functions gives in each of the rounds, (rounds, n_functions)."""
+    return np.array([[function() for function in functions] for _ in range(rounds)])
+
+
+def rows_of_the_default_run(options, device):
+    """Aggregated over direct, and the share of the machine's rate of matrix products."""
+    config = Config()
+    network = mlp()
+    summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
+    sources = [drawn(config.n_s, split) for split in ("training", "validation")]
+    sizes = (100, 500)
+    engines = [aggregate.resident(summarise, loss, [device], options.parallel) for _ in sizes]
+    functions = [iterations(direct_engine(summarise, loss, device), network, sources, config.n_s, options.iterations)]
+    functions += [iterations(e, network, sources, size, options.iterations) for e, size in zip(engines, sizes, strict=True)] + [
+        best_matrix_rate(1)
+    ]
+    times = in_turn(functions, options.rounds)
+    for i, (size, target) in enumerate(zip(sizes, (1.25, 1.1), strict=True), start=1):
+        yield f"aggregated_over_direct_{size}", *spread(times[:, i] / times[:, 0]), target
+    weights = network.init(jax.random.key(1), (10,))
+    for i, (size, target) in enumerate(zip(sizes, (0.5, 0.65), strict=True), start=1):
+        training, validation = (engines[i - 1].load(source, size) for source in sources)
+        work = multiplications(jax.make_jaxpr(engines[i - 1].gradient)(weights, training).jaxpr)
+        work += multiplications(jax.make_jaxpr(engines[i - 1].moments)(weights, validation).jaxpr)
+        yield f"matrix_rate_share_{size}", *spread(work / times[:, i] / times[:, -1]), target
+
+
+def drawn(n, split):
+    """A set of the example's simulations, in memory."""
+    pieces = simulations.draw(GAUSSIAN, simulations.stream(1, split), n, n)
+    return chunks.in_memory(*map(np.concatenate, zip(*pieces, strict=True)))
+
+
+@contextlib.contextmanager
+def on_disk(folder, problem, n, pieces=None):
+    """Two files of simulations, opened as a fit opens them."""
+    with contextlib.ExitStack() as stack:
+        sources = []
+        for split in ("training", "validation"):
+            path, asked = Path(folder) / f"{split}-{n}.h5", {"n_s": n, "n_d": n, "seed": 1, "split": split}
+            if not path.exists():
+                found = pieces or simulations.draw(problem, simulations.stream(1, split), n, n)
+                storage.write_simulations(path, found, problem, **asked)
+            sources.append(stack.enter_context(storage.open_simulations(path, problem, **asked)))
+        yield sources
+
+
+def row_of_streaming(options, device, folder):
+    """Streamed over resident."""
+    network = mlp()
+    summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
+    make = (aggregate.streamed, aggregate.resident)
+    with on_disk(folder, GAUSSIAN, options.n_streamed) as sources:
+        functions = [iterations(e(summarise, loss, [device], options.parallel), network, sources, 100, 1) for e in make]
+        times = in_turn(functions, max(1, options.rounds // 2))
+    yield "streamed_over_resident", *spread(times[:, 0] / times[:, 1]), 1.3
+
+
+def row_of_large_inputs(options, device, folder):
+    """Streamed fields over reading the files once per pass: two passes over one, one over the other."""
+    n = options.n_fields
+    field = GAUSSIAN._replace(name="field", input_shape=FIELD_SHAPE)
+    rng = np.random.default_rng(1)
+    simulated = [
+        simulations.Simulations(rng.standard_normal((1, *FIELD_SHAPE), "f4"), rng.standard_normal((1, *FIELD_SHAPE, 2), "f4"))
+    ] * n
+    network = pooled_mlp()
+    with on_disk(folder, field, n, simulated) as sources:
+        paths = [Path(folder) / f"{split}-{n}.h5" for split in ("training", "validation")]
+        memory = np.zeros(2**24, np.uint8)
+
+        def floor():
+            began = time.perf_counter()
+            for path in (paths[0], paths[0], paths[1]):
+                with open(path, "rb", buffering=0) as file:
+                    while file.readinto(memory):
+                        pass
+            return time.perf_counter() - began
+
+        engine = aggregate.streamed(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+        times = in_turn([iterations(engine, network, sources, 100, 1), floor], options.rounds)
+    yield "large_inputs_over_read_floor", *spread(times[:, 0] / times[:, 1]), 1.5
+
+
+def row_of_reporting(options, device):
+    """A whole fit with lines of progress and the history, over its bare block."""
+    n, network = 5 * SETTINGS.report_every if options.iterations > 1 else 2, mlp()
+    engine = aggregate.resident(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+    sources = [drawn(1000, split) for split in ("training", "validation")]
+    bare = iterations(engine, network, sources, 100, n)
+    data = [engine.load(source, 100) for source in sources]
+    weights = network.init(jax.random.key(1), (10,))
+    with open(os.devnull, "w") as log:
+
+        def reported():
+            seconds = []
+
+            def report(progress):
+                print(np.exp(progress.history[-1]), progress.best_log_det_F, file=log, flush=True)
+                seconds.append(time.perf_counter())
+
+            settings = SETTINGS._replace(max_iterations=n + SETTINGS.report_every)
+            fit(engine, OPTIMISER, first_state(weights, OPTIMISER), *data, settings, report)
+            return (seconds[-1] - seconds[0]) / (n if len(seconds) > 2 else SETTINGS.report_every)
+
+        times = in_turn([reported, bare], options.rounds)
+    yield "reporting_over_bare", *spread(times[:, 0] / times[:, 1]), 1.02
+
+
+def alone(n, folder, options):
+    """A streamed fit of n simulations, in a process of its own: its peak of memory and its time per simulation."""
+    network, device = mlp(), jax.devices()[0]
+    with on_disk(folder, GAUSSIAN, n) as sources:
+        engine = aggregate.streamed(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+        repeats = max(1, options.n_large // n // 20)
+        seconds = iterations(engine, network, sources, 100, repeats)()
+    print(json.dumps({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "time": seconds / n}))
+
+
+def rows_of_a_million(options, folder):
+    """Peak memory and time per simulation, at a million simulations over ten thousand."""
+    ratios = []
+    for _ in range(options.processes):
+        found = []
+        for n in (options.n_large, options.n_large // 100):
+            command = [sys.executable, __file__, "--alone", str(n), "--folder", folder, "--threads", str(options.threads)]
+            command += ["--n-large", str(options.n_large)]
+            found.append(
+                json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+            )
+        ratios.append([found[0][key] / found[1][key] for key in ("memory", "time")])
+    ratios = np.array(ratios)
+    yield "peak_memory_1e6_over_1e4", *spread(ratios[:, 0]), 1.2
+    yield "time_per_simulation_1e6_over_1e4", *spread(ratios[:, 1]), 1.1
 
 
 def main():
     """Measure, print the table, write the CSV."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", type=Path, help="also write the table there")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of jax, as in a recipe (default 1)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads of jax (default: all cores)")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--iterations", type=int, default=20, help="in a round")
+    parser.add_argument("--iterations", type=int, default=20, help="in a round of the default run")
+    parser.add_argument("--n-streamed", type=int, default=100_000, help="simulations where streamed and resident are compared")
+    parser.add_argument("--n-fields", type=int, default=2000, help="fields of 32 x 32 x 32")
+    parser.add_argument("--n-large", type=int, default=1_000_000, help="simulations whose memory is looked at")
+    parser.add_argument("--processes", type=int, default=2, help="pairs of processes at n_large and a hundredth of it")
+    parser.add_argument("--folder", help="for the files of simulations; a temporary one, if not given")
+    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    os.environ["PJRT_NPROC"] = str(options.threads)
-
-    import jax
-    import numpy as np
-    import pandas as pd
-    from imnn_core import aggregate, problems, recipes, simulations
-    from imnn_core.config import Config
-    from imnn_core.fit import loss_of
-
-    config = Config()
-    fitter = recipes.build(config.fits["mlp"])
-    problem = problems.build(config.problem, config.theta_fid, config.input_shape)
-    sets = [
-        simulations.Simulations(
-            *map(
-                np.concatenate,
-                zip(*simulations.draw(problem, simulations.stream(1, split), config.n_s, config.n_d), strict=True),
-            )
-        )
-        for split in ("training", "validation")
-    ]
-    device = jax.devices()[0]
-    summarise, loss = aggregate.exact(fitter.network.apply), loss_of(fitter.settings)
-
-    def timer(engine, n_per_device):
-        return seconds_per_iteration(engine, fitter, problem, sets, n_per_device, options.iterations)
-
-    direct = timer(direct_engine(summarise, loss, device), config.n_s)
-    rows = []
-    for n_per_device, target in ((100, 1.25), (500, 1.1)):
-        engine = aggregate.on_devices(summarise, loss, [device])
-        value, low, high = ratio(timer(engine, n_per_device), direct, options.rounds)
-        rows.append((f"aggregated_over_direct_{n_per_device}", value, low, high, target))
-    table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "target"])
-    print(f"{device.device_kind}, {options.threads} thread(s), jax {jax.__version__}, {options.rounds} rounds")
-    print(table.round(3).to_string(index=False))
+    options.parallel = PARALLEL if options.threads > 1 else 1
+    os.environ["PJRT_NPROC"] = str(options.threads)  # jax reads it when its backend starts, not when it is imported
+    if options.alone:
+        alone(options.alone, options.folder, options)
+        return
+    device, rows = jax.devices()[0], []
+    print(f"{device.device_kind}, {options.threads} thread(s), jax {jax.__version__}, {options.rounds} rounds", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or temporary
+        for measure in (
+            partial(rows_of_the_default_run, options, device),
+            partial(row_of_reporting, options, device),
+            partial(row_of_streaming, options, device, folder),
+            partial(row_of_large_inputs, options, device, folder),
+            partial(rows_of_a_million, options, folder),
+        ):
+            for row in measure():
+                rows.append(row)
+                print("{:36s} {:8.3f}  [{:.3f}, {:.3f}]  to reach {}".format(*row), flush=True)
     if options.csv:
+        table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "target"])
         table.to_csv(options.csv, index=False)
 
 

@@ -1,0 +1,158 @@
+"""Simulations that can be read by rows, and how they are cut: sets into blocks, blocks into chunks of equal size."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+ALIGNMENT = 64  # bytes; XLA's CPU backend computes on an array of the host without a copy where it begins at such an address
+
+
+class Batch(NamedTuple):
+    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *input_shape, n_params).
+
+    The derivatives are those of the first n_d simulations, 1 <= n_d <= n.
+    """
+
+    fiducial: jax.Array
+    derivative: jax.Array
+
+
+class Chunks(NamedTuple):
+    """Simulations cut into chunks of equal size, filled up where they do not divide.
+
+    batch: with a first axis over chunks.
+    present_x, present_d: 1 for what counts, 0 for filling, (n_chunks, n) and (n_chunks, n_d).
+    """
+
+    batch: Batch
+    present_x: jax.Array
+    present_d: jax.Array
+
+
+class Source(NamedTuple):
+    """A set of simulations, wherever it lies, of which rows can be read.
+
+    fiducial: shape and dtype of the simulations at theta_fid, (n_s, *input_shape).
+    derivative: the same of the derivatives of the first n_d of them, (n_d, *input_shape, n_params).
+    read: (name, start, out) fills ``out`` with the rows from ``start`` on of "fiducial" or "derivative".
+    """
+
+    fiducial: jax.ShapeDtypeStruct
+    derivative: jax.ShapeDtypeStruct
+    read: Callable[[str, int, np.ndarray], None]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the whole set."""
+        return sum(math.prod(array.shape) * array.dtype.itemsize for array in (self.fiducial, self.derivative))
+
+    def part(self, start: int, stop: int) -> "Source":
+        """Simulations ``start`` to ``stop`` alone, with those derivatives that there are of them."""
+        n_s, n_d = (min(stop, len_of(a)) - min(start, len_of(a)) for a in (self.fiducial, self.derivative))
+        return Source(
+            jax.ShapeDtypeStruct((n_s, *self.fiducial.shape[1:]), self.fiducial.dtype),
+            jax.ShapeDtypeStruct((n_d, *self.derivative.shape[1:]), self.derivative.dtype),
+            lambda name, first, out: self.read(name, start + first, out),
+        )
+
+
+def len_of(array: jax.ShapeDtypeStruct) -> int:
+    """Rows of an array of which only shape and dtype are known."""
+    return array.shape[0]
+
+
+def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
+    """The source of two arrays, (n_s, *input_shape) and (n_d, *input_shape, n_params)."""
+    arrays = {"fiducial": fiducial, "derivative": derivative}
+
+    def read(name, start, out):
+        out[:] = arrays[name][start : start + len(out)]
+
+    return Source(*(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays.values()), read)
+
+
+class Group(NamedTuple):
+    """Consecutive simulations of a source that all have derivatives, or that have none, and how they are cut.
+
+    start, n: the first of them, and how many. derivatives: whether they have them.
+    n_blocks: parts that are on the devices one after another; n_chunks: of a block; size: simulations of a chunk.
+    """
+
+    start: int
+    n: int
+    derivatives: bool
+    n_blocks: int
+    n_chunks: int
+    size: int
+
+
+def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int | None = None) -> tuple[Group, ...]:
+    """How a source is cut: those with derivatives first, and then the rest, since a pass over these is cheaper.
+
+    Args:
+        source: of n_s simulations, n_d of them with derivatives.
+        n_per_device: simulations of a chunk, at most; n_s need not be divisible by it.
+        n_devices: the chunks of a block are dealt to so many devices.
+        block_bytes: a block has as many chunks as fit in so many bytes, at least one for each device; all, if None.
+
+    """
+    n_s, n_d = len_of(source.fiducial), len_of(source.derivative)
+    row = math.prod(source.fiducial.shape[1:]) * source.fiducial.dtype.itemsize
+    tangents = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
+
+    def group(start, n, derivatives):
+        per_block = n if block_bytes is None else max(n_per_device * n_devices, block_bytes // (row + tangents * derivatives))
+        n_chunks = n_devices * math.ceil(n / (n_per_device * n_devices * math.ceil(n / per_block)))
+        size = math.ceil(n / (n_chunks * math.ceil(n / per_block)))
+        return Group(start, n, derivatives, math.ceil(n / (n_chunks * size)), n_chunks, size)
+
+    return tuple(group(*part) for part in ((0, n_d, True), (n_d, n_s - n_d, False)) if part[1])
+
+
+def _aligned(shape, dtype):
+    """An empty array that begins at a multiple of ALIGNMENT."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def empty(source: Source, group: Group) -> Chunks:
+    """Memory for a block of a group, on the host."""
+    n_d = (
+        group.size if group.derivatives else 1
+    )  # one that does not count: jaxlib 0.11 crashes on empty arrays over several devices
+    rows = (group.n_chunks, group.size)
+    return Chunks(
+        Batch(
+            _aligned((*rows, *source.fiducial.shape[1:]), source.fiducial.dtype),
+            _aligned((group.n_chunks, n_d, *source.derivative.shape[1:]), source.derivative.dtype),
+        ),
+        _aligned(rows, source.fiducial.dtype),
+        _aligned((group.n_chunks, n_d), source.fiducial.dtype),
+    )
+
+
+def fill(source: Source, group: Group, block: int, out: Chunks) -> Chunks:
+    """Read block number ``block`` of a group into the memory of `empty`."""
+    rows = group.n_chunks * group.size
+    first = block * rows
+    n = min(rows, group.n - first)
+
+    def read(name, array):
+        array = array.reshape(-1, *array.shape[2:])
+        source.read(name, group.start + first, array[:n])
+        array[n:] = array[:1]  # filled up with a simulation, on which the network is defined
+
+    read("fiducial", out.batch.fiducial)
+    out.present_x.reshape(-1)[:] = np.arange(rows) < n
+    if group.derivatives:
+        read("derivative", out.batch.derivative)
+        out.present_d[:] = out.present_x
+    else:
+        out.batch.derivative[:] = 0
+        out.present_d[:] = 0
+    return out

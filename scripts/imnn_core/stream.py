@@ -1,0 +1,79 @@
+"""A set of simulations read block by block, over and over, by a thread that is always a little ahead."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+from imnn_core import chunks
+from imnn_core.chunks import Chunks, Group, Source
+
+RUNNING = 2  # blocks on their way to the devices or there: one is computed while the next one is copied
+AHEAD = 2  # blocks that are read, or being read, before they are wanted
+
+
+class Stream:
+    """The blocks of a source, in memory of RUNNING + AHEAD of them, however many there are.
+
+    Blocks come in the same order in every pass. While the last ones of a pass are computed the first ones of the next
+    are read, so that the reader never waits for a pass to begin.
+    """
+
+    def __init__(self, source: Source, groups: tuple[Group, ...], sharding: jax.sharding.Sharding, once: bool = False):
+        """Begin to read.
+
+        Args:
+            source: the simulations.
+            groups: how they are cut, see `chunks.cut`.
+            sharding: of a block's arrays, over their first axis.
+            once: whether there will be one pass only.
+
+        """
+        self._source, self._groups, self._sharding = source, groups, sharding
+        blocks = [(i, block) for i, group in enumerate(groups) for block in range(group.n_blocks)]
+        self.n_blocks = len(blocks)
+        self._schedule = iter(blocks) if once else itertools.cycle(blocks)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._ahead = deque()
+        for _ in range(RUNNING + AHEAD):
+            self._read_ahead([chunks.empty(source, group) for group in groups])
+
+    def _read_ahead(self, memory: list[Chunks]) -> None:
+        """Let the reader fill this memory with the next block of the schedule."""
+        task = next(self._schedule, None)
+        if task is not None:
+            i, block = task
+            read = self._reader.submit(chunks.fill, self._source, self._groups[i], block, memory[i])
+            self._ahead.append((memory, read))
+
+    def map(self, function: Callable[[Chunks], Any]) -> Iterator[Any]:
+        """One pass: the results of a function of each block, in order.
+
+        Args:
+            function: of a block on the devices; a tree of arrays that does not refer to the block's memory.
+
+        Raises:
+            Exception: whatever befell the reader.
+
+        """
+        running = deque()
+        for _ in range(self.n_blocks):
+            memory, read = self._ahead.popleft()
+            block = jax.device_put(read.result(), self._sharding)
+            running.append((memory, function(block)))
+            if len(running) == RUNNING:
+                yield self._finished(*running.popleft())
+        while running:
+            yield self._finished(*running.popleft())
+
+    def _finished(self, memory, result):
+        """The result, computed; the block's memory is free then."""
+        result = jax.block_until_ready(result)
+        self._read_ahead(memory)
+        return result
+
+    def close(self) -> None:
+        """Read no more."""
+        self._reader.shutdown(cancel_futures=True)
