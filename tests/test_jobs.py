@@ -1,5 +1,6 @@
 """What every script does around its function."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,3 +21,23 @@ with jobs.job({str(tmp_path / "log")!r}), files.replacing({str(tmp_path / "resul
     assert done.returncode == -number
     assert (tmp_path / "log").read_text() == f"interrupted by {number.name}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+@pytest.mark.parametrize("chosen", [None, "mine"])
+def test_compiled_programs_are_kept_for_later_jobs(tmp_path, root, chosen):
+    """A second job finds what the first one compiled; a folder that the user has chosen stays."""
+    code = f"""
+import sys
+sys.path.append({str(root / "scripts")!r})
+import jax
+from imnn_core import jobs
+with jobs.job("log"):
+    jax.jit(lambda x: jax.lax.scan(lambda c, _: (jax.numpy.tanh(c @ c), None), x, None, length=300, unroll=300)[0])(jax.numpy.ones((9, 9)))
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {"JAX_PLATFORMS": "cpu"}
+    environment |= {"JAX_COMPILATION_CACHE_DIR": chosen, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"} if chosen else {}
+    folder, kept = tmp_path / (chosen or ".snakemake/compilations"), []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
+        kept.append(sorted(path.name for path in folder.rglob("*-cache")))
+    assert kept[0] == kept[1] != []

@@ -1,5 +1,10 @@
 """Files: what goes in comes out, what is broken is named, and nothing is left half-written."""
 
+import os
+import shutil
+import subprocess
+from types import SimpleNamespace
+
 import h5py
 import jax
 import numpy as np
@@ -152,3 +157,67 @@ def test_a_fit_of_another_recipe_is_refused(tmp_path, asked, fault):
     write(tmp_path / "fit.h5", trees())
     with pytest.raises(InputError, match=fault):
         storage.read_fit(tmp_path / "fit.h5", asked)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A file of more than HDF5 keeps in memory, (path, n_s)."""
+    path, n = tmp_path / "training.h5", 3000
+    problem = problems.gaussian(input_shape=(300,))
+    pieces = simulations.draw(problem, jax.random.key(1), n, n)
+    storage.write_simulations(path, pieces, problem, n_s=n, n_d=n, seed=1, split="training")
+    return path, problem, n
+
+
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_a_file_that_shrinks_while_it_is_read_is_named(large, keep):
+    """HDF5 itself would give zeros."""
+    path, problem, n = large
+    whole = path.stat().st_size
+    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
+        os.truncate(path, int(keep * whole))
+        fault = f"^{path}: (expected {whole} bytes as at the beginning|could not be read any more)"
+        with pytest.raises(InputError, match=fault) as caught:
+            everything(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_read_to_its_end(large):
+    path, problem, n = large
+    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
+        expected = everything(source)
+        path.unlink()
+        for one, other in zip(everything(source), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_too_little_room_is_found_before_anything_is_drawn_in_vain(tmp_path, monkeypatch):
+    """Oracle: by hand: 30 simulations of 10 numbers and 20 times 20 derivatives, 4 bytes each."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2799))
+    path = tmp_path / "training.h5"
+    with pytest.raises(InputError, match=f"^{path}: expected 2800 bytes free on the disk, found 2799; make room there"):
+        storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
+    """A file system of one megabyte, really full; only root may make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs to mount a small file system, which this user may not")
+    try:
+        path, problem = folder / "training.h5", problems.gaussian(input_shape=(300,))
+
+        def pieces():
+            yield next(simulations.draw(problem, jax.random.key(1), 50, 50))
+            (folder / "other").write_bytes(bytes(shutil.disk_usage(folder).free - 1000))  # fills up after the check
+            yield from simulations.draw(problem, jax.random.key(2), 150, 150)
+
+        with pytest.raises(InputError, match=f"^{path}: no space left on the disk .*make room there") as caught:
+            storage.write_simulations(path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training")
+        assert "\n" not in str(caught.value)
+        assert [p.name for p in folder.iterdir()] == ["other"]
+    finally:
+        subprocess.run(["umount", folder], check=True)
