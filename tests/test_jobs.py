@@ -32,7 +32,8 @@ sys.path.append({str(root / "scripts")!r})
 import jax
 from imnn_core import jobs
 with jobs.job("log"):
-    jax.jit(lambda x: jax.lax.scan(lambda c, _: (jax.numpy.tanh(c @ c), None), x, None, length=300, unroll=300)[0])(jax.numpy.ones((9, 9)))
+    step = lambda c, _: (jax.numpy.tanh(c @ c), None)
+    jax.jit(lambda x: jax.lax.scan(step, x, None, length=300, unroll=300)[0])(jax.numpy.ones((9, 9)))
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {"JAX_PLATFORMS": "cpu"}
     environment |= {"JAX_COMPILATION_CACHE_DIR": chosen, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"} if chosen else {}
