@@ -6,7 +6,6 @@ of their own, run in turn. README.md explains the figures.
 """
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -22,72 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pandas as pd
-from imnn_core import aggregate, chunks, fisher, networks, problems, simulations, storage
+import workloads
+from imnn_core import aggregate
 from imnn_core.config import Config
-from imnn_core.fit import Settings, first_state, fit, loss_of, make_block
+from imnn_core.fit import first_state, fit, loss_of
 from imnn_core.recipes import PARALLEL
-
-RECIPE = Config().fits["mlp"]
-SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
-OPTIMISER = optax.adam(1e-3)
-GAUSSIAN = problems.build("gaussian", (0.0, 1.0), (10,))
-FIELD_SHAPE = (32, 32, 32)
-
-
-def mlp():
-    """The default recipe's network."""
-    return networks.mlp(2, RECIPE.network.hidden, RECIPE.network.activation)
-
-
-def profile_mlp():
-    """The default network on a field's mean profile along its last axis: as good as no work per byte that is read."""
-    network = mlp()
-
-    def profile(d):
-        return d.mean(axis=(0, 1))
-
-    return networks.Network(
-        lambda key, shape: network.init(key, shape[-1:]), lambda weights, d: network.apply(weights, profile(d))
-    )
-
-
-def direct_engine(summarise, loss, device):
-    """The engine that holds all simulations in one chunk and lets jax differentiate the whole loss."""
-
-    def moments(weights, data):
-        batch = jax.tree.map(lambda leaf: leaf[0], data[0].batch)
-        return fisher.moments(*summarise(weights, batch))
-
-    def loss_and_moments(weights, data):
-        m = moments(weights, data)
-        return loss(fisher.covariance(m), m.mean_derivative), m
-
-    def gradient(weights, data):
-        (value, m), slope = jax.value_and_grad(loss_and_moments, has_aux=True)(weights, data)
-        return m, value, slope
-
-    load = aggregate.resident(summarise, loss, [device]).load
-    return aggregate.Engine(load, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True)
-
-
-def iterations(engine, network, sources, n_per_device, n):
-    """A function that runs n iterations and returns the seconds that one took."""
-    training, validation = (engine.load(source, n_per_device) for source in sources)
-    state = first_state(network.init(jax.random.key(1), sources[0].fiducial.shape[1:]), OPTIMISER)
-    arguments = (jax.device_put(jax.tree.map(jnp.asarray, state), engine.home), training, validation, 0, n)
-    block = make_block(engine, OPTIMISER, SETTINGS._replace(report_every=n))
-    if engine.fused:
-        block = jax.jit(block).lower(*arguments).compile()
-
-    def run():
-        began = time.perf_counter()
-        jax.block_until_ready(block(*arguments))
-        return (time.perf_counter() - began) / n
-
-    run()
-    return run
+from workloads import OPTIMISER, SETTINGS, iterations
 
 
 def multiplications(jaxpr):
@@ -104,8 +44,8 @@ def multiplications(jaxpr):
     return total
 
 
-def best_matrix_rate(rounds):
-    """Functions that run a chain of (m, 128) @ (128, 128) products and return floating-point operations per second."""
+def best_matrix_rate():
+    """A function that gives the best rate of chains of (m, 128) @ (128, 128) products, in operations per second."""
     W = jnp.asarray(np.random.default_rng(0).standard_normal((128, 128)), jnp.float32) / 16
     length = 200
 
@@ -121,7 +61,7 @@ def best_matrix_rate(rounds):
     starts = [jnp.ones((m, 128), jnp.float32) for m in (100, 200, 300, 500, 1000, 1500, 3000)]
     for x in starts:
         rate(x)
-    return lambda: max(np.median([rate(x) for _ in range(rounds)]) for x in starts)
+    return lambda: max(np.median([rate(x) for _ in range(3)]) for x in starts)  # not the luckiest moment of any m
 
 
 def spread(values):
@@ -137,14 +77,14 @@ def in_turn(functions, rounds):
 def rows_of_the_default_run(options, device):
     """Aggregated over direct, and the share of the machine's rate of matrix products."""
     config = Config()
-    network = mlp()
+    network = workloads.mlp()
     summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
-    sources = [drawn(config.n_s, split) for split in ("training", "validation")]
+    sources = [workloads.drawn(config.n_s, split) for split in ("training", "validation")]
     sizes = (100, 500)
     engines = [aggregate.resident(summarise, loss, [device], options.parallel) for _ in sizes]
-    functions = [iterations(direct_engine(summarise, loss, device), network, sources, config.n_s, options.iterations)]
+    functions = [iterations(workloads.direct_engine(summarise, loss, device), network, sources, config.n_s, options.iterations)]
     functions += [iterations(e, network, sources, size, options.iterations) for e, size in zip(engines, sizes, strict=True)] + [
-        best_matrix_rate(1)
+        best_matrix_rate()
     ]
     times = in_turn(functions, options.rounds)
     for i, (size, target) in enumerate(zip(sizes, (1.25, 1.1), strict=True), start=1):
@@ -157,32 +97,12 @@ def rows_of_the_default_run(options, device):
         yield f"matrix_rate_share_{size}", *spread(work / times[:, i] / times[:, -1]), target
 
 
-def drawn(n, split):
-    """A set of the example's simulations, in memory."""
-    pieces = simulations.draw(GAUSSIAN, simulations.stream(1, split), n, n)
-    return chunks.in_memory(*map(np.concatenate, zip(*pieces, strict=True)))
-
-
-@contextlib.contextmanager
-def on_disk(folder, problem, n, pieces=None):
-    """Two files of simulations, opened as a fit opens them."""
-    with contextlib.ExitStack() as stack:
-        sources = []
-        for split in ("training", "validation"):
-            path, asked = Path(folder) / f"{split}-{n}.h5", {"n_s": n, "n_d": n, "seed": 1, "split": split}
-            if not path.exists():
-                found = pieces or simulations.draw(problem, simulations.stream(1, split), n, n)
-                storage.write_simulations(path, found, problem, **asked)
-            sources.append(stack.enter_context(storage.open_simulations(path, problem, **asked)))
-        yield sources
-
-
 def row_of_streaming(options, device, folder):
     """Streamed over resident."""
-    network = mlp()
+    network = workloads.mlp()
     summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
     make = (aggregate.streamed, aggregate.resident)
-    with on_disk(folder, GAUSSIAN, options.n_streamed) as sources:
+    with workloads.on_disk(folder, workloads.GAUSSIAN, options.n_streamed) as sources:
         functions = [iterations(e(summarise, loss, [device], options.parallel), network, sources, 100, 1) for e in make]
         times = in_turn(functions, max(1, options.rounds // 2))
     yield "streamed_over_resident", *spread(times[:, 0] / times[:, 1]), 1.3
@@ -191,13 +111,8 @@ def row_of_streaming(options, device, folder):
 def row_of_large_inputs(options, device, folder):
     """Streamed fields over reading the files once per pass: two passes over one, one over the other."""
     n = options.n_fields
-    field = GAUSSIAN._replace(name="field", input_shape=FIELD_SHAPE)
-    rng = np.random.default_rng(1)
-    simulated = [
-        simulations.Simulations(rng.standard_normal((1, *FIELD_SHAPE), "f4"), rng.standard_normal((1, *FIELD_SHAPE, 2), "f4"))
-    ] * n
-    network = profile_mlp()
-    with on_disk(folder, field, n, simulated) as sources:
+    network = workloads.profile_mlp()
+    with workloads.on_disk(folder, workloads.FIELD, n, workloads.fields(n)) as sources:
         paths = [Path(folder) / f"{split}-{n}.h5" for split in ("training", "validation")]
         memory = np.ones(2**20, np.uint8)  # as quick as it can be: larger ones leave the cache
 
@@ -216,9 +131,9 @@ def row_of_large_inputs(options, device, folder):
 
 def row_of_reporting(options, device):
     """A whole fit with lines of progress and the history, over its bare block."""
-    n, network = 5 * SETTINGS.report_every if options.iterations > 1 else 2, mlp()
+    n, network = 5 * SETTINGS.report_every if options.iterations > 1 else 2, workloads.mlp()
     engine = aggregate.resident(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
-    sources = [drawn(1000, split) for split in ("training", "validation")]
+    sources = [workloads.drawn(1000, split) for split in ("training", "validation")]
     bare = iterations(engine, network, sources, 100, n)
     data = [engine.load(source, 100) for source in sources]
     weights = network.init(jax.random.key(1), (10,))
@@ -241,8 +156,8 @@ def row_of_reporting(options, device):
 
 def alone(n, folder, options):
     """A streamed fit of n simulations, in a process of its own: its peak of memory and its time per simulation."""
-    network, device = mlp(), jax.devices()[0]
-    with on_disk(folder, GAUSSIAN, n) as sources:
+    network, device = workloads.mlp(), jax.devices()[0]
+    with workloads.on_disk(folder, workloads.GAUSSIAN, n) as sources:
         engine = aggregate.streamed(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
         repeats = max(1, options.n_large // n // 20)
         seconds = iterations(engine, network, sources, 100, repeats)()
