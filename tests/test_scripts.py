@@ -6,89 +6,20 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from analytic_fisher import analytic_fisher
 from conftest import everything
-from evaluate import evaluate
-from fit import fit
 from imnn_core import fisher, host, problems, recipes, storage
 from imnn_core.config import Recipe
 from imnn_core.errors import InputError
 from plot_history import plot_history
 from report import report
 from simulate import simulate
+from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, prepare, read
 from summarise import summarise
-
-PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
-SIZES = {"n_s": 60, "n_d": 50}
-SMALL = {
-    "network": {"hidden": [8]},
-    "optimiser": {"learning_rate": 1.0e-2},
-    "n_per_device": 25,
-    "min_iterations": 0,
-    "patience": 1000,
-    "report_every": 8,
-    "devices": "cpu",
-    "n_devices": 1,
-}
-TREES = ("weights/initial", "weights/best", "weights/final", "optimiser_state")
-
-
-class NoBar:
-    """In the place of a progress bar."""
-
-    def show(self, *args):
-        """Show nothing."""
-
-
-def recipe_of(**changes):
-    return Recipe(**SMALL | changes).model_dump()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Simulations of one seed and the analytic F."""
-    folder = tmp_path_factory.mktemp("run")
-    for split in ("training", "validation"):
-        simulate(folder / f"{split}.h5", problem=PROBLEM, seed=1, split=split, **SIZES)
-    simulate(folder / "test.h5", problem=PROBLEM, seed=1, split="test", n_s=500, n_d=500)
-    analytic_fisher(folder / "analytic.json", problem=PROBLEM, n_monte_carlo=100)
-    return folder
-
-
-def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, **changes):
-    """Fit a recipe; the path to its fit."""
-    fit(
-        folder / "training.h5",
-        folder / "validation.h5" if validation else None,
-        folder / f"{parent}.h5" if parent else None,
-        folder / f"{name}.h5",
-        folder / f"{name}.csv",
-        problem=problem,
-        seed=1,
-        recipe=recipe_of(**changes),
-        bar=NoBar(),
-        **SIZES,
-    )
-    return folder / f"{name}.h5"
-
-
-def do_evaluate(folder, name, problem=PROBLEM, **changes):
-    """Evaluate a fit; what the file then holds."""
-    evaluate(
-        folder / "test.h5", folder / f"{name}.h5", folder / "analytic.json", folder / f"{name}.json",
-        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
-    )  # fmt: skip
-    return json.loads((folder / f"{name}.json").read_text())
-
-
-def read(path, **changes):
-    state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
-    like = dict.fromkeys(TREES[:3], state.weights) | {"optimiser_state": state.optimiser_state}
-    return storage.read_fit(path, like)
-
-
-def flat(tree):
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return prepare(tmp_path_factory.mktemp("run"))
 
 
 def F_in_numpy(weights, path, n):
@@ -172,36 +103,6 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     found = [np.linalg.slogdet(statistics[split]["F"])[1] for split in ("training", "validation")]
     np.testing.assert_allclose(found, in_history, rtol=1e-4)
     assert attributes["best_log_det_F"] == history[:, 1, 0].max()
-
-
-@pytest.mark.parametrize("learning_rate", [1.0e-2, 1.0e-3])  # |F| rises all the way, and falls all the way
-def test_continuing_equals_one_go_through_the_files(folder, learning_rate):
-    """Bit for bit: 7 + 5 iterations and 12, in every tree, the history, the statistics and the counters."""
-    optimiser = {"learning_rate": learning_rate}
-    whole = read(do_fit(folder, "whole", max_iterations=12, optimiser=optimiser))
-    do_fit(folder, "first", max_iterations=7, optimiser=optimiser)
-    second = read(do_fit(folder, "second", parent="first", max_iterations=5, optimiser=optimiser))
-    for name in TREES:
-        for one, other in zip(flat(second[0][name]), flat(whole[0][name]), strict=True):
-            np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(second[1], whole[1])
-    for name, values in whole[2]["validation"].items():
-        np.testing.assert_array_equal(second[2]["validation"][name], values)
-    assert {k: v for k, v in second[3].items() if k != "recipe"} == {k: v for k, v in whole[3].items() if k != "recipe"}
-    assert (folder / "second.csv").read_text() == (folder / "whole.csv").read_text()
-
-
-def test_a_fit_out_of_patience_gets_new_patience(folder):
-    do_fit(folder, "tired", patience=1, max_iterations=500)
-    assert read(folder / "tired.h5")[3]["stopped"] == "patience"
-    _, history, _, _ = read(do_fit(folder, "fresh", parent="tired", patience=1, max_iterations=3))
-    assert len(history) > len(pd.read_csv(folder / "tired.csv"))
-
-
-def test_a_fit_with_less_patience_than_its_parent_had_lost_gets_new_patience(folder):
-    do_fit(folder, "falling", max_iterations=7, optimiser={"learning_rate": 1e-3})
-    path = do_fit(folder, "again", parent="falling", max_iterations=3, patience=4, optimiser={"learning_rate": 1e-3})
-    assert len(read(path)[1]) == 10
 
 
 def test_repeats_are_the_same_bytes(folder):

@@ -1,0 +1,81 @@
+"""A small run of the scripts as functions, for the tests of more than one file."""
+
+import json
+
+import jax
+import numpy as np
+from analytic_fisher import analytic_fisher
+from evaluate import evaluate
+from fit import TREES, fit
+from imnn_core import problems, recipes, storage
+from imnn_core.config import Recipe
+from simulate import simulate
+
+PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
+SIZES = {"n_s": 60, "n_d": 50}
+SMALL = {
+    "network": {"hidden": [8]},
+    "optimiser": {"learning_rate": 1.0e-2},
+    "n_per_device": 25,
+    "min_iterations": 0,
+    "patience": 1000,
+    "report_every": 8,
+    "devices": "cpu",
+    "n_devices": 1,
+}
+
+
+class NoBar:
+    """In the place of a progress bar."""
+
+    def show(self, *args):
+        """Show nothing."""
+
+
+def recipe_of(**changes):
+    return Recipe(**SMALL | changes).model_dump()
+
+
+def prepare(folder):
+    """Simulations of one seed and the analytic F; the folder."""
+    for split in ("training", "validation"):
+        simulate(folder / f"{split}.h5", problem=PROBLEM, seed=1, split=split, **SIZES)
+    simulate(folder / "test.h5", problem=PROBLEM, seed=1, split="test", n_s=500, n_d=500)
+    analytic_fisher(folder / "analytic.json", problem=PROBLEM, n_monte_carlo=100)
+    return folder
+
+
+def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, **changes):
+    """Fit a recipe; the path to its fit."""
+    fit(
+        folder / "training.h5",
+        folder / "validation.h5" if validation else None,
+        folder / f"{parent}.h5" if parent else None,
+        folder / f"{name}.h5",
+        folder / f"{name}.csv",
+        problem=problem,
+        seed=1,
+        recipe=recipe_of(**changes),
+        bar=NoBar(),
+        **SIZES,
+    )
+    return folder / f"{name}.h5"
+
+
+def do_evaluate(folder, name, problem=PROBLEM, **changes):
+    """Evaluate a fit; what the file then holds."""
+    evaluate(
+        folder / "test.h5", folder / f"{name}.h5", folder / "analytic.json", folder / f"{name}.json",
+        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
+    )  # fmt: skip
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def read(path, **changes):
+    state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
+    like = dict.fromkeys(TREES[:3], state.weights) | {"optimiser_state": state.optimiser_state}
+    return storage.read_fit(path, like)
+
+
+def flat(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
