@@ -109,3 +109,21 @@ def test_a_reader_that_dies_ends_the_pass_with_its_error(rng, fault):
     assert caught.value is fault
     stream.close()
     assert set(threading.enumerate()) <= before
+
+
+def test_a_block_stays_as_it_is_until_it_is_computed():
+    """Oracle: by hand: block k is a matrix of k everywhere, multiplied for longer than the reader takes to overwrite it."""
+    n, n_blocks, repeats = 256, 12, 40
+    fiducial = np.repeat(np.arange(n_blocks, dtype=np.float32), n * n).reshape(n_blocks * n, n)
+    source = chunks.in_memory(fiducial, np.zeros((len(fiducial), 1, 1), np.float32))
+
+    @jax.jit
+    def slowly(block):  # a program with a product returns before it is computed
+        def add(total, _):
+            ones = 1 + 0 * total[:, :1] * block.batch.fiducial[0]
+            return total + ones @ block.batch.fiducial[0], None
+
+        return jax.lax.scan(add, jax.numpy.zeros((n, n)), None, length=repeats)[0][0, 0]
+
+    stream = Stream(source, chunks.cut(source, n, block_bytes=1), HOME)
+    np.testing.assert_array_equal(list(stream.map(slowly)), repeats * n * np.arange(n_blocks))
