@@ -6,7 +6,6 @@ from itertools import pairwise
 import jax
 import numpy as np
 from imnn_core import files, fisher, host, problems, recipes, storage
-from imnn_core.chunks import len_of
 from imnn_core.config import Recipe
 from imnn_core.jobs import job, log
 
@@ -14,13 +13,13 @@ N_GROUPS = 50  # of the jackknife
 
 
 def log_det_F(m):
-    """Ln |F| of a set with these moments, of which |F|'s relative error is that of ln |F|."""
+    """Ln |F| of a set with these moments; its error is the relative error of |F|, to first order."""
     return fisher.log_det(fisher.statistics(m).F)
 
 
 def moments_of_groups(fitter, weights, source):
     """Moments of N_GROUPS disjoint parts of the simulations, stacked, one part in memory at a time."""
-    n_s = len_of(source.fiducial)
+    n_s = len(source.fiducial)
     bounds = np.linspace(0, n_s, min(N_GROUPS, n_s) + 1).astype(int)
     groups = []
     for start, stop in pairwise(bounds):

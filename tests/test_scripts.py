@@ -154,3 +154,17 @@ def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, fol
     test = do_evaluate(tmp_path, "tiny", problem=problem)["splits"]["test"]
     assert test["det_F"] > 1e20
     assert 0.001 < test["det_F_error"] / test["det_F"] < 1
+
+
+def test_streamed_from_its_files_a_fit_and_its_evaluation_are_as_resident(folder, caplog):
+    """Oracle: the resident fit's history over 12 iterations, to float32's rounding, and |F| of the test set."""
+    caplog.set_level("INFO", logger="imnn")
+    tables, found = [], []
+    for data in ("resident", "streamed"):
+        do_fit(folder, data, data=data, max_iterations=12)
+        assert f"data: {data}, as the recipe says" in caplog.text
+        tables.append(pd.read_csv(folder / f"{data}.csv"))
+        found.append(do_evaluate(folder, data, data=data)["splits"]["test"])
+    np.testing.assert_allclose(tables[1], tables[0], rtol=1e-4)
+    assert found[1]["det_F"] == pytest.approx(found[0]["det_F"], rel=1e-4)
+    assert found[1]["det_F_error"] == pytest.approx(found[0]["det_F_error"], rel=1e-4)

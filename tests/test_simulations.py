@@ -23,6 +23,13 @@ def test_a_larger_set_begins_with_the_smaller_one():
     np.testing.assert_array_equal(fewer_dd, dd[:600])
 
 
+def test_large_simulations_are_drawn_few_at_a_time():
+    """Oracle: by hand: 10^5 numbers with two derivatives, in float32, take 1.2 MB, of which 27 fit in 32 MiB."""
+    problem = problems.gaussian(input_shape=(100_000,))
+    pieces = list(simulations.draw(problem, simulations.stream(1, "training"), 40, 30))
+    assert [(len(piece.fiducial), len(piece.derivative)) for piece in pieces] == [(27, 27), (13, 3)]
+
+
 def test_repeats_are_the_same_and_seeds_and_splits_are_not():
     first = drawn()[0]
     np.testing.assert_array_equal(drawn()[0], first)

@@ -51,17 +51,12 @@ class Source(NamedTuple):
 
     def part(self, start: int, stop: int) -> "Source":
         """Simulations ``start`` to ``stop`` alone, with those derivatives that there are of them."""
-        n_s, n_d = (min(stop, len_of(a)) - min(start, len_of(a)) for a in (self.fiducial, self.derivative))
+        n_s, n_d = (min(stop, len(a)) - min(start, len(a)) for a in (self.fiducial, self.derivative))
         return Source(
             jax.ShapeDtypeStruct((n_s, *self.fiducial.shape[1:]), self.fiducial.dtype),
             jax.ShapeDtypeStruct((n_d, *self.derivative.shape[1:]), self.derivative.dtype),
             lambda name, first, out: self.read(name, start + first, out),
         )
-
-
-def len_of(array: jax.ShapeDtypeStruct) -> int:
-    """Rows of an array of which only shape and dtype are known."""
-    return array.shape[0]
 
 
 def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
@@ -99,7 +94,7 @@ def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int 
         block_bytes: a block has as many chunks as fit in so many bytes, at least one for each device; all, if None.
 
     """
-    n_s, n_d = len_of(source.fiducial), len_of(source.derivative)
+    n_s, n_d = len(source.fiducial), len(source.derivative)
     row = math.prod(source.fiducial.shape[1:]) * source.fiducial.dtype.itemsize
     tangents = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
 

@@ -62,6 +62,6 @@ def memory(device: jax.Device) -> int:
     """
     if device.platform == "cpu":
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return min(machine, *_limits_of_groups(), machine) // 4
+        return min([machine, *_limits_of_groups()]) // 4
     statistics = device.memory_stats() or {}
     return (statistics.get("bytes_limit", 0) - statistics.get("bytes_in_use", 0)) // 2

@@ -24,8 +24,8 @@ def has_gpu() -> bool:
 def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
     """Let jax, where the script has imported it, keep compiled programs there, for later jobs and those beside this one.
 
-    Kinds of processors have folders of their own, since programs are compiled for one. A folder that the
-    user has chosen (JAX_COMPILATION_CACHE_DIR) stays.
+    Kinds of processors, as Linux tells them, have folders of their own, since programs are compiled for one. A folder that
+    the user has chosen (JAX_COMPILATION_CACHE_DIR) stays.
     """
     jax = sys.modules.get("jax")
     if jax is None or jax.config.jax_compilation_cache_dir:

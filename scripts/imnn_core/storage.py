@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import jax
 import numpy as np
-from imnn_core.chunks import Source, len_of
+from imnn_core.chunks import Source
 from imnn_core.errors import InputError
 from imnn_core.files import check_room, make_again, replacing
 from imnn_core.problems import Problem
@@ -146,7 +146,7 @@ def _source(file: h5py.File, path: str | Path) -> Source:
 def _check_finite(source: Source, path: str | Path) -> None:
     for name in Simulations._fields:
         array = getattr(source, name)
-        n, rows = len_of(array), max(1, PIECE // (math.prod(array.shape[1:]) * array.dtype.itemsize))
+        n, rows = len(array), max(1, PIECE // (math.prod(array.shape[1:]) * array.dtype.itemsize))
         bad = []
         for start in range(0, n, rows):
             piece = np.empty((min(rows, n - start), *array.shape[1:]), array.dtype)

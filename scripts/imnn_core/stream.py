@@ -33,7 +33,7 @@ class Stream:
         """
         self._source, self._groups, self._sharding = source, groups, sharding
         blocks = [(i, block) for i, group in enumerate(groups) for block in range(group.n_blocks)]
-        self.n_blocks = len(blocks)
+        self._n_blocks = len(blocks)
         self._schedule = iter(blocks) if once else itertools.cycle(blocks)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._ahead = deque()
@@ -59,7 +59,7 @@ class Stream:
 
         """
         running = deque()
-        for _ in range(self.n_blocks):
+        for _ in range(self._n_blocks):
             memory, read = self._ahead.popleft()
             block = jax.device_put(read.result(), self._sharding)
             running.append((memory, function(block)))
