@@ -9,7 +9,8 @@ import pytest
 from conftest import loaded, random_simulations, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, chunks, fisher, networks
+from imnn_core import aggregate, chunks, fisher, networks, passes
+from imnn_core.stream import Stream
 
 N_S = 13
 LOSS = partial(fisher.loss, strength=10.0, rate=fisher.rate(10.0, 0.1))
@@ -60,7 +61,7 @@ def engine_of(way, summarise, n_devices=1, parallel=1):
 def way(request, monkeypatch):
     """Resident with activations that are kept from the first pass for the second, or computed again; streamed."""
     if request.param == "recomputed":
-        monkeypatch.setattr(aggregate, "ACTIVATIONS", 0)
+        monkeypatch.setattr(passes, "ACTIVATIONS", 0)
     return request.param
 
 
@@ -90,6 +91,35 @@ def test_chunks_side_by_side(float64, rng, parallel, way):
     simulations = random_simulations(rng, float64, N_S, 9)
     engine = engine_of(way, summarise, parallel=parallel)
     assert_is_the_direct_gradient(engine, weights, simulations, summarise, 2, 1e-12)
+
+
+@pytest.fixture
+def passes_over_data(monkeypatch):
+    """A list that grows with each pass that an engine makes over a stream."""
+    made, map_blocks = [], Stream.map
+    monkeypatch.setattr(Stream, "map", lambda self, function: made.append(self) or map_blocks(self, function))
+    return made
+
+
+@pytest.mark.parametrize("n_devices", [1, 8])
+def test_data_much_larger_than_their_activations_are_read_once(float64, rng, n_devices, passes_over_data):
+    """Oracle: as above. The network needs the simulations themselves again, which it gets though their memory is used anew."""
+
+    def summarise(weights, batch):
+        return weights[None] * batch.fiducial, batch.derivative
+
+    simulations = random_simulations(rng, float64, n_s=29, n_d=29, input_shape=(10,), n_params=10)
+    engine = aggregate.streamed(summarise, LOSS, jax.devices()[:n_devices], block_bytes=2000)
+    assert_is_the_direct_gradient(engine, rng.uniform(1, 2, 10), simulations, summarise, 2, 1e-12)
+    assert len(passes_over_data) == 2  # one for the gradient, one for the moments alone
+
+
+def test_activations_that_take_much_are_computed_again(float64, rng, passes_over_data):
+    """Oracle: as above."""
+    summarise, weights = small_network()
+    simulations = random_simulations(rng, float64, N_S, N_S)
+    assert_is_the_direct_gradient(engine_of("streamed", summarise), weights, simulations, summarise, 3, 1e-12)
+    assert len(passes_over_data) == 3
 
 
 def test_streamed_moments_far_from_zero(rng):

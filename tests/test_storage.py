@@ -53,6 +53,31 @@ def test_the_same_simulations_are_the_same_bytes(path):
     assert path.read_bytes() == first
 
 
+@pytest.mark.parametrize("most", [1000, 10**9])
+def test_rows_are_read_from_anywhere_whatever_the_system_gives_at_once(path, monkeypatch, most):
+    """Oracle: HDF5's own reading. Linux gives 2 GiB at most in one call."""
+    read = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, memory, offset: read(file, [memory[0][:most]], offset))
+    with storage.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
+        for name, start, n in (("fiducial", 7, 23), ("derivative", 3, 17), ("derivative", 20, 0)):
+            rows = np.zeros((n, *file[name].shape[1:]), np.float32)
+            source.read(name, start, rows)
+            np.testing.assert_array_equal(rows, file[name][start : start + n])
+
+
+def test_a_file_that_its_owner_compressed_is_read_too(path):
+    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+        expected = everything(source)
+    with h5py.File(path, "a") as file:
+        for name in storage.Simulations._fields:
+            numbers = file[name][:]
+            del file[name]
+            file.create_dataset(name, data=numbers, chunks=(7, *numbers.shape[1:]), compression="gzip")
+    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+        for one, other in zip(everything(source), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("keep", [0, 100, 0.5, -8])
 def test_a_truncated_file_is_named(path, keep):
     whole = path.read_bytes()

@@ -107,7 +107,7 @@ def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int 
     return tuple(group(*part) for part in ((0, n_d, True), (n_d, n_s - n_d, False)) if part[1])
 
 
-def _aligned(shape, dtype):
+def aligned(shape, dtype):
     """An empty array that begins at a multiple of ALIGNMENT."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + ALIGNMENT, np.uint8)
@@ -123,11 +123,11 @@ def empty(source: Source, group: Group) -> Chunks:
     rows = (group.n_chunks, group.size)
     return Chunks(
         Batch(
-            _aligned((*rows, *source.fiducial.shape[1:]), source.fiducial.dtype),
-            _aligned((group.n_chunks, n_d, *source.derivative.shape[1:]), source.derivative.dtype),
+            aligned((*rows, *source.fiducial.shape[1:]), source.fiducial.dtype),
+            aligned((group.n_chunks, n_d, *source.derivative.shape[1:]), source.derivative.dtype),
         ),
-        _aligned(rows, source.fiducial.dtype),
-        _aligned((group.n_chunks, n_d), source.fiducial.dtype),
+        aligned(rows, source.fiducial.dtype),
+        aligned((group.n_chunks, n_d), source.fiducial.dtype),
     )
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +11,18 @@ from imnn_core import chunks
 from imnn_core.chunks import Chunks, Group, Source
 
 RUNNING = 2  # blocks on their way to the devices or there: one is computed while the next one is copied
-AHEAD = 2  # blocks that are read, or being read, before they are wanted
+AHEAD = 4  # blocks that are read, or being read, before they are wanted: the reader goes on while the host updates weights
+
+
+def computed(begun: Iterable[Any]) -> Iterator[Any]:
+    """Results of calls that jax makes while its caller goes on, in order, each when it is there; RUNNING are on their way."""
+    running = deque()
+    for result in begun:
+        running.append(result)
+        if len(running) == RUNNING:
+            yield jax.block_until_ready(running.popleft())
+    while running:
+        yield jax.block_until_ready(running.popleft())
 
 
 class Stream:
@@ -19,6 +30,9 @@ class Stream:
 
     Blocks come in the same order in every pass. While the last ones of a pass are computed the first ones of the next
     are read, so that the reader never waits for a pass to begin.
+
+    n_bytes: of the source.
+    blocks: for each group its number of blocks, and the shapes of one.
     """
 
     def __init__(self, source: Source, groups: tuple[Group, ...], sharding: jax.sharding.Sharding, once: bool = False):
@@ -31,6 +45,7 @@ class Stream:
             once: whether there will be one pass only.
 
         """
+        self.n_bytes = source.n_bytes
         self._source, self._groups, self._sharding = source, groups, sharding
         blocks = [(i, block) for i, group in enumerate(groups) for block in range(group.n_blocks)]
         self._n_blocks = len(blocks)
@@ -38,7 +53,10 @@ class Stream:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._ahead = deque()
         for _ in range(RUNNING + AHEAD):
-            self._read_ahead([chunks.empty(source, group) for group in groups])
+            memory = [chunks.empty(source, group) for group in groups]
+            self._read_ahead(memory)
+        shapes = [jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), block) for block in memory]
+        self.blocks = list(zip((group.n_blocks for group in groups), shapes, strict=True))
 
     def _read_ahead(self, memory: list[Chunks]) -> None:
         """Let the reader fill this memory with the next block of the schedule."""
@@ -58,21 +76,15 @@ class Stream:
             Exception: whatever befell the reader.
 
         """
-        running = deque()
-        for _ in range(self._n_blocks):
-            memory, read = self._ahead.popleft()
-            block = jax.device_put(read.result(), self._sharding)
-            running.append((memory, function(block)))
-            if len(running) == RUNNING:
-                yield self._finished(*running.popleft())
-        while running:
-            yield self._finished(*running.popleft())
 
-    def _finished(self, memory, result):
-        """The result, computed; the block's memory is free then."""
-        result = jax.block_until_ready(result)
-        self._read_ahead(memory)
-        return result
+        def begun():
+            for _ in range(self._n_blocks):
+                memory, read = self._ahead.popleft()
+                yield memory, function(jax.device_put(read.result(), self._sharding))
+
+        for memory, result in computed(begun()):
+            self._read_ahead(memory)  # the block's memory is free once its result is there
+            yield result
 
     def close(self) -> None:
         """Read no more."""

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import workloads
-from imnn_core import aggregate
+from imnn_core import aggregate, chunks
 from imnn_core.config import Config
 from imnn_core.fit import first_state, fit, loss_of
 from imnn_core.recipes import PARALLEL
@@ -75,25 +75,25 @@ def in_turn(functions, rounds):
 
 
 def rows_of_the_default_run(options, device):
-    """Aggregated over direct, and the share of the machine's rate of matrix products."""
+    """Aggregated over direct, and over this engine with one chunk; and the share of the machine's rate of matrix products."""
     config = Config()
     network = workloads.mlp()
     summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
     sources = [workloads.drawn(config.n_s, split) for split in ("training", "validation")]
     sizes = (100, 500)
-    engines = [aggregate.resident(summarise, loss, [device], options.parallel) for _ in sizes]
-    functions = [iterations(workloads.direct_engine(summarise, loss, device), network, sources, config.n_s, options.iterations)]
-    functions += [iterations(e, network, sources, size, options.iterations) for e, size in zip(engines, sizes, strict=True)] + [
-        best_matrix_rate()
-    ]
-    times = in_turn(functions, options.rounds)
+    engine = aggregate.resident(summarise, loss, [device], options.parallel)
+    timed = [(workloads.direct_engine(summarise, loss, device), config.n_s)]
+    timed += [(engine, size) for size in (*sizes, config.n_s)]
+    functions = [iterations(engine, network, sources, size, options.iterations) for engine, size in timed]
+    times = in_turn([*functions, best_matrix_rate()], options.rounds)
     for i, (size, target) in enumerate(zip(sizes, (1.25, 1.1), strict=True), start=1):
         yield f"aggregated_over_direct_{size}", *spread(times[:, i] / times[:, 0]), target
+        yield f"aggregated_over_one_chunk_{size}", *spread(times[:, i] / times[:, 3]), None
     weights = network.init(jax.random.key(1), (10,))
     for i, (size, target) in enumerate(zip(sizes, (0.5, 0.65), strict=True), start=1):
-        training, validation = (engines[i - 1].load(source, size) for source in sources)
-        work = multiplications(jax.make_jaxpr(engines[i - 1].gradient)(weights, training).jaxpr)
-        work += multiplications(jax.make_jaxpr(engines[i - 1].moments)(weights, validation).jaxpr)
+        training, validation = (engine.load(source, size) for source in sources)
+        work = multiplications(jax.make_jaxpr(engine.gradient)(weights, training).jaxpr)
+        work += multiplications(jax.make_jaxpr(engine.moments)(weights, validation).jaxpr)
         yield f"matrix_rate_share_{size}", *spread(work / times[:, i] / times[:, -1]), target
 
 
@@ -114,7 +114,9 @@ def row_of_large_inputs(options, device, folder):
     network = workloads.profile_mlp()
     with workloads.on_disk(folder, workloads.FIELD, n, workloads.fields(n)) as sources:
         paths = [Path(folder) / f"{split}-{n}.h5" for split in ("training", "validation")]
-        memory = np.ones(2**20, np.uint8)  # as quick as it can be: larger ones leave the cache
+        memory = chunks.aligned(
+            (2**20,), np.uint8
+        )  # as quick as it can be: larger ones leave the cache, others take twice as long
 
         def floor():
             began = time.perf_counter()
@@ -214,7 +216,7 @@ def main():
         ):
             for row in measure():
                 rows.append(row)
-                print("{:36s} {:8.3f}  [{:.3f}, {:.3f}]  to reach {}".format(*row), flush=True)
+                print("{:36s} {:8.3f}  [{:.3f}, {:.3f}]  to reach {}".format(*row[:4], row[4] or "-"), flush=True)
     if options.csv:
         table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "target"])
         table.to_csv(options.csv, index=False)
