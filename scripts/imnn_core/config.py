@@ -106,11 +106,11 @@ class Recipe(Model):
         True, description="Let the validation set decide when to stop and which weights are best; else the training set."
     )
     weights: Literal["best", "final"] = Field("best", description="Which weights `evaluate` uses.")
-    n_per_device: Count = Field(100, description="Simulations on a device at a time; the gradient does not depend on it.")
+    n_per_device: Count = Field(100, description="Simulations on a device at a time; it moves the gradient by rounding only.")
     devices: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="Where the network runs: `auto` takes GPUs where there are any, else the CPU."
     )
-    n_devices: Count | None = Field(None, description="How many of these devices to use; all, if null.")
+    n_devices: Count | None = Field(None, description="How many of these devices to use; all, if null. A CPU counts as one.")
     data: Literal["auto", "resident", "streamed"] = Field(
         "auto",
         description="`resident`: the sets lie on the devices, and a whole block of iterations is one program there. "
