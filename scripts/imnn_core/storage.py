@@ -126,11 +126,16 @@ def _shapes(problem, n_s, n_d):
     return {"fiducial": (n_s, *problem.input_shape), "derivative": (n_d, *problem.input_shape, len(problem.names))}
 
 
+def _offset(dataset: h5py.Dataset) -> int | None:
+    """Where its numbers begin in the file, if they lie there in one piece and as in memory."""
+    return dataset.id.get_offset() if dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype) else None
+
+
 def _source(file: h5py.File, path: str | Path) -> Source:
     """The simulations of an open file."""
     n_bytes, descriptor = os.path.getsize(path), file.id.get_vfd_handle()
     datasets = {name: file[name] for name in Simulations._fields}
-    offsets = {name: dataset.id.get_offset() for name, dataset in datasets.items()}  # None if it is not contiguous
+    offsets = {name: _offset(dataset) for name, dataset in datasets.items()}
 
     def bytes_of(offset, out):
         """Fill an array from the file itself: HDF5 takes longer per call, and gives zeros where a file has ended."""
