@@ -101,17 +101,32 @@ def passes_over_data(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("n_devices", [1, 8])
-def test_data_much_larger_than_their_activations_are_read_once(float64, rng, n_devices, passes_over_data):
-    """Oracle: as above. The network needs the simulations themselves again, which it gets though their memory is used anew."""
+@pytest.mark.parametrize(("n_devices", "n_d", "block_bytes"), [(1, 203, 10**4), (1, 190, 10**4), (8, 203, 4 * 10**4)])
+def test_data_much_larger_than_their_activations_are_read_once(
+    float64, rng, n_devices, n_d, block_bytes, passes_over_data, monkeypatch
+):
+    """Oracle: as above. The network needs the simulations again, and gets them though their memory is used anew."""
 
     def summarise(weights, batch):
         return weights[None] * batch.fiducial, batch.derivative
 
-    simulations = random_simulations(rng, float64, n_s=29, n_d=29, input_shape=(10,), n_params=10)
-    engine = aggregate.streamed(summarise, LOSS, jax.devices()[:n_devices], block_bytes=2000)
+    monkeypatch.setattr(passes, "ARRAY", 0)  # which would be most of what such small blocks leave
+    fiducial, derivative = random_simulations(rng, float64, n_s=203, n_d=n_d, input_shape=(10,), n_params=10)
+    simulations = fiducial, derivative + np.eye(10)  # far from a singular F
+    engine = aggregate.streamed(summarise, LOSS, jax.devices()[:n_devices], block_bytes=block_bytes)
     assert_is_the_direct_gradient(engine, rng.uniform(1, 2, 10), simulations, summarise, 2, 1e-12)
     assert len(passes_over_data) == 2  # one for the gradient, one for the moments alone
+
+
+def test_what_is_kept_counts_the_activations_and_what_each_array_takes(float64, rng):
+    """Oracle: by hand. The network needs no activation but the simulations; with them x and what is present are kept."""
+    one = passes.build(
+        lambda w, batch: (w[None] * batch.fiducial, batch.derivative), jax.sharding.Mesh(jax.devices()[:1], ("devices",)), 1
+    )
+    engine = aggregate.streamed(lambda *_: None, LOSS, jax.devices()[:1])
+    ((n_blocks, block),) = loaded(engine, random_simulations(rng, float64, 20, 20, (5,)), 20).blocks
+    assert n_blocks == 1
+    assert one.kept(np.ones(5), (block,)) == 8 * (20 * 5 + 20 * 5 + 20 + 20) + 4 * 2048
 
 
 def test_activations_that_take_much_are_computed_again(float64, rng, passes_over_data):

@@ -33,6 +33,13 @@ def test_a_product_over_any_axes(float64, rng, axis, of_matrix):
     np.testing.assert_allclose(found, np.tensordot(array, matrix, (axis, of_matrix)), rtol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 3), (4, 5, 0)])
+def test_a_product_of_nothing(shape):
+    """Oracle: numpy."""
+    array, matrix = np.ones(shape), np.ones((shape[-1], 2))
+    np.testing.assert_array_equal(products.of_matrices(jnp.matmul)(array, matrix), array @ matrix)
+
+
 def test_a_network_and_its_gradient_multiply_matrices_only(float64, rng):
     """Oracle of the values: jax's own derivative of the network as it was written."""
     summarise, weights = small_network()

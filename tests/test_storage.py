@@ -74,10 +74,10 @@ def shortened():
     return h5py.Datatype(kind)
 
 
-@pytest.mark.parametrize("form", ["compressed", "shortened"])
-def test_a_file_that_its_owner_made_smaller_is_read_too(path, form):
+@pytest.mark.parametrize("form", ["compressed", "shortened", "other-endian"])
+def test_a_file_that_its_owner_stored_in_another_form_is_read_too(path, form):
     """Oracle: HDF5's own reading."""
-    how = {"chunks": True, "compression": "gzip"} if form == "compressed" else {"dtype": shortened()}
+    how = {"compressed": {"compression": "gzip"}, "shortened": {"dtype": shortened()}, "other-endian": {"dtype": ">f4"}}[form]
     with h5py.File(path, "a") as file:
         for name in storage.Simulations._fields:
             numbers = file[name][:]
@@ -86,6 +86,16 @@ def test_a_file_that_its_owner_made_smaller_is_read_too(path, form):
     with storage.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
         for found, name in zip(everything(source), storage.Simulations._fields, strict=True):
             np.testing.assert_array_equal(found, file[name])
+            assert found.dtype == np.float32
+
+
+def test_a_read_that_ends_early_and_one_after_closing_are_named(path, monkeypatch):
+    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+        with monkeypatch.context() as patch, pytest.raises(InputError, match="could not be read any more: it ended early"):
+            patch.setattr(os, "preadv", lambda *_: 0)
+            everything(source)
+    with pytest.raises(InputError, match="could not be read any more"):
+        everything(source)
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5, -8])

@@ -18,7 +18,8 @@ from imnn_core.fisher import Moments
 from jax.sharding import Mesh, PartitionSpec
 from jax.tree_util import Partial
 
-ACTIVATIONS = 2**26  # bytes of activations that a device may hold beyond those of one chunk
+ACTIVATIONS = 2**26  # bytes of activations that a device may hold beyond those of one chunk: side by side, and kept
+ARRAY = 2**11  # bytes of the host that an array takes beyond its numbers, as measured on small ones
 
 Weights = Any  # a tree of arrays
 # (weights, batch) -> x (n, n_summaries), dx_dtheta (n_d, n_summaries, n_params)
@@ -45,7 +46,7 @@ class Passes(NamedTuple):
     forward: (weights, parts) -> Moments, Kept, the first pass where the second is to start from what it leaves.
     backward: (weights, Kept, Moments, G_C, G_D) -> gradient by the weights, the second pass after ``forward``.
     pull_back: (weights, parts, Moments, G_C, G_D) -> gradient by the weights, the second pass from the simulations.
-    kept: (weights, parts) -> bytes of what ``forward`` keeps, of one device; the parts may be shapes.
+    kept: (weights, parts) -> bytes of what ``forward`` keeps, of one device, its arrays' own included; parts may be shapes.
     """
 
     moments: Callable[..., Moments]
@@ -155,6 +156,7 @@ def build(summarise: Summarise, mesh: Mesh, parallel: int) -> Passes:
     shapes = jax.jit(forward).eval_shape  # which remembers those that it has seen
 
     def kept(weights, parts):
-        return math.ceil(_n_bytes(shapes(weights, parts)[1]) / mesh.size)
+        arrays = shapes(weights, parts)[1]
+        return math.ceil(_n_bytes(arrays) / mesh.size) + ARRAY * len(jax.tree.leaves(arrays))
 
     return Passes(moments, forward, backward, pull_back, kept)

@@ -128,7 +128,12 @@ def _shapes(problem, n_s, n_d):
 
 def _offset(dataset: h5py.Dataset) -> int | None:
     """Where its numbers begin in the file, if they lie there in one piece and as in memory."""
-    return dataset.id.get_offset() if dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype) else None
+    return dataset.id.get_offset() if dataset.id.get_type() == h5py.h5t.py_create(_native(dataset)) else None
+
+
+def _native(dataset: h5py.Dataset) -> np.dtype:
+    """Of its numbers in memory, whatever order the file's bytes have."""
+    return dataset.dtype.newbyteorder("=")
 
 
 def _source(file: h5py.File, path: str | Path) -> Source:
@@ -142,20 +147,24 @@ def _source(file: h5py.File, path: str | Path) -> Source:
         rest = memoryview(out).cast("B")
         while rest and (n := os.preadv(descriptor, [rest], offset)):
             rest, offset = rest[n:], offset + n
+        if rest:
+            raise OSError("it ended early")
 
     def read(name, start, out):
+        dataset = datasets[name]
         try:
-            if len(out) and offsets[name] is None:
-                datasets[name].read_direct(out, np.s_[start : start + len(out)])
-            elif len(out):
+            as_it_is = file and out.dtype == _native(dataset) and out.flags.c_contiguous
+            if as_it_is and offsets[name] is not None and len(out):
                 bytes_of(offsets[name] + start * out[0].nbytes, out)
+            elif len(out):
+                dataset.read_direct(out, np.s_[start : start + len(out)])
             found = os.fstat(descriptor).st_size
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{path}: could not be read any more: {error}; {make_again(path)}") from None
         if found < n_bytes:
             raise InputError(f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {make_again(path)}")
 
-    return Source(*(jax.ShapeDtypeStruct(dataset.shape, dataset.dtype) for dataset in datasets.values()), read)
+    return Source(*(jax.ShapeDtypeStruct(dataset.shape, _native(dataset)) for dataset in datasets.values()), read)
 
 
 def _check_finite(source: Source, path: str | Path) -> None:
