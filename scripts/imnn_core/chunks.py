@@ -37,7 +37,8 @@ class Source(NamedTuple):
 
     fiducial: shape and dtype of the simulations at theta_fid, (n_s, *input_shape).
     derivative: the same of the derivatives of the first n_d of them, (n_d, *input_shape, n_params).
-    read: (name, start, out) fills ``out`` with the rows from ``start`` on of "fiducial" or "derivative".
+    read: (name, start, out) fills ``out``, C-contiguous and of the same dtype, with the rows from ``start`` on of "fiducial"
+        or "derivative".
     """
 
     fiducial: jax.ShapeDtypeStruct
@@ -107,8 +108,8 @@ def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int 
     return tuple(group(*part) for part in ((0, n_d, True), (n_d, n_s - n_d, False)) if part[1])
 
 
-def aligned(shape, dtype):
-    """An empty array that begins at a multiple of ALIGNMENT."""
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An empty array that begins at a multiple of ALIGNMENT: jax needs no copy of it, and files are read into it faster."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
@@ -117,9 +118,8 @@ def aligned(shape, dtype):
 
 def empty(source: Source, group: Group) -> Chunks:
     """Memory for a block of a group, on the host."""
-    n_d = (
-        group.size if group.derivatives else 1
-    )  # one that does not count: jaxlib 0.11 crashes on empty arrays over several devices
+    # Without derivatives there is one that does not count: jaxlib 0.11 crashes on empty arrays over several devices.
+    n_d = group.size if group.derivatives else 1
     rows = (group.n_chunks, group.size)
     return Chunks(
         Batch(

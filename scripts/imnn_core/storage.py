@@ -1,7 +1,6 @@
 """Simulations and fits in HDF5 files, checked and with provenance; the only module that knows HDF5."""
 
 import contextlib
-import math
 import os
 import platform
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import h5py
 import jax
 import numpy as np
+from imnn_core import rows
 from imnn_core.chunks import Source
 from imnn_core.errors import InputError
 from imnn_core.files import check_room, make_again, replacing
@@ -18,7 +18,6 @@ from imnn_core.problems import Problem
 from imnn_core.simulations import Simulations
 
 FORMAT = 1  # of the files written here; a reader refuses another
-PIECE = 2**23  # bytes that are checked at a time
 
 
 def provenance() -> dict[str, str]:
@@ -117,7 +116,7 @@ def open_simulations(path: str | Path, problem: Problem, *, n_s: int, n_d: int, 
                 if file[name].shape != shape:
                     raise InputError(f"{path}: expected {name} of shape {shape}, found {file[name].shape}; {make_again(path)}")
             source = _source(file, path)
-            _check_finite(source, path)
+            rows.check_finite(source, path)
         yield source
 
 
@@ -126,61 +125,30 @@ def _shapes(problem, n_s, n_d):
     return {"fiducial": (n_s, *problem.input_shape), "derivative": (n_d, *problem.input_shape, len(problem.names))}
 
 
-def _offset(dataset: h5py.Dataset) -> int | None:
-    """Where its numbers begin in the file, if they lie there in one piece and as in memory."""
-    return dataset.id.get_offset() if dataset.id.get_type() == h5py.h5t.py_create(_native(dataset)) else None
-
-
-def _native(dataset: h5py.Dataset) -> np.dtype:
-    """Of its numbers in memory, whatever order the file's bytes have."""
-    return dataset.dtype.newbyteorder("=")
-
-
 def _source(file: h5py.File, path: str | Path) -> Source:
     """The simulations of an open file."""
     n_bytes, descriptor = os.path.getsize(path), file.id.get_vfd_handle()
     datasets = {name: file[name] for name in Simulations._fields}
-    offsets = {name: _offset(dataset) for name, dataset in datasets.items()}
-
-    def bytes_of(offset, out):
-        """Fill an array from the file itself: HDF5 takes longer per call, and gives zeros where a file has ended."""
-        rest = memoryview(out).cast("B")
-        while rest and (n := os.preadv(descriptor, [rest], offset)):
-            rest, offset = rest[n:], offset + n
-        if rest:
-            raise OSError("it ended early")
+    arrays, offsets = {}, {}
+    for name, dataset in datasets.items():
+        dtype = dataset.dtype.newbyteorder("=")
+        as_in_memory = dataset.id.get_type() == h5py.h5t.py_create(dtype)
+        arrays[name] = jax.ShapeDtypeStruct(dataset.shape, dtype)
+        offsets[name] = dataset.id.get_offset() if as_in_memory else None  # None, too, if they are not in one piece
 
     def read(name, start, out):
-        dataset = datasets[name]
         try:
-            as_it_is = file and out.dtype == _native(dataset) and out.flags.c_contiguous
-            if as_it_is and offsets[name] is not None and len(out):
-                bytes_of(offsets[name] + start * out[0].nbytes, out)
+            if len(out) and file and offsets[name] is not None and out.dtype == arrays[name].dtype:
+                rows.read(descriptor, offsets[name] + start * out[0].nbytes, out)
             elif len(out):
-                dataset.read_direct(out, np.s_[start : start + len(out)])
-            found = os.fstat(descriptor).st_size
+                datasets[name].read_direct(out, np.s_[start : start + len(out)])
+            found = os.fstat(descriptor).st_size  # HDF5 reads zeros where a file has become shorter
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{path}: could not be read any more: {error}; {make_again(path)}") from None
         if found < n_bytes:
             raise InputError(f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {make_again(path)}")
 
-    return Source(*(jax.ShapeDtypeStruct(dataset.shape, _native(dataset)) for dataset in datasets.values()), read)
-
-
-def _check_finite(source: Source, path: str | Path) -> None:
-    for name in Simulations._fields:
-        array = getattr(source, name)
-        n, rows = len(array), max(1, PIECE // (math.prod(array.shape[1:]) * array.dtype.itemsize))
-        bad = []
-        for start in range(0, n, rows):
-            piece = np.empty((min(rows, n - start), *array.shape[1:]), array.dtype)
-            source.read(name, start, piece)
-            bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
-        if bad:
-            raise InputError(
-                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of {n} "
-                f"simulations, the first at index {bad[0]}; {make_again(path)}"
-            )
+    return Source(**arrays, read=read)
 
 
 def _is_key(leaf) -> bool:

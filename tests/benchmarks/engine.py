@@ -114,9 +114,8 @@ def row_of_large_inputs(options, device, folder):
     network = workloads.profile_mlp()
     with workloads.on_disk(folder, workloads.FIELD, n, workloads.fields(n)) as sources:
         paths = [Path(folder) / f"{split}-{n}.h5" for split in ("training", "validation")]
-        memory = chunks.aligned(
-            (2**20,), np.uint8
-        )  # as quick as it can be: larger ones leave the cache, others take twice as long
+        # As quick as it can be: larger memory leaves the cache, and memory that begins elsewhere takes twice as long.
+        memory = chunks.aligned((2**20,), np.uint8)
 
         def floor():
             began = time.perf_counter()
