@@ -31,6 +31,19 @@ rule all:
         expand("results/{run}/summary.csv", run=settings.run),
         expand("results/{run}/report.html", run=settings.run),
         expand(
+            "results/{run}/figures/{figure}.{format}",
+            run=settings.run,
+            figure=["information", "fisher_ellipses"],
+            format=["svg", "png"],
+        ),
+        expand(
+            "results/{run}/figures/estimates/{fit}/seed-{seed}.{format}",
+            run=settings.run,
+            fit=settings.fits,
+            seed=settings.seeds[0],
+            format=["svg", "png"],
+        ),
+        expand(
             "results/{run}/figures/history/{fit}/seed-{seed}.{format}",
             run=settings.run,
             fit=settings.fits,

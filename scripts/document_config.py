@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
-from imnn_core.config import MLP, Config, Optimiser, Recipe
+from imnn_core.config import Config
+from imnn_core.schema import MLP, DeepSet, Optimiser, Recipe
 
 HEAD = """# The configuration
 
-Made by `python scripts/document_config.py` from `scripts/imnn_core/config.py`; edit the latter.
+Made by `python scripts/document_config.py` from `config.py` and `schema.py` in `scripts/imnn_core/`; edit those.
 
 - `config.yaml`: the default run, with every key.
+- `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
 - `quick.yaml`: the whole graph in a minute, for tests and first looks.
 
 `snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
@@ -22,10 +24,19 @@ PARTS = [
     ("The run", "", Config),
     ("A recipe", "fits.<name>.", Recipe),
     ("The network `mlp`", "fits.<name>.network.", MLP),
+    ("The network `deep_set`", "fits.<name>.network.", DeepSet),
     ("The optimiser", "fits.<name>.optimiser.", Optimiser),
 ]
 
 TAIL = """
+## Which recipe
+
+Elements of a simulation that are exchangeable (draws, objects of a catalogue): `deep_set` first. If a plain network has to
+do, `augment: permute` shows it the symmetry, `averaging` and more `patience` take off the noise, and one wide hidden layer
+was better than several. `whiten: true` spares the iterations in which the summaries' covariance is brought to 1. It is no
+help where the initial summaries are nearly the same number twice, as those of a `deep_set` of single numbers, since weights
+then begin very large. A small `patience` takes noise for the end.
+
 ## Two recipes, one after the other
 
 ```yaml
@@ -40,8 +51,8 @@ fits:
 
 A fit that continues another counts its own iterations: at least `min_iterations` and at most `max_iterations` more. With
 the same recipe and `min_iterations: 0`, 300 + 200 iterations are the same as 500 in one go, bit for bit. A fit that
-had run out of patience gets new patience. Network, `n_summaries`, `validation` and the optimiser's name must be those of
-the fit that it continues; so must the kind of `learning_rate`, number or schedule, since a schedule has a state.
+had run out of patience gets new patience. Network, `n_summaries`, `validation`, `averaging` and the optimiser's name must be
+those of the fit that it continues; so must the kind of `learning_rate`, number or schedule, since a schedule has a state.
 
 ## A learning-rate schedule
 
@@ -66,6 +77,8 @@ def type_of(schema, definitions):
     """The type and range of a key in words, from its JSON schema."""
     if "anyOf" in schema:
         return " or ".join(type_of(each, definitions) for each in schema["anyOf"])
+    if "oneOf" in schema:
+        return "a mapping, see below"
     if "$ref" in schema:
         return "a mapping, see below"
     if "enum" in schema:

@@ -1,59 +1,104 @@
-"""The Fisher information that a fit's summaries carry on the test set, which neither fitted nor chose them."""
-
-import math
-from itertools import pairwise
+"""What a fit's summaries keep: of the test set, which neither fitted nor chose the weights, and of the sets that did."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from imnn_core import files, fisher, host, problems, recipes, storage
-from imnn_core.config import Recipe
+import pandas as pd
+from imnn_core import compress, files, linear, measure, problems, recipes, storage
 from imnn_core.jobs import job, log
+from imnn_core.schema import Recipe
 
-N_GROUPS = 50  # of the jackknife
-
-
-def log_det_F(m):
-    """Ln |F| of a set with these moments; its error is the relative error of |F|, to first order."""
-    return fisher.log_det(fisher.statistics(m).F)
+N_ESTIMATES = 2000  # of the test set, for the figure
 
 
-def moments_of_groups(fitter, weights, source):
-    """Moments of N_GROUPS disjoint parts of the simulations, stacked, one part in memory at a time."""
-    n_s = len(source.fiducial)
-    bounds = np.linspace(0, n_s, min(N_GROUPS, n_s) + 1).astype(int)
-    groups = []
-    for start, stop in pairwise(bounds):
-        with fitter.data(once=True, test=source.part(start, stop)) as data:
-            groups.append(jax.tree.map(np.asarray, fitter.moments(weights, data["test"])))
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *groups)
+def side_by_side(network, problem, n_summaries):
+    """The summaries of a simulation by the network, by the score at theta_fid where there is a likelihood, and linear ones.
+
+    Returns apply, of weights {"network": …, "linear": b} and a simulation, and where each compression's summaries lie.
+    """
+    theta_fid = jnp.asarray(problem.theta_fid, jnp.result_type(float))
+    parts = {"network": lambda weights, d: network.apply(weights["network"], d)}
+    if problem.log_likelihood is not None:
+        parts["score"] = lambda weights, d: jax.grad(problem.log_likelihood)(theta_fid, d)
+    parts["linear"] = lambda weights, d: d.reshape(-1) @ weights["linear"]
+
+    def apply(weights, d):
+        return jnp.concatenate([part(weights, d) for part in parts.values()])
+
+    n_params = len(problem.names)
+    stops = np.cumsum([n_summaries, *[n_params] * (len(parts) - 1)]).tolist()
+    return apply, {name: slice(*ends) for name, ends in zip(parts, zip([0, *stops], stops, strict=False), strict=True)}
 
 
-def statistics_and_error(groups):
-    """Statistics of all groups together, and the jackknife error of ln |F|."""
-    return fisher.statistics(fisher.merge_all(groups)), fisher.jackknife(groups, log_det_F)
+def plain(estimate):
+    """An estimate for JSON: value, debiased and error of each quantity, null for what is not finite."""
+
+    def numbers(array):
+        return np.where(np.isfinite(array), array, None).tolist()
+
+    return jax.tree.map(lambda *each: dict(zip(measure.Estimate._fields, map(numbers, each), strict=True)), *estimate)
 
 
-def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *, problem, fit, seed, n_test, recipe):
-    """Write F on the test set with the error of |F|, and beside it F on the sets that the fit has seen."""
+def log_split(split, estimate):
+    """A line on each compression of a set."""
+    for name in ("network", "score", "linear"):
+        if name in estimate.value:
+            share = f"over_{name}"
+            line = f"|F| {split}, {name}: {estimate.value[name]['det_F']:.4g} +- {estimate.error[name]['det_F']:.2g}"
+            if share in estimate.value:
+                line += f"; network over it {estimate.value[share]['det_F']:.4g} +- {estimate.error[share]['det_F']:.2g}"
+            log.info("%s", line)
+
+
+def table_of_estimates(x, blocks, statistics, problem):
+    """Estimates of theta from each simulation's summaries by the network, and beside them those that are exact to first order.
+
+    The latter, theta_fid + F^-1 dlnL/dtheta, where there is a likelihood; else those from the linear compression.
+    """
+    theta_fid = problem.theta_fid
+    columns = {"": measure.estimates(x[:, blocks["network"]], statistics["network"], theta_fid)}
+    if "score" in blocks:
+        score = x[:, blocks["score"]]
+        F = statistics["score"].C if problem.fisher is None else problem.fisher(theta_fid)
+        columns["_exact"] = theta_fid + np.linalg.solve(F, score.T).T
+    else:
+        columns["_linear"] = measure.estimates(x[:, blocks["linear"]], statistics["linear"], theta_fid)
+    return pd.DataFrame({name + kind: values[:, i] for kind, values in columns.items() for i, name in enumerate(problem.names)})
+
+
+def evaluate(
+    paths_to_simulations, path_to_fit, path_to_analytic, path_to_information, path_to_estimates,
+    *, problem, fit, seed, n_s, n_d, n_test, recipe,
+):  # fmt: skip
+    """Measure the information on each set, and write it with estimates of theta from simulations of the test set.
+
+    Args:
+        paths_to_simulations: by split: training, validation where the fit had it, test.
+
+    """
     recipe = Recipe(**recipe)
     problem = problems.build(**problem)
-    chosen = f"weights/{recipe.weights}"
-    with (
-        storage.open_simulations(path_to_test, problem, n_s=n_test, n_d=n_test, seed=seed, split="test") as test,
-        recipes.memory_for(recipe.n_per_device),
-    ):
-        fitter = recipes.build(recipe, test.n_bytes // N_GROUPS)
-        trees, _, seen, attributes = storage.read_fit(path_to_fit, {chosen: fitter.first_state(problem, seed).weights})
-        groups = moments_of_groups(fitter, trees[chosen], test)
-    statistics, error = host.in_float64(statistics_and_error)(groups)
-    splits = {
-        split: {"n_s": attributes["n_s"], "n_d": attributes["n_d"], "det_F_error": None}
-        | fisher.as_numbers(fisher.Statistics(**values))
-        for split, values in seen.items()
-    }
-    numbers = fisher.as_numbers(statistics)
-    error = numbers["det_F"] * float(error)  # to first order
-    splits["test"] = {"n_s": n_test, "n_d": n_test, "det_F_error": error if math.isfinite(error) else None} | numbers
+    sizes = {split: (n_s, n_d) for split in paths_to_simulations} | {"test": (n_test, n_test)}
+    splits = {}
+    with recipes.memory_for(recipe.n_per_device):
+        fitter = recipes.build(recipe)
+        like = fitter.first_state(problem, seed).weights
+        trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
+        apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
+        compressed = compress.compressor(apply, fitter.devices, recipe.n_per_device, fitter.parallel)
+        for split in ("training", *(split for split in paths_to_simulations if split != "training")):
+            n_s, n_d = sizes[split]
+            path = paths_to_simulations[split]
+            with storage.open_simulations(path, problem, n_s=n_s, n_d=n_d, seed=seed, split=split) as source:
+                if split == "training":
+                    b, how = linear.compression(source)
+                    weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
+                summaries = compressed(weights, source)
+            estimate, statistics = measure.measure(summaries, blocks)
+            splits[split] = {"n_s": n_s, "n_d": n_d} | plain(estimate)
+            log_split(split, estimate)
+    table = table_of_estimates(summaries.x[:N_ESTIMATES], blocks, statistics, problem)
+    files.write_text(path_to_estimates, table.to_csv(index=False))
     iterations = attributes["iterations"]
     information = {
         "fit": fit,
@@ -65,22 +110,27 @@ def evaluate(path_to_test, path_to_fit, path_to_analytic, path_to_information, *
         "device": attributes["device"],
         "versions": {name: attributes[name] for name in storage.provenance()},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
+        "linear_compression": how,
         "splits": splits,
     }
-    log.info("|F| = %.4g +- %.2g on the test set", numbers["det_F"], error)
     files.write_json(path_to_information, information)
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.params.recipe["threads"]):
         evaluate(
-            path_to_test=snakemake.input.test,
+            paths_to_simulations={
+                split: snakemake.input[split] for split in ("training", "validation", "test") if split in snakemake.input.keys()
+            },
             path_to_fit=snakemake.input.fit,
             path_to_analytic=snakemake.input.analytic,
             path_to_information=snakemake.output.information,
+            path_to_estimates=snakemake.output.estimates,
             problem=snakemake.params.problem,
             fit=snakemake.wildcards.fit,
             seed=int(snakemake.wildcards.seed),
+            n_s=snakemake.params.n_s,
+            n_d=snakemake.params.n_d,
             n_test=snakemake.params.n_test,
             recipe=snakemake.params.recipe,
         )

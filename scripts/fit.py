@@ -7,12 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from imnn_core import files, fisher, host, problems, recipes, storage
-from imnn_core.config import Recipe
 from imnn_core.fit import QUANTITIES, SPLITS, Best, Diverged, State
 from imnn_core.fit import fit as run_fit
 from imnn_core.jobs import job, log
+from imnn_core.schema import Recipe
 
-TREES = ("weights/initial", "weights/best", "weights/final", "optimiser_state")
+
+def trees_of(state):
+    """A state by the names of its parts in a fit's file, but for the counters."""
+    trees = {"weights/best": state.best.weights, "weights/final": state.weights, "optimiser_state": state.optimiser_state}
+    return trees if state.average is None else trees | {"weights/average": state.average}
 
 
 def history_table(history, splits):
@@ -43,14 +47,14 @@ def describe(progress, splits, patience):
 
 def continued(path_to_parent, like, patience):
     """The state and the history with which another fit ended."""
-    trees = {name: like.weights for name in TREES[:3]} | {"optimiser_state": like.optimiser_state}
-    trees, history, _, attributes = storage.read_fit(path_to_parent, trees)
+    like = trees_of(like) | {"weights/initial": like.weights}
+    trees, history, _, attributes = storage.read_fit(path_to_parent, like)
     best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
     # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if it had not.
     out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
     since_best = 0 if out_of_patience else attributes["since_best"]
     counters = map(jnp.asarray, (since_best, len(history), 0))
-    state = State(trees["weights/final"], trees["optimiser_state"], best, *counters)
+    state = State(trees["weights/final"], trees.get("weights/average"), trees["optimiser_state"], best, *counters)
     return state, trees["weights/initial"], history
 
 
@@ -64,7 +68,7 @@ def opened(paths, problem, **asked):
         }
 
 
-def run(fitter, data, state, before, bar):
+def run(fitter, data, state, before, seed, bar):
     """Fit, with a line in the log for every block; the result's history goes on from ``before``."""
     patience = fitter.recipe.patience
 
@@ -75,8 +79,9 @@ def run(fitter, data, state, before, bar):
 
     try:
         result = run_fit(
-            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report
-        )
+            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report,
+            fitter.augment(seed),
+        )  # fmt: skip
     except Diverged as error:
         table = history_table(np.concatenate([before, error.history]), data)
         log.info("the history up to there:\n%s", table.to_csv(index=False))
@@ -105,18 +110,19 @@ def fit(
         log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
         if not path_to_validation:
             log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
-        state = fitter.first_state(problem, seed)
-        initial, before = state.weights, np.empty((0, len(paths), len(QUANTITIES)))
-        if path_to_parent:
-            state, initial, before = continued(path_to_parent, state, recipe.patience)
-            log.info("continues %s after its %d iterations", path_to_parent, len(before))
         statistics_of = host.in_float64(fisher.statistics)
         with fitter.data(**sources) as data:
-            result = run(fitter, data, state, before, bar)
+            if path_to_parent:
+                state, initial, before = continued(path_to_parent, fitter.first_state(problem, seed), recipe.patience)
+                log.info("continues %s after its %d iterations", path_to_parent, len(before))
+            else:
+                state = fitter.first_state(problem, seed, data["training"])
+                initial, before = state.weights, np.empty((0, len(paths), len(QUANTITIES)))
+            result = run(fitter, data, state, before, seed, bar)
             state, history = result.state, result.history
             log.info("stopped by %s after %d iterations", result.stopped, len(history))
-            weights = {"initial": initial, "best": state.best.weights, "final": state.weights}
-            chosen = weights[recipe.weights]
+            trees = trees_of(state) | {"weights/initial": initial}
+            chosen = trees[recipe.evaluated]
             statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in data.items()}
     for split, values in statistics.items():
         log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
@@ -133,7 +139,6 @@ def fit(
         "n_d": n_d,
         "device": fitter.devices[0].device_kind,
     }
-    trees = {f"weights/{name}": tree for name, tree in weights.items()} | {"optimiser_state": state.optimiser_state}
     storage.write_fit(path_to_fit, trees, history, statistics, attributes)
     files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
 

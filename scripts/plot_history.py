@@ -10,7 +10,7 @@ def plot_history(path_to_history, path_to_information, paths_to_figure):
     table = pd.read_csv(path_to_history)
     information = files.read_json(path_to_information)
     history = {name: table[name].to_numpy() for name in table.columns}
-    det_F = f"{information['splits']['test']['det_F']:#.3g}".rstrip(".")
+    det_F = f"{information['splits']['test']['network']['det_F']['value'] or float('nan'):#.3g}".rstrip(".")
     figure = plots.history_figure(
         history,
         [split for split in ("training", "validation") if f"{split}_det_F" in history],
@@ -18,10 +18,8 @@ def plot_history(path_to_history, path_to_information, paths_to_figure):
         kept_iteration=information["kept_iteration"],
         title=f"{information['fit']}, seed {information['seed']}: |F| = {det_F} on the test set",
     )
-    for path in paths_to_figure:
-        with files.replacing(path) as temporary:
-            plots.save(figure, temporary, kind=str(path).rsplit(".", 1)[-1])
-        log.info("wrote %s", path)
+    plots.save_all(figure, paths_to_figure)
+    log.info("wrote %s", ", ".join(map(str, paths_to_figure)))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """What the run found and how it was made, in one HTML file that needs no network."""
 
 import base64
-import math
 from pathlib import Path
 
 import jinja2
 import pandas as pd
-from imnn_core import files
+from imnn_core import files, results
 from imnn_core.jobs import job, log
 
 
@@ -17,15 +16,14 @@ def digits(value, n=4):
     return f"{value:#.{n}g}".rstrip(".") if isinstance(value, float) else str(value)
 
 
+def pm(value, error):
+    """A number with its error, or a dash for what was not measured."""
+    return "–" if pd.isna(value) else results.with_error(value, error)
+
+
 def percent(ratio):
     """A ratio in per cent: no decimals from 10 % on, else two digits."""
     return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
-
-
-def with_error(value, error):
-    """A number and its error, to two digits of the error: 49.92 ± 0.11."""
-    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 
 
 def data_uri(path):
@@ -38,18 +36,37 @@ def read_table(path):
     return pd.read_csv(path, dtype={"fit": str}, keep_default_na=False, na_values=[""])
 
 
-def verdicts(table):
-    """Per fit, what its test sets say: mean |F| over seeds, its standard deviation, and its share of the analytic |F|."""
-    test = table[table["split"] == "test"]
-    for fit, rows in test.groupby("fit", sort=False):
+def verdicts(of_fit):
+    """Per fit, in words and numbers, what it kept of the information of the test sets."""
+    for fit, informations in of_fit.items():
+        det_F, error = (results.on_test(informations, "network", "det_F", part) for part in ("value", "error"))
+        share, n_seeds = results.share(informations), len(informations)
         yield {
             "fit": fit,
-            "n_seeds": len(rows),
-            "det_F": rows["det_F"].mean(),
-            "scatter": rows["det_F"].std() if len(rows) > 1 else None,
-            "error": rows["det_F_error"].iloc[0],
-            "percent": percent(rows["ratio_to_analytic"].mean()),
+            "share": share,
+            "det_F": results.with_error(det_F.mean(), det_F.std(ddof=1) if n_seeds > 1 else error.mean()),
+            "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose != "a linear compression" else None,
+            "n_seeds": n_seeds,
         }
+
+
+def assumptions(of_fit, names):
+    """Per fit and seed, how Gaussian its estimates are and how constant C is: what F takes for granted."""
+    for fit, informations in of_fit.items():
+        for information in informations:
+            cells = []
+            for i, _ in enumerate(names):
+                for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
+                    value, error = (results.on_test([information], quantity, part)[0, i] for part in ("value", "error"))
+                    cells.append(results.with_error(value, error))
+            yield {"fit": fit, "seed": information["seed"], "cells": cells}
+
+
+def rows(table):
+    """Per fit and seed, the summary's rows by split."""
+    for _, group in table.groupby(["fit", "seed"], sort=False):
+        records = group.astype(object).where(group.notna(), None).to_dict("records")
+        yield {record["split"]: record for record in records}
 
 
 def caveats(table):
@@ -65,10 +82,17 @@ def caveats(table):
                 f"{row.fit}, seed {row.seed}: the weights kept are the initial ones, since |F| never rose above theirs.",
                 "Try another learning_rate, more patience or a larger min_iterations.",
             )
-        if row.ratio_to_analytic < 0.5:
+        if getattr(row, "ratio_to_analytic", 1) < 0.5:
             yield (
                 f"{row.fit}, seed {row.seed} keeps only {percent(row.ratio_to_analytic)} % of the analytic |F|.",
                 "Try more simulations, another network, a smaller learning_rate or more patience.",
+            )
+        of_training = table[(table["fit"] == row.fit) & (table["seed"] == row.seed) & (table["split"] == "training")]
+        if "ratio_to_score" in table and (seen := of_training["ratio_to_score"].iloc[0]) > row.ratio_to_score + 0.1:
+            yield (
+                f"{row.fit}, seed {row.seed} is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, "
+                f"{percent(row.ratio_to_score)} % on the test set.",
+                "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
             )
         if not 0.5 < row.det_C < 2:
             yield (
@@ -84,27 +108,33 @@ def caveats(table):
 
 
 def report(
-    path_to_summary, path_to_analytic, paths_to_information, paths_to_histories, path_to_template, path_to_report, *, settings
+    path_to_summary, path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_report, *, settings
 ):
-    """Render the template with the run's own files; no number is typed."""
-    table = read_table(path_to_summary)
-    informations = [files.read_json(path) for path in paths_to_information]
+    """Render the template with the run's own files; no number is typed.
+
+    Args:
+        paths_to_figures: "information" and "ellipses", a path each; "estimates", one per fit; "histories", per fit and seed.
+
+    """
+    table, analytic = read_table(path_to_summary), files.read_json(path_to_analytic)
+    of_fit = results.by_fit(paths_to_information)
+    informations = [information for seeds in of_fit.values() for information in seeds]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"digits": digits, "with_error": with_error}
-    histories = [
-        {"fit": each["fit"], "seed": each["seed"], "uri": data_uri(path)}
-        for each, path in zip(informations, paths_to_histories, strict=True)
-    ]
+    environment.filters |= {"digits": digits, "with_error": results.with_error, "data_uri": data_uri, "pm": pm}
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
-        analytic=files.read_json(path_to_analytic),
-        verdicts=list(verdicts(table)),
+        analytic=analytic,
+        verdicts=list(verdicts(of_fit)),
+        assumptions=list(assumptions(of_fit, analytic["names"])),
+        has_score="ratio_to_score" in table,
         caveats=list(caveats(table)),
-        rows=table.astype(object).where(table.notna(), None).to_dict("records"),
-        histories=histories,
+        rows=list(rows(table)),
+        figures=paths_to_figures,
+        histories=list(zip(informations, paths_to_figures["histories"], strict=True)),
+        estimates=list(zip([seeds[0] for seeds in of_fit.values()], paths_to_figures["estimates"], strict=True)),
         versions={
             name: " and ".join(sorted({each["versions"][name] for each in informations}))
             for name in informations[0]["versions"]
@@ -121,7 +151,12 @@ if __name__ == "__main__":
             path_to_summary=snakemake.input.summary,
             path_to_analytic=snakemake.input.analytic,
             paths_to_information=snakemake.input.information,
-            paths_to_histories=snakemake.input.histories,
+            paths_to_figures={
+                "information": snakemake.input.information_figure,
+                "ellipses": snakemake.input.ellipses,
+                "estimates": snakemake.input.estimates,
+                "histories": snakemake.input.histories,
+            },
             path_to_template=snakemake.input.template,
             path_to_report=snakemake.output.report,
             settings=snakemake.params.settings,

@@ -5,27 +5,47 @@ from imnn_core import files
 from imnn_core.jobs import job, log
 
 
+def with_error(column, estimate, *index):
+    """The columns of a measured quantity, or of one entry of it: value and error."""
+    value, error = estimate["value"], estimate["error"]
+    for i in index:
+        value, error = value[i], error[i]
+    return {column: value, f"{column}_error": error}
+
+
+def of_split(values, names, analytic):
+    """What was measured on one split, by column; a compression that there is not has no entry."""
+    network = values["network"]
+    yield with_error("det_F", network["det_F"]) | {"det_F_debiased": network["det_F"]["debiased"]}
+    yield {"det_F_analytic": analytic}
+    if analytic is not None:
+        over = {part: None if number is None else number / analytic for part, number in network["det_F"].items()}
+        yield with_error("ratio_to_analytic", over)
+    for other in ("score", "linear"):
+        ratio = values.get(f"over_{other}")
+        if ratio:
+            yield with_error(f"det_F_{other}", values[other]["det_F"]) | with_error(f"ratio_to_{other}", ratio["det_F"])
+    for i, name in enumerate(names):
+        if "over_score" in values:
+            yield with_error(f"ratio_to_score_{name}", values["over_score"]["F_diagonal"], i)
+        yield with_error(f"sigma_{name}", network["sigma"], i)
+        for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
+            yield with_error(f"{quantity}_{name}", values[quantity], i)
+    for i, a in enumerate(names):
+        for j, b in enumerate(names[i:], i):
+            yield with_error(f"F_{a}_{b}", network["F"], i, j) | {f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]}
+    yield {"det_C": values["det_C"]["value"]}
+
+
 def rows(information, names):
     """A row per split of one fit."""
     for split, values in information["splits"].items():
-        F = {f"F_{a}_{b}": values["F"][i][j] for i, a in enumerate(names) for j, b in enumerate(names) if i <= j}
-        analytic = information["det_F_analytic"]
-        yield {
-            "fit": information["fit"],
-            "seed": information["seed"],
-            "split": split,
-            "iterations": information["iterations"],
-            "stopped": information["stopped"],
-            "kept_iteration": information["kept_iteration"],
-            "n_s": values["n_s"],
-            "n_d": values["n_d"],
-            "det_F": values["det_F"],
-            "det_F_error": values["det_F_error"],
-            "det_F_analytic": analytic,
-            "ratio_to_analytic": None if analytic is None else values["det_F"] / analytic,
-            "det_C": values["det_C"],
-            **F,
-        }
+        row = {"fit": information["fit"], "seed": information["seed"], "split": split}
+        row |= {key: information[key] for key in ("iterations", "stopped", "kept_iteration")}
+        row |= {key: values[key] for key in ("n_s", "n_d")}
+        for columns in of_split(values, names, information["det_F_analytic"]):
+            row |= columns
+        yield row
 
 
 def summarise(paths_to_information, path_to_analytic, path_to_summary):

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
-from fit import TREES, fit
+from fit import fit, trees_of
 from imnn_core import problems, recipes, storage
-from imnn_core.config import Recipe
+from imnn_core.schema import Recipe
 from simulate import simulate
 
 PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
@@ -64,17 +64,19 @@ def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, **change
 
 def do_evaluate(folder, name, problem=PROBLEM, **changes):
     """Evaluate a fit; what the file then holds."""
+    recipe = recipe_of(**changes)
+    splits = ("training", "validation", "test") if recipe["validation"] else ("training", "test")
     evaluate(
-        folder / "test.h5", folder / f"{name}.h5", folder / "analytic.json", folder / f"{name}.json",
-        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe_of(**changes),
+        {split: folder / f"{split}.h5" for split in splits}, folder / f"{name}.h5", folder / "analytic.json",
+        folder / f"{name}.json", folder / f"{name}-estimates.csv",
+        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe, **SIZES,
     )  # fmt: skip
     return json.loads((folder / f"{name}.json").read_text())
 
 
 def read(path, **changes):
     state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
-    like = dict.fromkeys(TREES[:3], state.weights) | {"optimiser_state": state.optimiser_state}
-    return storage.read_fit(path, like)
+    return storage.read_fit(path, trees_of(state) | {"weights/initial": state.weights})
 
 
 def flat(tree):

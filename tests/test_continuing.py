@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from fit import TREES
 from small_run import do_fit, flat, prepare, read
 
 
@@ -12,14 +11,22 @@ def folder(tmp_path_factory):
     return prepare(tmp_path_factory.mktemp("run"))
 
 
-@pytest.mark.parametrize("learning_rate", [1.0e-2, 1.0e-3])  # |F| rises all the way, and falls all the way
-def test_continuing_equals_one_go_through_the_files(folder, learning_rate):
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimiser": {"learning_rate": 1.0e-2}},  # |F| rises all the way
+        {"optimiser": {"learning_rate": 1.0e-3}},  # and falls all the way
+        {"whiten": True, "augment": "permute", "averaging": 0.7},
+        {"augment": "permute", "averaging": 0.7, "data": "streamed", "weights": "final"},
+    ],
+)
+def test_continuing_equals_one_go_through_the_files(folder, recipe):
     """Bit for bit: 7 + 5 iterations and 12, in every tree, the history, the statistics and the counters."""
-    optimiser = {"learning_rate": learning_rate}
-    whole = read(do_fit(folder, "whole", max_iterations=12, optimiser=optimiser))
-    do_fit(folder, "first", max_iterations=7, optimiser=optimiser)
-    second = read(do_fit(folder, "second", parent="first", max_iterations=5, optimiser=optimiser))
-    for name in TREES:
+    whole = read(do_fit(folder, "whole", max_iterations=12, **recipe), **recipe)
+    do_fit(folder, "first", max_iterations=7, **recipe)
+    second = read(do_fit(folder, "second", parent="first", max_iterations=5, **recipe), **recipe)
+    assert ("weights/average" in whole[0]) == ("averaging" in recipe)
+    for name in whole[0]:
         for one, other in zip(flat(second[0][name]), flat(whole[0][name]), strict=True):
             np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(second[1], whole[1])

@@ -1,14 +1,12 @@
 """Moments, F, penalty, coupling and errors, each against an oracle that shares none of their code."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, chunks, fisher, problems, simulations
+from imnn_core import fisher
 
 
 def merged(x, dx, cuts):
@@ -117,36 +115,10 @@ def test_ln_det_of_what_is_no_information_is_nan():
     assert np.isnan(fisher.log_det(jnp.zeros((2, 2))))
 
 
-@functools.cache
-def score_moments(n_sets, n_groups, per_group):
-    """Moments of the score of the Gaussian problem, (n_sets, n_groups), each of per_group simulations of its own."""
-    problem = problems.gaussian()
-    theta = jnp.asarray(problem.theta_fid, dtype=jnp.float32)
-    summarise = jax.jit(aggregate.exact(lambda _, d: jax.grad(problem.log_likelihood)(theta, d)))
-    n = n_sets * n_groups * per_group
-    pieces = simulations.draw(problem, simulations.stream(0, "test"), n, n)
-    x, dx = map(np.concatenate, zip(*(summarise(None, chunks.Batch(*piece)) for piece in pieces), strict=True))
-    shape = (n_sets, n_groups, per_group)
-    return jax.jit(jax.vmap(jax.vmap(fisher.moments)))(x.reshape(*shape, 2), dx.reshape(*shape, 2, 2))
-
-
-def det_F(m):
-    return jnp.linalg.det(fisher.statistics(m).F)
-
-
-def test_F_of_the_score_is_the_analytic_one():
-    """Oracle: the score is sufficient, so that its F is the analytic diag(10, 5), |F| = 50."""
-    groups = jax.tree.map(lambda leaf: leaf[0], score_moments(n_sets=1, n_groups=50, per_group=1000))
-    F = fisher.statistics(fisher.merge_all(groups)).F
-    error = fisher.jackknife(groups, lambda m: fisher.statistics(m).F)
-    assert np.all(np.abs(F - np.diag([10, 5])) < 3.5 * error)
-    det_error = fisher.jackknife(groups, det_F)
-    assert abs(det_F(fisher.merge_all(groups)) - 50) < 3.5 * det_error < 2
-
-
-def test_the_jackknife_error_is_the_scatter_over_independent_sets():
-    """Oracle: the standard deviation of |F| over 200 independent sets, known to 5 % itself."""
-    sets = score_moments(n_sets=200, n_groups=20, per_group=20)
-    values = jax.jit(jax.vmap(lambda groups: det_F(fisher.merge_all(groups))))(sets)
-    errors = jax.jit(jax.vmap(lambda groups: fisher.jackknife(groups, det_F)))(sets)
-    assert float(jnp.mean(errors) / jnp.std(values, ddof=1)) == pytest.approx(1, abs=0.15)
+def test_whitened_summaries_have_covariance_one(float64, rng):
+    """Oracle: numpy's mean and covariance of A x + b."""
+    x = 1e3 + rng.standard_normal((50, 3)) @ rng.standard_normal((3, 3)) * 1e-2
+    A, b = map(np.asarray, fisher.whitening(fisher.moments(jnp.asarray(x), jnp.zeros((1, 3, 1)))))
+    mapped = x @ A.T + b
+    np.testing.assert_allclose(mapped.mean(axis=0), np.zeros(3), atol=1e-8)
+    np.testing.assert_allclose(np.cov(mapped, rowvar=False), np.eye(3), atol=1e-8)

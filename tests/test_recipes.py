@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 from imnn_core import devices, recipes
-from imnn_core.config import Recipe
 from imnn_core.errors import InputError
+from imnn_core.schema import Recipe
 
 
 @pytest.mark.parametrize(

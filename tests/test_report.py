@@ -2,7 +2,8 @@
 
 import numpy as np
 from imnn_core import plots
-from report import digits, read_table, with_error
+from imnn_core.results import with_error
+from report import digits, read_table
 
 
 def test_fits_may_be_named_like_numbers(tmp_path):

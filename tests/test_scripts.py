@@ -8,9 +8,13 @@ import pandas as pd
 import pytest
 from conftest import everything
 from imnn_core import fisher, host, problems, recipes, storage
-from imnn_core.config import Recipe
 from imnn_core.errors import InputError
+from imnn_core.results import with_error
+from imnn_core.schema import Recipe
+from plot_ellipses import plot_ellipses
+from plot_estimates import plot_estimates
 from plot_history import plot_history
+from plot_information import plot_information
 from report import report
 from simulate import simulate
 from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, prepare, read
@@ -39,15 +43,23 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     information = do_evaluate(folder, "chain")
     assert set(information["splits"]) == {"training", "validation", "test"}
     for split in information["splits"].values():
-        assert np.linalg.det(split["F"]) == pytest.approx(split["det_F"], rel=1e-6)
-    assert information["splits"]["test"]["det_F_error"] > 0
-    weights = read(folder / "chain.h5")[0]["weights/best"]
-    np.testing.assert_allclose(information["splits"]["test"]["F"], F_in_numpy(weights, folder / "test.h5", 500), rtol=1e-3)
+        F, det_F = (split["network"][name]["value"] for name in ("F", "det_F"))
+        assert np.linalg.det(F) == pytest.approx(det_F, rel=1e-6)
+        assert split["over_score"]["det_F"]["value"] == pytest.approx(det_F / split["score"]["det_F"]["value"], rel=1e-6)
+    test = information["splits"]["test"]["network"]
+    assert test["det_F"]["error"] > 0
+    trees, _, statistics, _ = read(folder / "chain.h5")
+    np.testing.assert_allclose(test["F"]["value"], F_in_numpy(trees["weights/best"], folder / "test.h5", 500), rtol=1e-3)
+    for split in ("training", "validation"):  # as measured at the end of the fit
+        found = information["splits"][split]["network"]["F"]["value"]
+        np.testing.assert_allclose(found, statistics[split]["F"], rtol=1e-5, atol=1e-5 * np.abs(found).max())
 
-    splits = {
-        name: split | {"F": (2 * np.asarray(split["F"])).tolist(), "det_F": 4 * split["det_F"]}
-        for name, split in information["splits"].items()
-    }
+    splits = json.loads(json.dumps(information["splits"]))
+    for split in splits.values():
+        network = split["network"]
+        network["F"]["value"] = (2 * np.asarray(network["F"]["value"])).tolist()
+        network["det_F"]["value"] *= 4
+        split["over_score"]["det_F"]["value"] *= 4
     (folder / "other.json").write_text(json.dumps(information | {"seed": 2, "splits": splits}))
     both = [folder / "chain.json", folder / "other.json"]
     summarise(both, folder / "analytic.json", folder / "summary.csv")
@@ -68,16 +80,28 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     plot_history(folder / "chain.csv", folder / "chain.json", figures)
     assert [path.read_bytes() for path in figures] == before
 
+    drawn = [folder / f"{name}.{kind}" for name in ("information", "ellipses", "estimates") for kind in ("svg", "png")]
+    plot_information(both, folder / "analytic.json", drawn[:2])
+    plot_ellipses(both, folder / "analytic.json", drawn[2:4])
+    estimates = folder / "chain-estimates.csv"
+    plot_estimates(estimates, folder / "chain.json", folder / "analytic.json", drawn[4:], fits=["chain"])
+    before = [path.read_bytes() for path in drawn]
+    plot_information(both, folder / "analytic.json", drawn[:2])
+    plot_ellipses(both, folder / "analytic.json", drawn[2:4])
+    plot_estimates(estimates, folder / "chain.json", folder / "analytic.json", drawn[4:], fits=["chain"])
+    assert [path.read_bytes() for path in drawn] == before
+
+    of_report = {"information": drawn[0], "ellipses": drawn[2], "estimates": [drawn[4]], "histories": 2 * figures[:1]}
     report(
-        folder / "summary.csv", folder / "analytic.json", both, 2 * figures[:1],
+        folder / "summary.csv", folder / "analytic.json", both, of_report,
         root / "workflow/report/report.html.j2", folder / "report.html",
         settings={"run": "a <b> & c", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1, 2]},
     )  # fmt: skip
     html = (folder / "report.html").read_text()
     assert f"{table['det_F'].iloc[-1]:#.4g}" in html
-    both = table[table["split"] == "test"]["det_F"]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
-    mean, scatter = 2.5 * both.iloc[0], 3 * both.iloc[0] / np.sqrt(2)
-    assert f"|F| = {mean:#.3g} (seeds scatter by {scatter:#.2g})".replace(".)", ")") in html
+    test = table[table["split"] == "test"].iloc[0]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
+    share, det_F = (with_error(2.5 * x, 3 * x / np.sqrt(2)) for x in (100 * test["ratio_to_score"], test["det_F"]))
+    assert f"<strong>chain</strong> kept {share} % of the score’s |F|: |F| = {det_F} (50 analytic)." in html
     assert "a &lt;b&gt; &amp; c" in html
     assert "chain, seed 1 stopped at its last iteration" in html
     for outside in ('src="http', 'href="http', "<script", "@import", "url("):
@@ -129,10 +153,13 @@ def test_final_weights_and_no_validation_set(folder, caplog):
     trees, _, statistics, _ = read(path)
     assert set(statistics) == {"training"}
     assert "validation_det_F" not in pd.read_csv(folder / "alone.csv")
-    information = do_evaluate(folder, "alone", weights="final")
+    information = do_evaluate(folder, "alone", weights="final", validation=False)
     assert information["kept_iteration"] == 7
     expected = F_in_numpy(trees["weights/final"], folder / "test.h5", 500)
-    np.testing.assert_allclose(information["splits"]["test"]["F"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert set(information["splits"]) == {"training", "test"}
+    np.testing.assert_allclose(
+        information["splits"]["test"]["network"]["F"]["value"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+    )
 
 
 def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, caplog):
@@ -151,9 +178,9 @@ def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, fol
     for split, n_s, n_d in (("training", 60, 50), ("test", 500, 500)):
         simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, n_s=n_s, n_d=n_d)
     do_fit(tmp_path, "tiny", validation=False, problem=problem, max_iterations=1)
-    test = do_evaluate(tmp_path, "tiny", problem=problem)["splits"]["test"]
-    assert test["det_F"] > 1e20
-    assert 0.001 < test["det_F_error"] / test["det_F"] < 1
+    test = do_evaluate(tmp_path, "tiny", problem=problem, validation=False)["splits"]["test"]["network"]["det_F"]
+    assert test["value"] > 1e20
+    assert 0.001 < test["error"] / test["value"] < 1
 
 
 def test_streamed_from_its_files_a_fit_and_its_evaluation_are_as_resident(folder, caplog):
@@ -164,7 +191,6 @@ def test_streamed_from_its_files_a_fit_and_its_evaluation_are_as_resident(folder
         do_fit(folder, data, data=data, max_iterations=12)
         assert f"data: {data}, as the recipe says" in caplog.text
         tables.append(pd.read_csv(folder / f"{data}.csv"))
-        found.append(do_evaluate(folder, data, data=data)["splits"]["test"])
+        found.append(do_evaluate(folder, data, data=data)["splits"]["test"]["network"]["det_F"])
     np.testing.assert_allclose(tables[1], tables[0], rtol=1e-4)
-    assert found[1]["det_F"] == pytest.approx(found[0]["det_F"], rel=1e-4)
-    assert found[1]["det_F_error"] == pytest.approx(found[0]["det_F_error"], rel=1e-4)
+    assert found[1] == pytest.approx(found[0], rel=1e-4)

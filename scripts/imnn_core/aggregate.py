@@ -127,8 +127,8 @@ def streamed(
     """
     mesh = Mesh(np.asarray(devices), ("devices",))
     everywhere, shared = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("devices",)))
-    *both, kept_of = passes.build(summarise, mesh, parallel)
-    moments_of, forward, backward, pull_back = map(jax.jit, both)
+    both = passes.build(summarise, mesh, parallel)
+    moments_of, forward, backward, pull_back = map(jax.jit, (both.moments, both.forward, both.backward, both.pull_back))
     on_host = partial(jax.tree.map, partial(np.asarray, dtype=np.float64))
     merge_all, loss_and_cotangents = in_float64(fisher.merge_all), in_float64(partial(_loss_and_cotangents, loss))
 
@@ -137,7 +137,7 @@ def streamed(
 
     def worth_keeping(weights, stream):
         """Whether what the first pass leaves of all blocks fits, and is far less than what the second would read."""
-        kept = sum(n_blocks * kept_of(weights, (block,)) for n_blocks, block in stream.blocks)
+        kept = sum(n_blocks * both.kept(weights, (block,)) for n_blocks, block in stream.blocks)
         return kept <= min(passes.ACTIVATIONS, stream.n_bytes // (4 * mesh.size))
 
     def merged(shares):

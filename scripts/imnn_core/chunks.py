@@ -25,11 +25,13 @@ class Chunks(NamedTuple):
 
     batch: with a first axis over chunks.
     present_x, present_d: 1 for what counts, 0 for filling, (n_chunks, n) and (n_chunks, n_d).
+    index: number of each simulation in its set, (n_chunks, n).
     """
 
     batch: Batch
     present_x: jax.Array
     present_d: jax.Array
+    index: jax.Array
 
 
 class Source(NamedTuple):
@@ -128,6 +130,7 @@ def empty(source: Source, group: Group) -> Chunks:
         ),
         aligned(rows, source.fiducial.dtype),
         aligned((group.n_chunks, n_d), source.fiducial.dtype),
+        aligned(rows, np.uint32),
     )
 
 
@@ -144,6 +147,7 @@ def fill(source: Source, group: Group, block: int, out: Chunks) -> Chunks:
 
     read("fiducial", out.batch.fiducial)
     out.present_x.reshape(-1)[:] = np.arange(rows) < n
+    out.index.reshape(-1)[:] = group.start + first + np.arange(rows)
     if group.derivatives:
         read("derivative", out.batch.derivative)
         out.present_d[:] = out.present_x

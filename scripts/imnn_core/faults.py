@@ -1,6 +1,7 @@
 """What pydantic found wrong in a configuration, in this project's words."""
 
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from imnn_core.names import nearest
 
@@ -14,20 +15,38 @@ EXPECTED = (
 )
 
 
-def _known_keys(model: Any, location: tuple) -> list[str]:
-    """The keys that were possible where an unknown one was found."""
-    for part in location[:-1]:
+def _walk(model: Any, location: tuple) -> tuple[list, Any]:
+    """The keys of a location as a user wrote them, without pydantic's tags of unions, and the type that the last one is in."""
+    keys, above = [], model
+    for part in location:
+        above = model
         fields = getattr(model, "model_fields", None)
-        model = fields[part].annotation if fields else get_args(model)[-1]  # the latter of a mapping of names to models
-    return list(model.model_fields)
+        if fields is None and get_origin(model) in (Union, UnionType):
+            of_tag = {
+                member.__metadata__[0].tag: member.__origin__ for member in get_args(model) if hasattr(member, "__metadata__")
+            }
+            if part in of_tag:
+                model = of_tag[part]
+                continue
+        keys.append(part)
+        if fields is not None:
+            model = fields[part].annotation if part in fields else None
+        else:
+            model = (get_args(model) or [None])[-1]  # of a mapping of names to models, or a list
+    return keys, above
 
 
 def _line(error: dict, model: Any) -> str:
     """One fault that pydantic found, in one line: key, what was expected, what was found."""
-    location, kind, found = error["loc"], error["type"], error["input"]
-    key = ".".join(str(part) for part in location if part != "[key]")
+    kind, found = error["type"], error["input"]
+    keys, above = _walk(model, error["loc"])
+    key = ".".join(str(part) for part in keys if part != "[key]")
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{nearest(location[-1], _known_keys(model, location))}"
+        return f"{key}: unknown key{nearest(keys[-1], above.model_fields)}"
+    if kind == "union_tag_invalid":
+        tags, found = error["ctx"]["expected_tags"], error["ctx"]["tag"]
+        near = nearest(found, tags.replace("'", "").split(", "))
+        return f"{key}.kind: expected {tags.replace(', ', ' or ')}, found {found!r}{near}"
     if kind == "missing":
         return f"{key}: expected a value, found none"
     message = error["msg"].removeprefix("Value error, ")

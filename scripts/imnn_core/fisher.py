@@ -124,6 +124,13 @@ def statistics(m: Moments) -> Statistics:
     return Statistics(F=information(C, m.mean_derivative), C=C, invC=jnp.linalg.inv(C), mu=m.mean, dmu_dtheta=m.mean_derivative)
 
 
+def whitening(m: Moments) -> tuple[jax.Array, jax.Array]:
+    """A and b with which A x + b has mean 0 and covariance 1: A = L^-1 with C = L L^T; NaN where C has no inverse."""
+    L = jnp.linalg.cholesky(covariance(m))
+    A = jax.scipy.linalg.solve_triangular(L, jnp.eye(len(L), dtype=L.dtype), lower=True)
+    return A, -A @ m.mean
+
+
 def _frobenius(A):
     """Frobenius norm, with gradient 0 instead of NaN at A = 0."""
     square = jnp.sum(A**2)
@@ -177,30 +184,3 @@ def loss(C: jax.Array, dmu_dtheta: jax.Array, strength: float, rate: float) -> j
 def determinant(A) -> float:
     """Determinant of a symmetric matrix, in float64: the product of its eigenvalues, exact for a diagonal one."""
     return float(np.prod(np.linalg.eigvalsh(np.asarray(A, np.float64))))
-
-
-def as_numbers(s: Statistics) -> dict:
-    """F, |F| and |C| as plain numbers, determinants in float64."""
-    return {"F": np.asarray(s.F, np.float64).tolist(), "det_F": determinant(s.F), "det_C": determinant(s.C)}
-
-
-def jackknife(groups: Moments, quantity) -> jax.Array:
-    """Delete-a-group jackknife standard error of a quantity of moments.
-
-    sigma^2 = (G - 1) / G sum_g (q_g - mean q)^2, with q_g the quantity of all groups but g.
-
-    Args:
-        groups: moments of G disjoint groups of like size, stacked along a first axis; each with summaries
-            and with derivatives.
-        quantity: Moments -> array.
-
-    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 11.
-
-    """
-    n_groups = len(groups.n_s)
-
-    def without(g):
-        return quantity(merge_all(jax.tree.map(lambda leaf: jnp.delete(leaf, g, axis=0, assume_unique_indices=True), groups)))
-
-    q = jax.vmap(without)(jnp.arange(n_groups))
-    return jnp.sqrt((n_groups - 1) * jnp.var(q, axis=0))

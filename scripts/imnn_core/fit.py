@@ -19,6 +19,8 @@ from imnn_core.host import in_float64
 QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
 SPLITS = ("training", "validation")
 
+Augment = Callable[[jax.Array, Data], Data]  # (iteration, data) -> data
+
 
 class Best(NamedTuple):
     """The weights with the largest |F| so far, and that |F|: one value, so that they cannot come apart.
@@ -34,16 +36,23 @@ class Best(NamedTuple):
 class State(NamedTuple):
     """All that an iteration changes.
 
+    average: of the weights so far, the later ones counting more, or None where none is taken.
     since_best: iterations since |F| last rose, (). iteration: updates done, (). failed: 1 where the
     last iteration met a number that is not finite, ().
     """
 
     weights: Weights
+    average: Weights | None
     optimiser_state: Any
     best: Best
     since_best: jax.Array
     iteration: jax.Array
     failed: jax.Array
+
+    @property
+    def judged(self) -> Weights:
+        """The weights that validation judges: the average where one is taken."""
+        return self.weights if self.average is None else self.average
 
 
 class Settings(NamedTuple):
@@ -55,6 +64,7 @@ class Settings(NamedTuple):
     min_iterations: int
     max_iterations: int
     report_every: int
+    averaging: float = 0.0
 
 
 class Progress(NamedTuple):
@@ -99,10 +109,11 @@ def loss_of(settings: Settings) -> Callable:
     return partial(fisher.loss, strength=settings.strength, rate=settings.rate)
 
 
-def first_state(weights: Weights, optimiser: optax.GradientTransformation) -> State:
-    """The state before any update."""
+def first_state(weights: Weights, optimiser: optax.GradientTransformation, averaging: float = 0.0) -> State:
+    """The state before any update; ``averaging`` as in `Settings`."""
     best = Best(weights, jnp.asarray(-jnp.inf), jnp.asarray(0))
-    return State(weights, optimiser.init(weights), best, jnp.asarray(0), jnp.asarray(0), jnp.asarray(0))
+    average = weights if averaging else None
+    return State(weights, average, optimiser.init(weights), best, jnp.asarray(0), jnp.asarray(0), jnp.asarray(0))
 
 
 def _strong(leaf):
@@ -124,16 +135,18 @@ def _rows(settings, moments_of_splits):
     return jnp.stack([row(m, settings) for m in moments_of_splits])
 
 
-def _advance(optimiser, state, rows, gradient):
+def _advance(optimiser, averaging, state, rows, gradient):
     """One update; the rows of the history are those at the weights before it."""
     decisive = rows[-1, QUANTITIES.index("log_det_F")]  # of validation, or of training where there is no other
     finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
     finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
     rose = decisive > state.best.log_det_F
-    here = Best(state.weights, decisive.astype(state.best.log_det_F.dtype), state.iteration)
+    here = Best(state.judged, decisive.astype(state.best.log_det_F.dtype), state.iteration)
     updates, optimiser_state = optimiser.update(gradient, state.optimiser_state, state.weights)
+    weights = optax.apply_updates(state.weights, updates)
     return State(
-        weights=optax.apply_updates(state.weights, updates),
+        weights=weights,
+        average=None if state.average is None else optax.incremental_update(weights, state.average, 1 - averaging),
         optimiser_state=optimiser_state,
         best=jax.tree.map(lambda new, old: jnp.where(rose, new, old), here, state.best),
         since_best=jnp.where(rose, 0, state.since_best + 1),
@@ -153,7 +166,9 @@ def _python_while(condition, body, value):
     return value
 
 
-def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings: Settings) -> Callable:
+def make_block(
+    engine: Engine, optimiser: optax.GradientTransformation, settings: Settings, augment: Augment | None = None
+) -> Callable:
     """A function of (state, training, validation, start, end) that iterates until it must stop or reaches ``end``.
 
     It returns the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)), of
@@ -163,7 +178,7 @@ def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings
     # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the state.
     as_is = (lambda function: function), (lambda function: function), jax.lax.while_loop
     compiled, wide, loop = as_is if engine.fused else (jax.jit, in_float64, _python_while)
-    rows_of, advance = wide(partial(_rows, settings)), compiled(partial(_advance, optimiser))
+    rows_of, advance = wide(partial(_rows, settings)), compiled(partial(_advance, optimiser, settings.averaging))
     record = compiled(lambda history, i, rows: history.at[i].set(rows))
 
     @compiled
@@ -177,8 +192,9 @@ def make_block(engine: Engine, optimiser: optax.GradientTransformation, settings
 
         def iterate(carry):
             state, history = carry
-            m, _, gradient = engine.gradient(state.weights, training)
-            splits = (m,) if validation is None else (m, engine.moments(state.weights, validation))
+            seen = training if augment is None else augment(state.iteration, training)
+            m, _, gradient = engine.gradient(state.weights, seen)
+            splits = (m,) if validation is None else (m, engine.moments(state.judged, validation))
             rows = rows_of(splits).astype(dtype)
             return advance(state, rows, gradient), record(history, state.iteration - first, rows)
 
@@ -196,6 +212,7 @@ def fit(
     validation: Data | None,
     settings: Settings,
     report: Callable[[Progress], None] = lambda progress: None,
+    augment: Augment | None = None,
 ) -> Result:
     """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
 
@@ -208,12 +225,13 @@ def fit(
             min_iterations and max_iterations count this fit's own iterations.
         training, validation: as ``engine.load`` gives them; no validation set, if None.
         report: called after every ``report_every`` iterations.
+        augment: changes the training data of an iteration, if not None.
 
     Raises:
         Diverged: the loss, its gradient or validation |F| is not finite.
 
     """
-    block = make_block(engine, optimiser, settings)
+    block = make_block(engine, optimiser, settings, augment)
     start = int(state.iteration)
     end = start + settings.max_iterations
     state = jax.device_put(jax.tree.map(_strong, state), engine.home)

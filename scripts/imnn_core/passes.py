@@ -42,6 +42,7 @@ class Kept(NamedTuple):
 class Passes(NamedTuple):
     """Functions of weights and parts, chunks that are dealt to the devices; their results are the same on each device.
 
+    summaries: (weights, parts) -> for each part x (n_chunks, n, n_summaries), dx_dtheta (n_chunks, n_d, n_summaries, n_params).
     moments: (weights, parts) -> Moments, the first pass.
     forward: (weights, parts) -> Moments, Kept, the first pass where the second is to start from what it leaves.
     backward: (weights, Kept, Moments, G_C, G_D) -> gradient by the weights, the second pass after ``forward``.
@@ -49,6 +50,7 @@ class Passes(NamedTuple):
     kept: (weights, parts) -> bytes of what ``forward`` keeps, of one device, its arrays' own included; parts may be shapes.
     """
 
+    summaries: Callable[..., list]
     moments: Callable[..., Moments]
     forward: Callable[..., tuple[Moments, Kept]]
     backward: Callable[..., Weights]
@@ -159,4 +161,4 @@ def build(summarise: Summarise, mesh: Mesh, parallel: int) -> Passes:
         arrays = shapes(weights, parts)[1]
         return math.ceil(_n_bytes(arrays) / mesh.size) + ARRAY * len(jax.tree.leaves(arrays))
 
-    return Passes(moments, forward, backward, pull_back, kept)
+    return Passes(summaries, moments, forward, backward, pull_back, kept)

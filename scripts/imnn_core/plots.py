@@ -5,11 +5,16 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from imnn_core.files import replacing
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: told apart by colour-blind readers.
-COLOURS = {"training": "#0072B2", "validation": "#D55E00", "test": "#009E73"}
+COLOURS = {"training": "#0072B2", "validation": "#D55E00"}
+# Of recipes, in all figures, in the config's order; marks tell them apart without colours. Tol's muted scheme, for the same
+# readers.
+RECIPES = ("#117733", "#882255", "#44AA99", "#AA4499", "#999933", "#CC6677", "#332288", "#88CCEE")
+MARKS = "os^DvPX*"
 GREY = "#555555"
 
 STYLE = {
@@ -110,8 +115,21 @@ def history_figure(history: dict, splits: Sequence[str], *, analytic: float | No
     return figure
 
 
+def colour_and_mark(fit: str, fits: Sequence[str]) -> tuple[str, str]:
+    """Of a recipe, by its place among all."""
+    i = list(fits).index(fit)
+    return RECIPES[i % len(RECIPES)], MARKS[i % len(MARKS)]
+
+
 def save(figure: Figure, path: str | Path, kind: str) -> None:
     """Write a figure as "svg" or "png", the same bytes each time it is drawn."""
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
     with matplotlib.rc_context(STYLE):
         figure.savefig(path, format=kind, metadata=metadata)
+
+
+def save_all(figure: Figure, paths: Sequence[str | Path]) -> None:
+    """Write a figure to each path, whole or not at all, in the format that its ending says."""
+    for path in paths:
+        with replacing(path) as temporary:
+            save(figure, temporary, kind=str(path).rsplit(".", 1)[-1])

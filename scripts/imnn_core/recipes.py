@@ -2,19 +2,23 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import optax
 from imnn_core import aggregate, fisher, networks, optimisers
 from imnn_core.aggregate import Engine
+from imnn_core.augment import AUGMENTATIONS
 from imnn_core.chunks import Source
-from imnn_core.config import Recipe
 from imnn_core.devices import choose, memory, only_cpu
 from imnn_core.errors import InputError
-from imnn_core.fit import Settings, State, first_state, loss_of
+from imnn_core.fit import Augment, Settings, State, first_state, loss_of
+from imnn_core.host import in_float64
 from imnn_core.networks import Network
 from imnn_core.problems import Problem
+from imnn_core.schema import Recipe
 from imnn_core.simulations import stream
 
 PARALLEL = 10  # chunks that may be in work side by side, where there are threads for that, or a GPU
@@ -23,6 +27,7 @@ PARALLEL = 10  # chunks that may be in work side by side, where there are thread
 class Fitter(NamedTuple):
     """All that fitting and evaluating one recipe takes.
 
+    parallel: chunks that a device may have in work side by side.
     why: how the data flow, and the reason, for the log.
     """
 
@@ -33,6 +38,7 @@ class Fitter(NamedTuple):
     engine: Engine
     compiled_moments: Callable
     devices: list[jax.Device]
+    parallel: int
     why: str
 
     @contextlib.contextmanager
@@ -45,14 +51,48 @@ class Fitter(NamedTuple):
                     stack.callback(stream.close)
             yield data
 
-    def first_state(self, problem: Problem, seed: int) -> State:
-        """The state before any update, its weights drawn from the seed's own stream."""
+    def first_state(self, problem: Problem, seed: int, training: aggregate.Data | None = None) -> State:
+        """The state before any update, its weights drawn from the seed's own stream.
+
+        Args:
+            problem: for which the network is.
+            seed: of the run.
+            training: by which the summaries are whitened where the recipe says so; not whitened, if None.
+
+        Raises:
+            InputError: the summaries' covariance has no inverse.
+
+        """
 
         @jax.jit
-        def begin(key):
-            return first_state(self.network.init(key, problem.input_shape), self.optimiser)
+        def begin(weights):
+            return first_state(weights, self.optimiser, self.settings.averaging)
 
-        return begin(stream(seed, "weights"))
+        weights = jax.jit(partial(self.network.init, input_shape=problem.input_shape))(stream(seed, "weights"))
+        if training is not None and self.recipe.whiten:
+            A, b = in_float64(fisher.whitening)(self.moments(weights, training))
+            if not np.isfinite(A).all():
+                raise InputError(
+                    "whiten: expected a covariance of the initial summaries that has an inverse, found one that has none; "
+                    "try fewer summaries or another network"
+                )
+            dtype = jax.tree.leaves(weights)[0].dtype
+            weights = jax.jit(self.network.map_summaries)(weights, A.astype(dtype), b.astype(dtype))
+        return begin(weights)
+
+    def augment(self, seed: int) -> Augment | None:
+        """How the training data of an iteration are changed, or None."""
+        if self.recipe.augment is None:
+            return None
+        change, key = AUGMENTATIONS[self.recipe.augment], stream(seed, "augment")
+
+        @jax.jit
+        def changed(iteration, part):
+            return change(jax.random.fold_in(key, iteration), part)
+
+        if self.engine.fused:
+            return lambda iteration, data: tuple(changed(iteration, part) for part in data)
+        return lambda iteration, data: data.changed(partial(changed, iteration))
 
     def moments(self, weights: aggregate.Weights, data: aggregate.Data) -> fisher.Moments:
         """Moments of the summaries of these data."""
@@ -106,6 +146,7 @@ def build(recipe: Recipe, n_bytes: int = 0) -> Fitter:
         min_iterations=recipe.min_iterations,
         max_iterations=recipe.max_iterations,
         report_every=recipe.report_every,
+        averaging=recipe.averaging,
     )
     flow, why = how_data_flow(recipe.data, n_bytes, on)
     make = {"resident": aggregate.resident, "streamed": aggregate.streamed}[flow]
@@ -119,6 +160,7 @@ def build(recipe: Recipe, n_bytes: int = 0) -> Fitter:
         engine=engine,
         compiled_moments=jax.jit(engine.moments) if engine.fused else engine.moments,
         devices=on,
+        parallel=parallel,
         why=why,
     )
 

@@ -11,7 +11,7 @@ from imnn_core.errors import InputError
 from imnn_core.problems import Problem
 
 # What a seed is used for. Append only: a number that changes changes every result.
-STREAMS = {"training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4}
+STREAMS = {"training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4, "augment": 5}
 # Simulations drawn by one compiled call, at most, and bytes of them with their derivatives: whatever n_s is, so that n_s
 # does not touch their bits.
 PER_CALL, BYTES_PER_CALL = 1000, 2**25

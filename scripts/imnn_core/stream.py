@@ -1,5 +1,6 @@
 """A set of simulations read block by block, over and over, by a thread that is always a little ahead."""
 
+import copy
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +50,7 @@ class Stream:
         self._source, self._groups, self._sharding = source, groups, sharding
         blocks = [(i, block) for i, group in enumerate(groups) for block in range(group.n_blocks)]
         self._n_blocks = len(blocks)
+        self._change = None
         self._schedule = iter(blocks) if once else itertools.cycle(blocks)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._ahead = deque()
@@ -80,11 +82,18 @@ class Stream:
         def begun():
             for _ in range(self._n_blocks):
                 memory, read = self._ahead.popleft()
-                yield memory, function(jax.device_put(read.result(), self._sharding))
+                block = jax.device_put(read.result(), self._sharding)
+                yield memory, function(block if self._change is None else self._change(block))
 
         for memory, result in computed(begun()):
             self._read_ahead(memory)  # the block's memory is free once its result is there
             yield result
+
+    def changed(self, change: Callable[[Chunks], Chunks]) -> "Stream":
+        """The same stream, its blocks changed by a function once they are on the devices."""
+        stream = copy.copy(self)
+        stream._change = change
+        return stream
 
     def close(self) -> None:
         """Read no more."""

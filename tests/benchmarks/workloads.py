@@ -31,8 +31,9 @@ def profile_mlp():
     def profile(d):
         return d.mean(axis=(0, 1))
 
-    return networks.Network(
-        lambda key, shape: network.init(key, shape[-1:]), lambda weights, d: network.apply(weights, profile(d))
+    return network._replace(
+        init=lambda key, input_shape: network.init(key, input_shape[-1:]),
+        apply=lambda weights, d: network.apply(weights, profile(d)),
     )
 
 

@@ -56,19 +56,28 @@ def code(script):
     return code_digest(os.path.join(SCRIPTS, script))
 
 
-def inputs_of_fit(wildcards):
-    """The sets that the recipe uses, and the fit that it continues, if any."""
-    recipe = settings.fits[wildcards.fit]
-    splits = ["training", "validation"] if recipe.validation else ["training"]
-    inputs = {
-        split: f"results/{{run}}/simulations/seed-{{seed}}/{split}.h5"
+def sets_of_fit(wildcards):
+    """The sets that the recipe uses."""
+    validation = settings.fits[wildcards.fit].validation
+    splits = ["training", "validation"] if validation else ["training"]
+    return {
+        split: f"results/{wildcards.run}/simulations/seed-{wildcards.seed}/{split}.h5"
         for split in splits
     }
-    if recipe.continue_from:
-        inputs["parent"] = (
-            f"results/{{run}}/fits/{recipe.continue_from}/seed-{{seed}}/fit.h5"
-        )
-    return {name: path.format(**wildcards) for name, path in inputs.items()}
+
+
+def parent_of_fit(wildcards):
+    """The fit that the recipe continues, if any."""
+    parent = settings.fits[wildcards.fit].continue_from
+    path = f"results/{wildcards.run}/fits/{parent}/seed-{wildcards.seed}/fit.h5"
+    return {"parent": path} if parent else {}
+
+
+every_information = expand(
+    "results/{{run}}/fits/{fit}/seed-{seed}/information.json",
+    fit=settings.fits,
+    seed=settings.seeds,
+)
 
 
 def n_gpus(wildcards):

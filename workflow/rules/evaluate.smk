@@ -1,11 +1,13 @@
 rule evaluate:
-    """The Fisher information that the fit keeps of simulations it has never seen."""
+    """The Fisher information that the fit keeps of simulations it has never seen, and of those that it has."""
     input:
+        unpack(sets_of_fit),
         test="results/{run}/simulations/seed-{seed}/test.h5",
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         analytic="results/{run}/analytic_fisher.json",
     output:
         information="results/{run}/fits/{fit}/seed-{seed}/information.json",
+        estimates="results/{run}/fits/{fit}/seed-{seed}/estimates.csv",
     log:
         "results/{run}/logs/evaluate/{fit}/seed-{seed}.log",
     benchmark:
@@ -15,6 +17,8 @@ rule evaluate:
         gpu=n_gpus,
     params:
         problem=PROBLEM,
+        n_s=settings.n_s,
+        n_d=settings.n_d,
         n_test=settings.n_test,
         recipe=recipe_of,
         code=code("evaluate.py"),
@@ -25,11 +29,7 @@ rule evaluate:
 rule summarise:
     """One table over recipes, seeds and splits."""
     input:
-        information=expand(
-            "results/{{run}}/fits/{fit}/seed-{seed}/information.json",
-            fit=settings.fits,
-            seed=settings.seeds,
-        ),
+        information=every_information,
         analytic="results/{run}/analytic_fisher.json",
     output:
         summary=report(

@@ -19,3 +19,72 @@ rule plot_history:
         code=code("plot_history.py"),
     script:
         "../../scripts/plot_history.py"
+
+
+rule plot_information:
+    """What each recipe kept of the information, seed by seed."""
+    input:
+        information=every_information,
+        analytic="results/{run}/analytic_fisher.json",
+    output:
+        report(
+            "results/{run}/figures/information.svg",
+            caption="../report/information.rst",
+            category="Fisher information",
+        ),
+        "results/{run}/figures/information.png",
+    log:
+        "results/{run}/logs/plot_information.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_information.tsv"
+    params:
+        code=code("plot_information.py"),
+    script:
+        "../../scripts/plot_information.py"
+
+
+rule plot_ellipses:
+    """Contours of F^-1 of each recipe on the analytic ones."""
+    input:
+        information=every_information,
+        analytic="results/{run}/analytic_fisher.json",
+    output:
+        report(
+            "results/{run}/figures/fisher_ellipses.svg",
+            caption="../report/ellipses.rst",
+            category="Fisher information",
+        ),
+        "results/{run}/figures/fisher_ellipses.png",
+    log:
+        "results/{run}/logs/plot_ellipses.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_ellipses.tsv"
+    params:
+        code=code("plot_ellipses.py"),
+    script:
+        "../../scripts/plot_ellipses.py"
+
+
+rule plot_estimates:
+    """Estimates of the parameters from the summaries of test simulations."""
+    input:
+        estimates="results/{run}/fits/{fit}/seed-{seed}/estimates.csv",
+        information="results/{run}/fits/{fit}/seed-{seed}/information.json",
+        analytic="results/{run}/analytic_fisher.json",
+    output:
+        report(
+            "results/{run}/figures/estimates/{fit}/seed-{seed}.svg",
+            caption="../report/estimates.rst",
+            category="Estimates",
+            labels={"fit": "{fit}", "seed": "{seed}"},
+        ),
+        "results/{run}/figures/estimates/{fit}/seed-{seed}.png",
+    log:
+        "results/{run}/logs/plot_estimates/{fit}/seed-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_estimates/{fit}/seed-{seed}.tsv"
+    params:
+        fits=list(settings.fits),
+        code=code("plot_estimates.py"),
+    script:
+        "../../scripts/plot_estimates.py"

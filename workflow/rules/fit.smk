@@ -1,7 +1,8 @@
 rule fit:
     """Fit one recipe to one seed's simulations, until |F| stops rising."""
     input:
-        unpack(inputs_of_fit),
+        unpack(sets_of_fit),
+        unpack(parent_of_fit),
     output:
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         history="results/{run}/fits/{fit}/seed-{seed}/history.csv",

@@ -3,15 +3,18 @@ rule report:
     input:
         summary="results/{run}/summary.csv",
         analytic="results/{run}/analytic_fisher.json",
-        information=expand(
-            "results/{{run}}/fits/{fit}/seed-{seed}/information.json",
-            fit=settings.fits,
-            seed=settings.seeds,
-        ),
+        information=every_information,
         histories=expand(
             "results/{{run}}/figures/history/{fit}/seed-{seed}.svg",
             fit=settings.fits,
             seed=settings.seeds,
+        ),
+        information_figure="results/{run}/figures/information.svg",
+        ellipses="results/{run}/figures/fisher_ellipses.svg",
+        estimates=expand(
+            "results/{{run}}/figures/estimates/{fit}/seed-{seed}.svg",
+            fit=settings.fits,
+            seed=settings.seeds[0],
         ),
         template=os.path.relpath(
             os.path.join(ROOT, "workflow", "report", "report.html.j2")

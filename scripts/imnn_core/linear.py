@@ -1,0 +1,44 @@
+"""A linear compression of the simulations themselves: what a network has to beat."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from imnn_core.chunks import Source
+
+MOST_INPUTS = 4096  # beyond, and where simulations are fewer than twice the inputs, only the variances are used
+BYTES = 2**25  # read at a time
+
+
+def _blocks(source: Source, name: str) -> Iterator[np.ndarray]:
+    """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
+    array = getattr(source, name)
+    row = np.empty((1, *array.shape[1:]), array.dtype)
+    per_block = max(1, BYTES // max(1, row.nbytes))
+    for start in range(0, len(array), per_block):
+        block = np.empty((min(per_block, len(array) - start), *array.shape[1:]), array.dtype)
+        source.read(name, start, block)
+        shape = (-1,) if name == "fiducial" else (-1, array.shape[-1])
+        yield block.reshape(len(block), *shape).astype(np.float64)
+
+
+def compression(source: Source) -> tuple[np.ndarray, str]:
+    """The linear compression that keeps the information in the mean: (b, how), with summaries b^T d.
+
+    b = C^-1 dmu/dtheta, (n_inputs, n_params), with C and mu the covariance and the mean of the simulations; with C's diagonal
+    alone where the simulations are too few, or the inputs too many, for an inverse of all of it ("full" or "diagonal").
+    Columns have their largest entry at 1.
+
+    Source: Heavens, Jimenez & Lahav 2000, arXiv:astro-ph/9911102 (MOPED).
+    """
+    n_s, n_d = len(source.fiducial), len(source.derivative)
+    mean = sum(block.sum(axis=0) for block in _blocks(source, "fiducial")) / n_s
+    dmu_dtheta = sum(block.sum(axis=0) for block in _blocks(source, "derivative")) / n_d
+    if len(mean) <= min(MOST_INPUTS, n_s // 2):
+        C = sum((block - mean).T @ (block - mean) for block in _blocks(source, "fiducial")) / (n_s - 1)
+        b, how = np.linalg.pinv(C, hermitian=True) @ dmu_dtheta, "full"
+    else:
+        variance = sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(source, "fiducial")) / (n_s - 1)
+        varies = variance[:, None] > 0
+        b, how = np.divide(dmu_dtheta, variance[:, None], out=np.zeros_like(dmu_dtheta), where=varies), "diagonal"
+    largest = np.abs(b).max(axis=0)
+    return b / np.where(largest > 0, largest, 1), how

@@ -1,0 +1,77 @@
+"""What was measured, read back from information.json files, and said in numbers."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from imnn_core.files import read_json
+
+
+class Share(NamedTuple):
+    """A recipe's |F| of the test set over what it is compared with.
+
+    whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression".
+    mean, spread: over seeds; the spread is their standard deviation, or None for one seed.
+    error: jackknife error of one seed's, on average.
+    """
+
+    whose: str
+    mean: float
+    spread: float | None
+    error: float
+
+    def __str__(self) -> str:
+        """In per cent with the spread, or the error of one seed; a multiple, where what it is compared with is a floor."""
+        error = self.error if self.spread is None else self.spread
+        if self.whose == "a linear compression":
+            return f"{with_error(self.mean, error)} ×"
+        return f"{with_error(100 * self.mean, 100 * error)} %"
+
+
+def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
+    """The evaluations of each fit, one a seed, in the order of the paths."""
+    found = {}
+    for path in paths:
+        information = read_json(path)
+        found.setdefault(information["fit"], []).append(information)
+    return found
+
+
+def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
+    """One quantity of the test set, of each seed: (n_seeds, …), NaN where it is not finite; None where it was not measured.
+
+    Args:
+        informations: of one fit.
+        *keys: where it lies, such as "network", "det_F", "value".
+
+    """
+    values = [information["splits"]["test"] for information in informations]
+    for key in keys:
+        values = [value.get(key) for value in values]
+        if None in values:
+            return None
+    return np.array(values, dtype=np.float64)
+
+
+def share(informations: Sequence[dict]) -> Share:
+    """What one fit kept, over its seeds."""
+    value, error = (on_test(informations, "over_score", "det_F", part) for part in ("value", "error"))
+    analytic = informations[0]["det_F_analytic"]
+    whose = "the score"
+    if value is None and analytic is not None:
+        value, error = (on_test(informations, "network", "det_F", part) / analytic for part in ("value", "error"))
+        whose = "the analytic"
+    elif value is None:
+        value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
+        whose = "a linear compression"
+    return Share(whose, value.mean(), value.std(ddof=1) if len(value) > 1 else None, error.mean())
+
+
+def with_error(value: float, error: float) -> str:
+    """A number and its error, to two digits of the error: 49.92 ± 0.11."""
+    if not math.isfinite(error):
+        return f"{value:.3g}"
+    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
