@@ -97,7 +97,8 @@ def ellipses_figure(
                 centre = np.array([[theta_fid[column]], [theta_fid[row]]])
                 for level, shade in zip(reversed(LEVELS), ("#e3e3e3", "#c4c4c4"), strict=True):
                     if analytic is not None:
-                        axes.fill(*(centre + _ellipse(analytic, column, row, level)), color=shade, linewidth=0)
+                        label = "analytic" if level == LEVELS[0] else None
+                        axes.fill(*(centre + _ellipse(analytic, column, row, level)), color=shade, linewidth=0, label=label)
                 for fit, F in F_of.items():
                     for level, width in zip(LEVELS, (1.6, 0.9), strict=True):
                         colour, label = colour_and_mark(fit, F_of)[0], fit if level == LEVELS[0] else None
@@ -148,11 +149,13 @@ def estimates_figure(
             above.set_xlabel(f"{symbols[i]}, {names[0]}")
             above.set_ylabel(f"{symbols[i]}, network")
             above.set_aspect("equal", adjustable="datalim")
+            difference = (estimates[:, i] - others[:, i]) / bound[i]
+            above.set_title(f"they differ by {difference.std(ddof=1):.2f} × the bound")
             residual = (estimates[:, i] - theta_fid[i]) / bound[i]
             below.hist(residual, bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
             z = np.linspace(-4, 4, 200)
             below.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linestyle="--")
             below.set_xlabel(f"({symbols[i]} $-$ fiducial) / {names[1]} bound")
             below.set_ylabel("density")
-            below.set_title(f"standard deviation {residual.std(ddof=1):.2f} of the bound")
+            below.set_title(f"standard deviation: {residual.std(ddof=1):.2f} × the bound")
     return figure

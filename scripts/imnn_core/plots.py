@@ -24,6 +24,7 @@ STYLE = {
     "axes.titlelocation": "left",
     "axes.titlesize": 9,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.3,

@@ -1,0 +1,108 @@
+"""From simulations to figures and the report for problems of other kinds: no likelihood, one parameter, three."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from analytic_fisher import analytic_fisher
+from imnn_core import problems
+from imnn_core.problems import Problem
+from plot_ellipses import plot_ellipses
+from plot_estimates import plot_estimates
+from plot_information import plot_information
+from report import report
+from simulate import simulate
+from small_run import SIZES, do_evaluate, do_fit
+from summarise import summarise
+
+
+def linear_gaussian(n_params, known):
+    """D = A theta + N(0, 1): F = A^T A, of which a linear compression keeps all."""
+    A = np.random.default_rng(0).standard_normal((10, n_params)).astype(np.float32)
+
+    def build(theta_fid, input_shape):
+        return Problem(
+            name="linear",
+            names=tuple("abc"[:n_params]),
+            symbols=tuple(f"${name}$" for name in "abc"[:n_params]),
+            theta_fid=np.asarray(theta_fid, np.float64),
+            input_shape=tuple(input_shape),
+            simulator=lambda key, theta: A @ theta + jax.random.normal(key, (10,)),
+            log_likelihood=(lambda theta, d: -0.5 * jnp.sum((d - A @ theta) ** 2)) if known else None,
+            fisher=(lambda theta: A.T @ A) if known else None,
+        )
+
+    return build, A.T @ A
+
+
+@pytest.mark.parametrize(("n_params", "known"), [(1, True), (1, False), (3, True), (2, False)])
+def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
+    """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within four errors."""
+    build, F = linear_gaussian(n_params, known)
+    monkeypatch.setitem(problems.PROBLEMS, "linear", build)
+    problem = {"kind": "linear", "theta_fid": [1.0] * n_params, "input_shape": [10]}
+    for split, sizes in (("training", SIZES), ("validation", SIZES), ("test", {"n_s": 500, "n_d": 500})):
+        simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, **sizes)
+    analytic_fisher(tmp_path / "analytic.json", problem=problem, n_monte_carlo=100)
+    do_fit(tmp_path, "one", problem=problem, n_summaries=n_params, max_iterations=20)
+    information = do_evaluate(tmp_path, "one", problem=problem, n_summaries=n_params)
+    test = information["splits"]["test"]
+    assert ("score" in test) == ("over_score" in test) == known
+    for name in ("score", "linear") if known else ("linear",):
+        F_found, error = (np.array(test[name]["F"][part]) for part in ("value", "error"))
+        noise = 0.08 * np.abs(F).max() * (name == "linear")  # of 60 training simulations
+        assert np.all(np.abs(F_found - F) < 4 * error + noise)
+
+    informations = [tmp_path / "one.json"]
+    summarise(informations, tmp_path / "analytic.json", tmp_path / "summary.csv")
+    table = pd.read_csv(tmp_path / "summary.csv")
+    assert ("ratio_to_score" in table) == ("ratio_to_analytic" in table) == known
+    np.testing.assert_allclose(table["ratio_to_linear"], table["det_F"] / table["det_F_linear"])
+
+    figures = {name: tmp_path / f"{name}.svg" for name in ("information", "ellipses")}
+    plot_information(informations, tmp_path / "analytic.json", [figures["information"]])
+    plot_ellipses(informations, tmp_path / "analytic.json", [figures["ellipses"]])
+    estimates = tmp_path / "estimates.svg"
+    paths = (tmp_path / "one-estimates.csv", tmp_path / "one.json", tmp_path / "analytic.json")
+    plot_estimates(*paths, [estimates], fits=["one"])
+    columns = pd.read_csv(paths[0])
+    other = "exact" if known else "linear"
+    assert list(columns) == [name + kind for kind in ("", f"_{other}") for name in "abc"[:n_params]]
+    found = columns[[f"{name}_{other}" for name in "abc"[:n_params]]].to_numpy()
+    spread = np.cov(found, rowvar=False).reshape(n_params, n_params)
+    np.testing.assert_allclose(spread, np.linalg.inv(F), atol=0.25 * np.linalg.inv(F).max())
+
+    report(
+        tmp_path / "summary.csv", tmp_path / "analytic.json", informations,
+        figures | {"estimates": [estimates], "histories": [estimates]},
+        root / "workflow/report/report.html.j2", tmp_path / "report.html",
+        settings={"run": "r", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1]},
+    )  # fmt: skip
+    html = (tmp_path / "report.html").read_text()
+    assert ("of the score’s |F|" in html) == known
+    assert ("× the |F| of a linear compression" in html) != known
+    assert "nan" not in json.loads((tmp_path / "one.json").read_text()).__repr__()
+    for name in ("skewness", "excess kurtosis", "change of C"):
+        assert html.count(f"{name}</th>") == n_params
+
+
+def test_estimates_of_the_score_are_the_maximum_likelihood_estimates(tmp_path):
+    """Oracle: at (0, 1) one step of Fisher scoring gives the mean and the mean square of the ten draws."""
+    from conftest import everything
+    from imnn_core import storage
+    from small_run import PROBLEM, prepare
+
+    prepare(tmp_path)
+    do_fit(tmp_path, "one", max_iterations=2)
+    do_evaluate(tmp_path, "one")
+    with storage.open_simulations(
+        tmp_path / "test.h5", problems.build(**PROBLEM), n_s=500, n_d=500, seed=1, split="test"
+    ) as source:
+        d, _ = everything(source)
+    table = pd.read_csv(tmp_path / "one-estimates.csv")
+    assert len(table) == 500
+    np.testing.assert_allclose(table["mu_exact"], d.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(table["Sigma_exact"], (d**2).mean(axis=1), rtol=1e-5)
