@@ -105,7 +105,8 @@ def fit(
     problem = problems.build(**problem)
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
     with opened(paths, problem, n_s=n_s, n_d=n_d, seed=seed) as sources, recipes.memory_for(recipe.n_per_device):
-        fitter = recipes.build(recipe, sum(source.n_bytes for source in sources.values()))
+        copied = sources["training"].n_bytes if recipe.augment else 0
+        fitter = recipes.build(recipe, sum(source.n_bytes for source in sources.values()) + copied)
         log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
         log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
         if not path_to_validation:

@@ -16,11 +16,6 @@ def digits(value, n=4):
     return f"{value:#.{n}g}".rstrip(".") if isinstance(value, float) else str(value)
 
 
-def pm(value, error):
-    """A number with its error, or a dash for what was not measured."""
-    return "–" if pd.isna(value) else results.with_error(value, error)
-
-
 def percent(ratio):
     """A ratio in per cent: no decimals from 10 % on, else two digits."""
     return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
@@ -50,6 +45,19 @@ def verdicts(of_fit):
         }
 
 
+def per_parameter(of_fit, names):
+    """Per fit and parameter, the bound sigma and the share of the score's F_aa: means and standard deviations over seeds."""
+    for fit, informations in of_fit.items():
+        cells = []
+        for i, _ in enumerate(names):
+            for keys in (("network", "sigma"), ("over_score", "F_diagonal")):
+                value, error = (results.on_test(informations, *keys, part) for part in ("value", "error"))
+                if value is not None:
+                    of_seeds = value[:, i].std(ddof=1) if len(value) > 1 else error[0, i]
+                    cells.append(results.with_error(value[:, i].mean(), of_seeds))
+        yield {"fit": fit, "cells": cells}
+
+
 def assumptions(of_fit, names):
     """Per fit and seed, how Gaussian its estimates are and how constant C is: what F takes for granted."""
     for fit, informations in of_fit.items():
@@ -65,8 +73,7 @@ def assumptions(of_fit, names):
 def rows(table):
     """Per fit and seed, the summary's rows by split."""
     for _, group in table.groupby(["fit", "seed"], sort=False):
-        records = group.astype(object).where(group.notna(), None).to_dict("records")
-        yield {record["split"]: record for record in records}
+        yield {record["split"]: record for record in group.to_dict("records")}
 
 
 def caveats(table):
@@ -123,11 +130,12 @@ def report(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"digits": digits, "with_error": results.with_error, "data_uri": data_uri, "pm": pm}
+    environment.filters |= {"digits": digits, "with_error": results.with_error, "data_uri": data_uri}
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
         analytic=analytic,
         verdicts=list(verdicts(of_fit)),
+        per_parameter=list(per_parameter(of_fit, analytic["names"])),
         assumptions=list(assumptions(of_fit, analytic["names"])),
         has_score="ratio_to_score" in table,
         caveats=list(caveats(table)),

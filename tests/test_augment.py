@@ -79,8 +79,9 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
     weights = fitter.network.init(jax.random.key(0), (4,))
     change = fitter.augment(seed=3)
     with fitter.data(training=source) as sets:
-        _, _, gradient = fitter.engine.gradient(weights, change(jnp.asarray(5), sets["training"]))
-        again = fitter.engine.gradient(weights, change(jnp.asarray(6), sets["training"]))[2]
+        gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
+        _, _, gradient = gradient_of(weights, change(jnp.asarray(5), sets["training"]))
+        again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
     key = jax.random.fold_in(simulations.stream(3, "augment"), 5)
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))
 
@@ -88,7 +89,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
         m = fisher.moments(*aggregate.exact(fitter.network.apply)(weights, batch))
         return fitting.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
-    expected = jax.grad(loss)(weights)
+    expected = jax.jit(jax.grad(loss))(weights)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     for one, other in zip(*map(jax.tree.leaves, (gradient, expected)), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5 * largest)
@@ -100,9 +101,10 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
 def averaged_by_hand(engine, optimiser, weights, data, averaging, n):
     """The average after each update, and validation ln |F| at it: a plain loop."""
     state, average, found = optimiser.init(weights), weights, []
+    gradient, moments = jax.jit(engine.gradient), jax.jit(engine.moments)
     for _ in range(n):
-        found.append((average, float(fisher.log_det(fisher.statistics(engine.moments(average, data[1])).F))))
-        updates, state = optimiser.update(engine.gradient(weights, data[0])[2], state, weights)
+        found.append((average, float(fisher.log_det(fisher.statistics(moments(average, data[1])).F))))
+        updates, state = optimiser.update(gradient(weights, data[0])[2], state, weights)
         weights = jax.tree.map(jnp.add, weights, updates)
         average = jax.tree.map(lambda a, w: averaging * a + (1 - averaging) * w, average, weights)
     return found, average

@@ -55,15 +55,6 @@ def test_a_block_takes_what_it_may(rng):
     assert (group.n_blocks, group.n_chunks, group.size) == (4, 1, 250)
 
 
-def test_a_part_of_a_source(rng):
-    fiducial, derivative = random_simulations(rng, np.float32, 20, 12)
-    part = chunks.in_memory(fiducial, derivative).part(7, 15)
-    assert (part.fiducial.shape, part.derivative.shape) == ((8, 3), (5, 3, 2))
-    out = np.empty((5, 3, 2), np.float32)
-    part.read("derivative", 0, out)
-    np.testing.assert_array_equal(out, derivative[7:12])
-
-
 def test_a_stream_gives_every_pass_the_same_blocks(rng):
     source = chunks.in_memory(*random_simulations(rng, np.float32, 57, 23))
     groups = chunks.cut(source, 4, block_bytes=300)

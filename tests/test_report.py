@@ -29,3 +29,5 @@ def test_numbers_of_the_report():
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
     assert with_error(10.0, 0.0) == "10.00 ± 0.00"
+    assert with_error(12.345, float("nan")) == "12.3"
+    assert with_error(float("nan"), 1.0) == "–"

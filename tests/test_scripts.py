@@ -102,6 +102,8 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     test = table[table["split"] == "test"].iloc[0]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
     share, det_F = (with_error(2.5 * x, 3 * x / np.sqrt(2)) for x in (100 * test["ratio_to_score"], test["det_F"]))
     assert f"<strong>chain</strong> kept {share} % of the score’s |F|: |F| = {det_F} (50 analytic)." in html
+    of_mu = [splits["test"]["network"]["sigma"][part][0] for part in ("value", "error")]
+    assert f"<td>{with_error(of_mu[0], 0.0)}</td>" in html  # of two seeds with the same bound
     assert "a &lt;b&gt; &amp; c" in html
     assert "chain, seed 1 stopped at its last iteration" in html
     for outside in ('src="http', 'href="http', "<script", "@import", "url("):

@@ -34,8 +34,7 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (C, dmu_dtheta) -> ()
 class Engine(NamedTuple):
     """What a fit needs to know of its data; weights are a tree of arrays.
 
-    load: (source, n_per_device, once) -> data for `gradient` and `moments`, with at most n_per_device simulations in a
-        chunk; ``once`` says that one pass is all that they will be used for.
+    load: (source, n_per_device) -> data for `gradient` and `moments`, with at most n_per_device simulations in a chunk.
     gradient: (weights, data) -> Moments, loss, gradient of the loss by the weights.
     moments: (weights, data) -> Moments.
     home: where the weights live.
@@ -97,7 +96,7 @@ def resident(summarise: Summarise, loss: Loss, devices: Sequence[jax.Device], pa
     mesh = Mesh(np.asarray(devices), ("devices",))
     both = passes.build(summarise, mesh, parallel)
 
-    def load(source, n_per_device, once=False):
+    def load(source, n_per_device):
         groups = chunks.cut(source, n_per_device, mesh.size)
         data = tuple(chunks.fill(source, group, 0, chunks.empty(source, group)) for group in groups)
         return jax.device_put(data, NamedSharding(mesh, PartitionSpec("devices")))
@@ -132,8 +131,8 @@ def streamed(
     on_host = partial(jax.tree.map, partial(np.asarray, dtype=np.float64))
     merge_all, loss_and_cotangents = in_float64(fisher.merge_all), in_float64(partial(_loss_and_cotangents, loss))
 
-    def load(source, n_per_device, once=False):
-        return Stream(source, chunks.cut(source, n_per_device, mesh.size, block_bytes), shared, once)
+    def load(source, n_per_device):
+        return Stream(source, chunks.cut(source, n_per_device, mesh.size, block_bytes), shared)
 
     def worth_keeping(weights, stream):
         """Whether what the first pass leaves of all blocks fits, and is far less than what the second would read."""

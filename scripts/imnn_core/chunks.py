@@ -52,15 +52,6 @@ class Source(NamedTuple):
         """Size of the whole set."""
         return sum(math.prod(array.shape) * array.dtype.itemsize for array in (self.fiducial, self.derivative))
 
-    def part(self, start: int, stop: int) -> "Source":
-        """Simulations ``start`` to ``stop`` alone, with those derivatives that there are of them."""
-        n_s, n_d = (min(stop, len(a)) - min(start, len(a)) for a in (self.fiducial, self.derivative))
-        return Source(
-            jax.ShapeDtypeStruct((n_s, *self.fiducial.shape[1:]), self.fiducial.dtype),
-            jax.ShapeDtypeStruct((n_d, *self.derivative.shape[1:]), self.derivative.dtype),
-            lambda name, first, out: self.read(name, start + first, out),
-        )
-
 
 def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
     """The source of two arrays, (n_s, *input_shape) and (n_d, *input_shape, n_params)."""

@@ -42,10 +42,10 @@ class Fitter(NamedTuple):
     why: str
 
     @contextlib.contextmanager
-    def data(self, once: bool = False, **sources: Source) -> Iterator[dict[str, aggregate.Data]]:
-        """Sets of simulations as the engine wants them, by name, while the context lasts; ``once``: for one pass."""
+    def data(self, **sources: Source) -> Iterator[dict[str, aggregate.Data]]:
+        """Sets of simulations as the engine wants them, by name, while the context lasts."""
         with contextlib.ExitStack() as stack:
-            data = {name: self.engine.load(source, self.recipe.n_per_device, once) for name, source in sources.items()}
+            data = {name: self.engine.load(source, self.recipe.n_per_device) for name, source in sources.items()}
             for stream in data.values():
                 if not self.engine.fused:
                     stack.callback(stream.close)

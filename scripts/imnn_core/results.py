@@ -70,7 +70,9 @@ def share(informations: Sequence[dict]) -> Share:
 
 
 def with_error(value: float, error: float) -> str:
-    """A number and its error, to two digits of the error: 49.92 ± 0.11."""
+    """A number and its error, to two digits of the error: 49.92 ± 0.11; a dash for what is no number."""
+    if not math.isfinite(value):
+        return "–"
     if not math.isfinite(error):
         return f"{value:.3g}"
     decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
