@@ -42,6 +42,7 @@ def test_blocks_hold_every_simulation_once_and_in_order(n_s, share, n_per_device
         assert np.isfinite(block.batch.fiducial).all()
     np.testing.assert_array_equal(np.concatenate([b.batch.fiducial[b.present_x == 1] for b in blocks]), fiducial)
     np.testing.assert_array_equal(np.concatenate([b.batch.derivative[b.present_d == 1] for b in blocks]), derivative)
+    np.testing.assert_array_equal(np.concatenate([b.index[b.present_x == 1] for b in blocks]), np.arange(n_s))
     if block_bytes is None:
         assert len(blocks) == len(groups)
 
