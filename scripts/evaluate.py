@@ -8,6 +8,7 @@ from imnn_core import compress, files, linear, measure, problems, recipes, stora
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
 
+SPLITS = ("training", "validation", "test")  # in this order: training gives the linear compression, test the estimates
 N_ESTIMATES = 2000  # of the test set, for the figure
 
 
@@ -86,7 +87,7 @@ def evaluate(
         trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
         compressed = compress.compressor(apply, fitter.devices, recipe.n_per_device, fitter.parallel)
-        for split in ("training", *(split for split in paths_to_simulations if split != "training")):
+        for split in (split for split in SPLITS if split in paths_to_simulations):
             n_s, n_d = sizes[split]
             path = paths_to_simulations[split]
             with storage.open_simulations(path, problem, n_s=n_s, n_d=n_d, seed=seed, split=split) as source:
@@ -119,9 +120,7 @@ def evaluate(
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.params.recipe["threads"]):
         evaluate(
-            paths_to_simulations={
-                split: snakemake.input[split] for split in ("training", "validation", "test") if split in snakemake.input.keys()
-            },
+            paths_to_simulations={split: snakemake.input[split] for split in SPLITS if split in snakemake.input.keys()},
             path_to_fit=snakemake.input.fit,
             path_to_analytic=snakemake.input.analytic,
             path_to_information=snakemake.output.information,

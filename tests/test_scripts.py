@@ -131,6 +131,14 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     assert attributes["best_log_det_F"] == history[:, 1, 0].max()
 
 
+@pytest.mark.parametrize(("augment", "size"), [(None, "0.013 MB"), ("permute", "0.019 MB")])
+def test_a_changed_copy_of_the_training_set_takes_room_too(folder, caplog, augment, size):
+    """Oracle: by hand: 60 simulations of ten numbers and 50 derivatives of twenty are 6400 bytes; two sets, or three."""
+    caplog.set_level("INFO", logger="imnn")
+    do_fit(folder, "room", augment=augment, max_iterations=1)
+    assert f"resident, since the sets take {size}" in caplog.text
+
+
 def test_repeats_are_the_same_bytes(folder):
     first = do_fit(folder, "repeat", max_iterations=5).read_bytes()
     assert do_fit(folder, "repeat", max_iterations=5).read_bytes() == first
