@@ -165,11 +165,26 @@ def test_final_weights_and_no_validation_set(folder, caplog):
     assert "validation_det_F" not in pd.read_csv(folder / "alone.csv")
     information = do_evaluate(folder, "alone", weights="final", validation=False)
     assert information["kept_iteration"] == 7
-    expected = F_in_numpy(trees["weights/final"], folder / "test.h5", 500)
     assert set(information["splits"]) == {"training", "test"}
-    np.testing.assert_allclose(
-        information["splits"]["test"]["network"]["F"]["value"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
-    )
+    check_F(information, trees["weights/final"], statistics, folder)
+
+
+def test_the_average_of_the_weights_is_what_is_evaluated(folder, monkeypatch):
+    """Oracle for F: numpy at the average after the last update. And the orders of the elements are those of the fit's seed."""
+    seeds, augment = [], recipes.Fitter.augment
+    monkeypatch.setattr(recipes.Fitter, "augment", lambda fitter, seed: (seeds.append(seed), augment(fitter, seed))[1])
+    recipe = {"averaging": 0.6, "weights": "final", "augment": "permute"}
+    trees, _, statistics, _ = read(do_fit(folder, "average", max_iterations=7, **recipe), **recipe)
+    check_F(do_evaluate(folder, "average", **recipe), trees["weights/average"], statistics, folder)
+    assert seeds == [1]
+
+
+def check_F(information, weights, statistics, folder):
+    """F of the test set by numpy, at the weights that it should be of; and that of training as the fit itself found it."""
+    F = {split: np.array(values["network"]["F"]["value"]) for split, values in information["splits"].items()}
+    expected = F_in_numpy(weights, folder / "test.h5", 500)
+    np.testing.assert_allclose(F["test"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(statistics["training"]["F"], F["training"], rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, caplog):
