@@ -12,7 +12,7 @@ Made by `python scripts/document_config.py` from `config.py` and `schema.py` in 
 
 - `config.yaml`: the default run, with every key.
 - `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
-- `quick.yaml`: the whole graph in a minute, for tests and first looks.
+- `quick.yaml`: the whole graph on small sets, for tests and first looks.
 
 `snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
 `snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a

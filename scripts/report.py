@@ -39,35 +39,39 @@ def verdicts(of_fit):
         yield {
             "fit": fit,
             "share": share,
-            "det_F": results.with_error(det_F.mean(), det_F.std(ddof=1) if n_seeds > 1 else error.mean()),
+            "det_F": results.with_error(*results.of_seeds(det_F, error)),
             "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose != "a linear compression" else None,
             "n_seeds": n_seeds,
         }
 
 
 def per_parameter(of_fit, names):
-    """Per fit and parameter, the bound sigma and the share of the score's F_aa: means and standard deviations over seeds."""
+    """Per fit and parameter, the bound sigma and the share of the score's F_aa: means over seeds."""
     for fit, informations in of_fit.items():
         cells = []
         for i, _ in enumerate(names):
             for keys in (("network", "sigma"), ("over_score", "F_diagonal")):
                 value, error = (results.on_test(informations, *keys, part) for part in ("value", "error"))
                 if value is not None:
-                    of_seeds = value[:, i].std(ddof=1) if len(value) > 1 else error[0, i]
-                    cells.append(results.with_error(value[:, i].mean(), of_seeds))
+                    cells.append(results.with_error(*results.of_seeds(value[:, i], error[:, i])))
         yield {"fit": fit, "cells": cells}
 
 
 def assumptions(of_fit, names):
-    """Per fit and seed, how Gaussian its estimates are and how constant C is: what F takes for granted."""
+    """How Gaussian estimates are and how constant C is, which F takes for granted: of the score, then of each fit and seed."""
+
+    def cells(information, whose):
+        for i, _ in enumerate(names):
+            for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
+                value, error = (results.on_test([information], whose, quantity, part)[0, i] for part in ("value", "error"))
+                yield results.with_error(value, error)
+
+    first = next(iter(of_fit.values()))[0]
+    if "score" in first["splits"]["test"]:
+        yield {"fit": "(the score)", "seed": first["seed"], "cells": list(cells(first, "score"))}
     for fit, informations in of_fit.items():
         for information in informations:
-            cells = []
-            for i, _ in enumerate(names):
-                for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
-                    value, error = (results.on_test([information], quantity, part)[0, i] for part in ("value", "error"))
-                    cells.append(results.with_error(value, error))
-            yield {"fit": fit, "seed": information["seed"], "cells": cells}
+            yield {"fit": fit, "seed": information["seed"], "cells": list(cells(information, "network"))}
 
 
 def rows(table):
@@ -81,7 +85,7 @@ def caveats(table):
     for row in table[table["split"] == "test"].itertuples():
         if row.stopped == "max_iterations":
             yield (
-                f"{row.fit}, seed {row.seed} stopped at its last iteration, not because |F| had ceased to rise.",
+                f"{row.fit}, seed {row.seed} stopped at max_iterations; |F| may still have been rising.",
                 "Raise max_iterations, or continue it with a recipe that has continue_from.",
             )
         if row.kept_iteration == 0 and row.iterations > 1:
@@ -94,6 +98,11 @@ def caveats(table):
                 f"{row.fit}, seed {row.seed} keeps only {percent(row.ratio_to_analytic)} % of the analytic |F|.",
                 "Try more simulations, another network, a smaller learning_rate or more patience.",
             )
+        if row.det_F_error > 0.1 * row.det_F:
+            yield (
+                f"{row.fit}, seed {row.seed}: |F| of the test set is known to {percent(row.det_F_error / row.det_F)} % only.",
+                "Raise n_test.",
+            )
         of_training = table[(table["fit"] == row.fit) & (table["seed"] == row.seed) & (table["split"] == "training")]
         if "ratio_to_score" in table and (seen := of_training["ratio_to_score"].iloc[0]) > row.ratio_to_score + 0.1:
             yield (
@@ -103,8 +112,9 @@ def caveats(table):
             )
         if not 0.5 < row.det_C < 2:
             yield (
-                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, not 1: the penalty has not yet acted.",
-                "F does not depend on it; for summaries of unit covariance raise max_iterations or strength.",
+                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, not 1: the weights kept are from before "
+                "the penalty brought it there.",
+                "F does not depend on it; for summaries of unit covariance give more patience, or keep the final weights.",
             )
     for fit in table["fit"].unique():
         if "validation" not in set(table[table["fit"] == fit]["split"]):

@@ -30,11 +30,11 @@ def of_split(values, names, analytic):
             yield with_error(f"ratio_to_score_{name}", values["over_score"]["F_diagonal"], i)
         yield with_error(f"sigma_{name}", network["sigma"], i)
         for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
-            yield with_error(f"{quantity}_{name}", values[quantity], i)
+            yield with_error(f"{quantity}_{name}", network[quantity], i)
     for i, a in enumerate(names):
         for j, b in enumerate(names[i:], i):
             yield with_error(f"F_{a}_{b}", network["F"], i, j) | {f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]}
-    yield {"det_C": values["det_C"]["value"]}
+    yield {"det_C": network["det_C"]["value"]}
 
 
 def rows(information, names):

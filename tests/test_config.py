@@ -108,6 +108,7 @@ def test_longer_circles():
     [
         ({"network": {"hidden": [3]}}, "fits.b.network: expected the same as in 'a'"),
         ({"n_summaries": 3}, "fits.b.n_summaries: expected the same as in 'a'"),
+        ({"whiten": True}, "fits.b.whiten: expected false, since this fit begins with the weights of 'a', found true"),
         ({"averaging": 0.9}, "fits.b.averaging: expected the same as in 'a'"),
         ({"validation": False}, "fits.b.validation: expected the same as in 'a'"),
         ({"optimiser": {"name": "sgd"}}, "fits.b.optimiser.name: expected 'adam' as in 'a'"),

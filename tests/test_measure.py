@@ -53,8 +53,13 @@ def test_what_F_assumes():
     estimate, _ = measure.measure(gaussian_summaries(100000), BLOCKS)
     value, _, error = estimate
     for quantity, expected in (("skewness", [0, 0.9953 / 10**0.5]), ("excess_kurtosis", [0, 0.08692])):
-        assert np.all(np.abs(value[quantity] - expected) < 3.5 * error[quantity])
-    assert abs(value["covariance_change"][1] - F_ABS[1, 1] ** -0.5) < 3.5 * error["covariance_change"][1] < 0.01
+        assert np.all(np.abs(value["network"][quantity] - expected) < 3.5 * error["network"][quantity])
+    # The score's estimates are d's mean and mean square: chi squared of ten has skewness sqrt(8 / 10), excess kurtosis 12 / 10.
+    for quantity, expected in (("skewness", [0, 0.8**0.5]), ("excess_kurtosis", [0, 1.2])):
+        assert np.all(np.abs(value["score"][quantity] - expected) < 3.5 * error["score"][quantity])
+    for name, expected in (("network", F_ABS[1, 1] ** -0.5), ("score", 2 * 5**-0.5)):
+        found, its_error = (part[name]["covariance_change"][1] for part in (value, error))
+        assert abs(found - expected) < 3.5 * its_error < 0.02
 
 
 def test_the_change_of_the_covariance_is_that_between_two_thetas(rng):
@@ -72,7 +77,7 @@ def test_the_change_of_the_covariance_is_that_between_two_thetas(rng):
     for a, shift in enumerate(shifts):
         dC = (np.cov(x_of(shift), rowvar=False) - np.cov(x_of(-shift), rowvar=False)) / (2 * h)
         expected = sigma[a] * np.abs(np.linalg.eigvals(np.linalg.solve(C, dC))).max()
-        assert estimate.value["covariance_change"][a] == pytest.approx(expected, rel=1e-6)
+        assert estimate.value["network"]["covariance_change"][a] == pytest.approx(expected, rel=1e-6)
 
 
 def test_skewness_and_kurtosis(rng):

@@ -2,7 +2,7 @@
 
 import numpy as np
 from imnn_core import plots
-from imnn_core.results import with_error
+from imnn_core.results import of_seeds, with_error
 from report import digits, read_table
 
 
@@ -31,3 +31,10 @@ def test_numbers_of_the_report():
     assert with_error(10.0, 0.0) == "10.00 ± 0.00"
     assert with_error(12.345, float("nan")) == "12.3"
     assert with_error(float("nan"), 1.0) == "–"
+
+
+def test_few_seeds_that_are_alike_do_not_hide_the_error_of_one():
+    """Oracle: by hand: mean 2, standard deviation 1, or the mean error where that is larger."""
+    assert of_seeds(np.array([1.0, 2.0, 3.0]), np.full(3, 0.5)) == (2, 1)
+    assert of_seeds(np.array([1.0, 2.0, 3.0]), np.full(3, 1.5)) == (2, 1.5)
+    assert of_seeds(np.array([2.0]), np.array([0.5])) == (2, 0.5)

@@ -105,6 +105,9 @@ class Config(Model):
                     f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues; "
                     f"found {getattr(recipe, key)!r} in place of {getattr(start, key)!r}"
                 )
+        if recipe.whiten:
+            parent = recipe.continue_from
+            yield f"fits.{name}.whiten: expected false, since this fit begins with the weights of {parent!r}, found true"
         if recipe.optimiser.name != start.optimiser.name:
             yield (
                 f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in {recipe.continue_from!r}, whose "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
-from imnn_core.plots import STYLE, colour_and_mark, legend_above
+from imnn_core.plots import STYLE, colour_and_mark
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,7 +42,7 @@ def information_figure(
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(quantity)
-        legend_above(axes)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
 
@@ -115,7 +115,9 @@ def ellipses_figure(
                     axes.set_xlabel(symbols[column])
                 if column == 0:
                     axes.set_ylabel(symbols[row])
-        figure.legend(*grid.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        figure.legend(
+            *grid.get_legend_handles_labels(), loc="outside upper left", ncols=max(1, min(3, 45 // (6 + max(map(len, F_of)))))
+        )
     return figure
 
 
@@ -152,10 +154,10 @@ def estimates_figure(
             difference = (estimates[:, i] - others[:, i]) / bound[i]
             above.set_title(f"they differ by {difference.std(ddof=1):.2f} × the bound")
             residual = (estimates[:, i] - theta_fid[i]) / bound[i]
-            below.hist(residual, bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
+            below.hist(np.clip(residual, -4, 4), bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
             z = np.linspace(-4, 4, 200)
             below.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linestyle="--")
-            below.set_xlabel(f"({symbols[i]} $-$ fiducial) / {names[1]} bound")
+            below.set_xlabel(f"({symbols[i]} $-$ fiducial) / {names[1]} bound, ends: beyond")
             below.set_ylabel("density")
             below.set_title(f"standard deviation: {residual.std(ddof=1):.2f} × the bound")
     return figure

@@ -193,25 +193,29 @@ def measure(summaries: Summaries, blocks: dict[str, slice]) -> tuple[Estimate, d
         blocks: where they lie, by name: "network", and "score" and "linear" where there are.
 
     Returns:
-        An Estimate whose parts are mappings: `information` by block; `ratio` of the network's as "over_score", "over_linear";
-        "det_C", "skewness" and "excess_kurtosis" of the network's estimates of each parameter; "covariance_change" as
-        `change_of_covariance`. And `fisher.Statistics` by block.
+        An Estimate whose parts are mappings: `information` by block, and for the network and the score "det_C", "skewness" and
+        "excess_kurtosis" of the estimates of each parameter, and "covariance_change" as `change_of_covariance`; `ratio` of the
+        network's as "over_score", "over_linear". And `fisher.Statistics` by block.
 
     """
     statistics = {name: statistics_of(summaries, block) for name, block in blocks.items()}
-    network = blocks["network"]
-    combinations = np.zeros((summaries.x.shape[1], summaries.dx_dtheta.shape[2]))
-    combinations[network] = weights_of_estimates(statistics["network"])
+    described = [name for name in blocks if name != "linear"]
+    n_params = summaries.dx_dtheta.shape[2]
+    combinations = np.zeros((summaries.x.shape[1], n_params * len(described)))
+    columns = {name: slice(i * n_params, (i + 1) * n_params) for i, name in enumerate(described)}
+    for name in described:
+        combinations[blocks[name], columns[name]] = weights_of_estimates(statistics[name])
 
     def quantity(s):
         found = {name: information(s, block) for name, block in blocks.items()}
-        found |= {f"over_{name}": ratio(found["network"], found[name]) for name in blocks if name != "network"}
-        skewness, excess_kurtosis = distribution(s.z, s.n_s)
-        return found | {
-            "det_C": jnp.exp(fisher.log_det(fisher.covariance(moments(s, network)))),
-            "skewness": skewness,
-            "excess_kurtosis": excess_kurtosis,
-            "covariance_change": change_of_covariance(s, network),
-        }
+        for name in described:
+            skewness, excess_kurtosis = distribution(s.z[:, columns[name]], s.n_s)
+            found[name] |= {
+                "det_C": jnp.exp(fisher.log_det(fisher.covariance(moments(s, blocks[name])))),
+                "skewness": skewness,
+                "excess_kurtosis": excess_kurtosis,
+                "covariance_change": change_of_covariance(s, blocks[name]),
+            }
+        return found | {f"over_{name}": ratio(found["network"], found[name]) for name in blocks if name != "network"}
 
     return in_float64(partial(jackknife, quantity=quantity))(sums_of_groups(summaries, combinations)), statistics

@@ -23,11 +23,16 @@ class Share(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        """In per cent with the spread, or the error of one seed; a multiple, where what it is compared with is a floor."""
-        error = self.error if self.spread is None else self.spread
+        """In per cent with its uncertainty; a multiple, where what it is compared with is a floor."""
+        error = uncertainty(self.spread, self.error)
         if self.whose == "a linear compression":
             return f"{with_error(self.mean, error)} ×"
         return f"{with_error(100 * self.mean, 100 * error)} %"
+
+
+def uncertainty(spread: float | None, error: float) -> float:
+    """What stands after ±: standard deviation over seeds or jackknife error of one, the larger: few seeds can be alike."""
+    return error if spread is None else max(spread, error)
 
 
 def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
@@ -67,6 +72,11 @@ def share(informations: Sequence[dict]) -> Share:
         value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
         whose = "a linear compression"
     return Share(whose, value.mean(), value.std(ddof=1) if len(value) > 1 else None, error.mean())
+
+
+def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
+    """Mean over seeds and its `uncertainty`, of values and errors of each seed, (n_seeds,)."""
+    return value.mean(), uncertainty(value.std(ddof=1) if len(value) > 1 else None, error.mean())
 
 
 def with_error(value: float, error: float) -> str:

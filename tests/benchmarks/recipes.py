@@ -36,6 +36,8 @@ def figures(run):
         kept = test[fit]
         yield f"kept_by_{fit}", kept.mean(), kept.min(), kept.max(), targets.get(fit, "")
     seeds = sorted(table["seed"].unique())
+    if not {"mlp", "mlp_whitened"} <= set(table["fit"]):
+        return
     both = pd.DataFrame({fit: {seed: iterations_to(run, fit, seed) for seed in seeds} for fit in ("mlp_whitened", "mlp")})
     ratio = (both["mlp_whitened"] / both["mlp"]).dropna()
     if len(ratio):
