@@ -152,12 +152,12 @@ def estimates_figure(
             above.set_ylabel(f"{symbols[i]}, network")
             above.set_aspect("equal", adjustable="datalim")
             difference = (estimates[:, i] - others[:, i]) / bound[i]
-            above.set_title(f"they differ by {difference.std(ddof=1):.2f} × the bound")
+            above.set_title(f"they differ by {difference.std(ddof=1):.2g} × the bound")
             residual = (estimates[:, i] - theta_fid[i]) / bound[i]
             below.hist(np.clip(residual, -4, 4), bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
             z = np.linspace(-4, 4, 200)
             below.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linestyle="--")
-            below.set_xlabel(f"({symbols[i]} $-$ fiducial) / {names[1]} bound, ends: beyond")
+            below.set_xlabel(f"({symbols[i]} $-$ fiducial) / {names[1]} bound")
             below.set_ylabel("density")
             below.set_title(f"standard deviation: {residual.std(ddof=1):.2f} × the bound")
     return figure
