@@ -11,8 +11,9 @@ import pytest
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_job_ends_by_the_signal_and_leaves_no_temporary_file(tmp_path, root, number):
     code = f"""
-import os, time
+import os, signal, time
 from imnn_core import files, jobs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where the tests run in the background
 with jobs.job({str(tmp_path / "log")!r}), files.replacing({str(tmp_path / "result")!r}):
     os.kill(os.getpid(), {int(number)})
     time.sleep(60)
