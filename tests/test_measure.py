@@ -191,7 +191,9 @@ def test_what_has_no_inverse_is_nan_and_no_error(rng):
     """A linear compression of simulations whose mean doesn't move is 0."""
     x, dx = rng.standard_normal((60, 4)), rng.standard_normal((60, 4, 2))
     x[:, 2:], dx[:, 2:] = 0, 0
-    estimate, _ = measure.measure(Summaries(x, dx), {"network": slice(0, 2), "linear": slice(2, 4)})
+    estimate, statistics = measure.measure(Summaries(x, dx), {"network": slice(0, 2), "linear": slice(2, 4)})
+    assert np.isnan(measure.estimates(x[:, 2:], statistics["linear"], np.zeros(2))).all()
+    assert np.isfinite(measure.estimates(x[:, :2], statistics["network"], np.zeros(2))).all()
     assert np.isfinite(estimate.value["network"]["det_F"])
     assert not np.isfinite(estimate.value["linear"]["det_F"])
     assert not np.isfinite(estimate.value["over_linear"]["det_F"])

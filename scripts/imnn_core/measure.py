@@ -172,8 +172,11 @@ def statistics_of(summaries: Summaries, block: slice) -> fisher.Statistics:
 
 
 def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
-    """C^-1 (dmu/dtheta) F^-1, (n_summaries, n_params): what estimates of theta are made of."""
-    return np.linalg.solve(statistics.C, statistics.dmu_dtheta) @ np.linalg.inv(statistics.F)
+    """C^-1 (dmu/dtheta) F^-1, (n_summaries, n_params): what estimates of theta are made of; NaN where there is no inverse."""
+    try:
+        return np.linalg.solve(statistics.C, statistics.dmu_dtheta) @ np.linalg.inv(statistics.F)
+    except np.linalg.LinAlgError:
+        return np.full_like(statistics.dmu_dtheta, np.nan)
 
 
 def estimates(x: np.ndarray, statistics: fisher.Statistics, theta_fid: np.ndarray) -> np.ndarray:
