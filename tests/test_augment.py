@@ -80,7 +80,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
     change = fitter.augment(seed=3)
     with fitter.data(training=source) as sets:
         gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
-        _, _, gradient = gradient_of(weights, change(jnp.asarray(5), sets["training"]))
+        _, _, gradient = gradient_of(weights, change(jax.device_put(5, fitter.engine.home), sets["training"]))
         again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
     key = jax.random.fold_in(simulations.stream(3, "augment"), 5)
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))

@@ -54,7 +54,7 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
 
         debiased = G q - (G - 1) mean q_g,     error^2 = (G - 1) / G sum_g (q_g - mean q_g)^2
 
-    Of |F| that takes off the biases of a finite sample's C^-1, of the noise of dmu/dtheta, and of the two together, to order
+    Of F that takes off the biases of a finite sample's C^-1, of the noise of dmu/dtheta, and of the two together, to order
     1 / n, whatever the summaries' distribution is; for Gaussian summaries the first is (n_s - 1) / (n_s - n_summaries - 2).
 
     Args:
@@ -67,7 +67,7 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
     n_groups = len(jax.tree.leaves(groups)[0])
     total = jax.tree.map(lambda leaf: leaf.sum(axis=0), groups)
     value = quantity(total)
-    each = jax.vmap(quantity)(jax.tree.map(lambda all_of, leaf: all_of[None] - leaf, total, groups))
+    each = jax.lax.map(quantity, jax.tree.map(lambda all_of, leaf: all_of[None] - leaf, total, groups))
     mean = jax.tree.map(lambda q: q.mean(axis=0), each)
     return Estimate(
         value=value,

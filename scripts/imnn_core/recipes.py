@@ -92,7 +92,7 @@ class Fitter(NamedTuple):
 
         if self.engine.fused:
             return lambda iteration, data: tuple(changed(iteration, part) for part in data)
-        return lambda iteration, data: data.changed(partial(changed, iteration))
+        return lambda iteration, data: data.changed(partial(changed, np.asarray(iteration)))  # not bound to a device
 
     def moments(self, weights: aggregate.Weights, data: aggregate.Data) -> fisher.Moments:
         """Moments of the summaries of these data."""
