@@ -216,7 +216,8 @@ def fit(
 ) -> Result:
     """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
 
-    Row i of the history is taken at the weights after i updates, on both splits, before update i + 1. The best weights are
+    Row i of the history is taken at the weights after i updates, before update i + 1: of training as it was changed by ``augment``,
+    of validation at the average of the weights where one is taken. The best weights are
     those of the row with the largest validation |F| (training |F| where there is no validation set).
 
     Args:
