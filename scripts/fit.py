@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from imnn_core import files, fisher, host, problems, recipes, storage
-from imnn_core.fit import QUANTITIES, SPLITS, Best, Diverged, State
+from imnn_core.fit import SPLITS, Diverged
 from imnn_core.fit import fit as run_fit
+from imnn_core.iteration import QUANTITIES, Best, State
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
 

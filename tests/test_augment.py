@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, augment, chunks, fisher, problems, recipes, simulations
+from imnn_core import aggregate, augment, chunks, fisher, iteration, problems, recipes, simulations
 from imnn_core import fit as fitting
 from imnn_core.errors import InputError
 from imnn_core.schema import Recipe
@@ -87,7 +87,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
 
     def loss(weights):
         m = fisher.moments(*aggregate.exact(fitter.network.apply)(weights, batch))
-        return fitting.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
+        return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
     expected = jax.jit(jax.grad(loss))(weights)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
@@ -112,12 +112,12 @@ def averaged_by_hand(engine, optimiser, weights, data, averaging, n):
 
 def test_validation_judges_the_average_of_the_weights(rng):
     """Oracle: a plain loop with the definition of the moving average."""
-    settings = fitting.Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 25, 7, averaging=0.8)
+    settings = iteration.Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 25, 7, averaging=0.8)
     summarise, weights = small_network()
-    engine = aggregate.resident(summarise, fitting.loss_of(settings), jax.devices()[:1])
+    engine = aggregate.resident(summarise, iteration.loss_of(settings), jax.devices()[:1])
     data = [loaded(engine, random_simulations(rng, np.float32, 40, 40), 13) for _ in range(2)]
     optimiser = optax.adam(1e-2)
-    result = fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser, 0.8), *data, settings)
+    result = fitting.fit(engine, optimiser, iteration.first_state(weights, optimiser, 0.8), *data, settings)
     by_hand, average = averaged_by_hand(engine, optimiser, weights, data, 0.8, 25)
     np.testing.assert_allclose(result.history[:, 1, 0], [value for _, value in by_hand], rtol=1e-3, atol=1e-4)
     best = int(np.argmax(result.history[:, 1, 0]))

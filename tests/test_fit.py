@@ -8,15 +8,15 @@ import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, chunks, fisher
+from imnn_core import aggregate, chunks, fisher, iteration
 from imnn_core import fit as fitting
 from imnn_core.fisher import Moments
 
-SETTINGS = fitting.Settings(10.0, fisher.rate(10.0, 0.1), 10, 20, 60, 7)
+SETTINGS = iteration.Settings(10.0, fisher.rate(10.0, 0.1), 10, 20, 60, 7)
 
 
 def engine_of(summarise, settings=SETTINGS, n_devices=1):
-    loss = fitting.loss_of(settings)
+    loss = iteration.loss_of(settings)
     return aggregate.resident(summarise, loss, jax.devices()[:n_devices])
 
 
@@ -26,7 +26,7 @@ def small_fit(rng, settings=SETTINGS, *, state=None, engine=None, with_validatio
     engine = engine or engine_of(summarise, settings)
     training, validation = (loaded(engine, random_simulations(rng, np.float32, 40, 40), 13) for _ in range(2))
     optimiser = optax.adam(learning_rate)
-    state = state or fitting.first_state(weights, optimiser)
+    state = state or iteration.first_state(weights, optimiser)
     result = fitting.fit(engine, optimiser, state, training, validation if with_validation else None, settings)
     return result, engine, training, validation
 
@@ -49,7 +49,7 @@ def scripted_engine(det_F):
 
 def scripted_fit(det_F, report=lambda progress: None, **settings):
     optimiser = optax.sgd(1.0)
-    state = fitting.first_state(jnp.zeros(1), optimiser)
+    state = iteration.first_state(jnp.zeros(1), optimiser)
     settings = SETTINGS._replace(**settings)
     return fitting.fit(scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings, report)
 
@@ -99,7 +99,7 @@ def test_the_best_weights_give_the_best_statistic_of_the_history(rng):
     again = fitting.fit(
         engine,
         optimiser,
-        fitting.first_state(best.weights, optimiser),
+        iteration.first_state(best.weights, optimiser),
         training,
         validation,
         SETTINGS._replace(max_iterations=1),
@@ -137,12 +137,12 @@ def test_streamed_is_the_same_fit_as_resident(float64, n_devices, n_d):
     """Oracle: the resident fit's history over 50 iterations in float64, to 1e-5, and where it stops."""
     summarise, weights = small_network()
     settings = SETTINGS._replace(max_iterations=50, min_iterations=0, patience=30)
-    optimiser, loss, devices = optax.adam(3e-3), fitting.loss_of(settings), jax.devices()[:n_devices]
+    optimiser, loss, devices = optax.adam(3e-3), iteration.loss_of(settings), jax.devices()[:n_devices]
     results = []
     for engine in (aggregate.resident(summarise, loss, devices), aggregate.streamed(summarise, loss, devices, block_bytes=500)):
         rng = np.random.default_rng(1)
         data = [loaded(engine, random_simulations(rng, float64, 40, n_d), 6) for _ in range(2)]
-        results.append(fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser), *data, settings))
+        results.append(fitting.fit(engine, optimiser, iteration.first_state(weights, optimiser), *data, settings))
     resident, streamed = results
     assert len(resident.history) >= 30
     np.testing.assert_allclose(streamed.history, resident.history, rtol=1e-5, atol=1e-5)
@@ -154,14 +154,14 @@ def test_streamed_is_the_same_fit_as_resident(float64, n_devices, n_d):
 
 def test_streamed_repeats_are_the_same_bits():
     summarise, _ = small_network()
-    engine = aggregate.streamed(summarise, fitting.loss_of(SETTINGS), jax.devices()[:1], 2, block_bytes=500)
+    engine = aggregate.streamed(summarise, iteration.loss_of(SETTINGS), jax.devices()[:1], 2, block_bytes=500)
     first, second = (small_fit(np.random.default_rng(1), engine=engine)[0] for _ in range(2))
     assert_same(first, second)
 
 
 def test_without_a_validation_set_the_training_set_decides(rng):
     result = small_fit(rng, with_validation=False)[0]
-    assert result.history.shape == (60, 1, len(fitting.QUANTITIES))
+    assert result.history.shape == (60, 1, len(iteration.QUANTITIES))
     assert float(result.state.best.log_det_F) == result.history[:, 0, 0].max()
 
 
@@ -198,6 +198,6 @@ def test_progress_is_reported_after_each_block(rng):
     training = loaded(engine, random_simulations(rng, np.float32, 40, 40), 13)
     optimiser = optax.adam(1e-3)
     settings = SETTINGS._replace(max_iterations=17, report_every=7)
-    result = fitting.fit(engine, optimiser, fitting.first_state(weights, optimiser), training, None, settings, seen.append)
+    result = fitting.fit(engine, optimiser, iteration.first_state(weights, optimiser), training, None, settings, seen.append)
     assert [(p.iteration, p.end) for p in seen] == [(7, 17), (14, 17), (17, 17)]
     np.testing.assert_array_equal(np.concatenate([p.history for p in seen]), result.history)

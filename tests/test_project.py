@@ -53,8 +53,11 @@ def test_who_imports_whom(root):
         assert not found[module] & JAX, module
     standard = {"math", "functools", "operator", "collections", "collections.abc", "typing", "time"}
     arrays = {"jax", "jax.numpy", "jax.sharding", "jax.tree_util", "jax.extend", "jax.extend.core.primitives", "numpy", "optax"}
-    core = {f"imnn_core.{name}" for name in ("fisher", "aggregate", "passes", "products", "errors", "chunks", "stream", "host")}
-    for module in ("fisher", "networks", "products", "passes", "aggregate", "fit"):
+    core = {
+        f"imnn_core.{name}"
+        for name in ("fisher", "aggregate", "passes", "products", "errors", "chunks", "stream", "host", "iteration")
+    }
+    for module in ("fisher", "networks", "products", "passes", "aggregate", "iteration", "fit"):
         assert found[module] <= standard | arrays | core | {"imnn_core"}, module
 
 

@@ -1,70 +1,23 @@
-"""Fitting: blocks of iterations, early stopping, the best weights, and the history."""
+"""Fitting: blocks of iterations, early stopping, and the history."""
 
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from imnn_core import fisher
-from imnn_core.aggregate import Data, Engine, Weights
+from imnn_core import iteration
+from imnn_core.aggregate import Data, Engine
 from imnn_core.errors import InputError
-from imnn_core.fisher import Moments
 from imnn_core.host import in_float64
+from imnn_core.iteration import QUANTITIES, Settings, State
 
-# A row of the history: logarithms, since |F| of many parameters leaves the range of float32.
-QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
 SPLITS = ("training", "validation")
 
 Augment = Callable[[jax.Array, Data], Data]  # (iteration, data) -> data
-
-
-class Best(NamedTuple):
-    """The weights with the largest |F| so far, and that |F|: one value, so that they cannot come apart.
-
-    iteration: updates that led to them, ().
-    """
-
-    weights: Weights
-    log_det_F: jax.Array
-    iteration: jax.Array
-
-
-class State(NamedTuple):
-    """All that an iteration changes.
-
-    average: of the weights so far, the later ones counting more, or None where none is taken.
-    since_best: iterations since |F| last rose, (). iteration: updates done, (). failed: 1 where the
-    last iteration met a number that is not finite, ().
-    """
-
-    weights: Weights
-    average: Weights | None
-    optimiser_state: Any
-    best: Best
-    since_best: jax.Array
-    iteration: jax.Array
-    failed: jax.Array
-
-    @property
-    def judged(self) -> Weights:
-        """The weights that validation judges: the average where one is taken."""
-        return self.weights if self.average is None else self.average
-
-
-class Settings(NamedTuple):
-    """The recipe's numbers that the loop needs; see `config.Recipe`."""
-
-    strength: float
-    rate: float
-    patience: int
-    min_iterations: int
-    max_iterations: int
-    report_every: int
-    averaging: float = 0.0
 
 
 class Progress(NamedTuple):
@@ -104,55 +57,9 @@ class Diverged(InputError):
         self.history = history
 
 
-def loss_of(settings: Settings) -> Callable:
-    """The loss as a function of C and dmu/dtheta, for an engine."""
-    return partial(fisher.loss, strength=settings.strength, rate=settings.rate)
-
-
-def first_state(weights: Weights, optimiser: optax.GradientTransformation, averaging: float = 0.0) -> State:
-    """The state before any update; ``averaging`` as in `Settings`."""
-    best = Best(weights, jnp.asarray(-jnp.inf), jnp.asarray(0))
-    average = weights if averaging else None
-    return State(weights, average, optimiser.init(weights), best, jnp.asarray(0), jnp.asarray(0), jnp.asarray(0))
-
-
 def _strong(leaf):
     """The same array with a dtype of its own: else a block, whose results have one, is compiled twice."""
     return jax.lax.convert_element_type(leaf, leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.number) else leaf
-
-
-def row(m: Moments, settings: Settings) -> jax.Array:
-    """The QUANTITIES of a set with these moments, (len(QUANTITIES),)."""
-    C = fisher.covariance(m)
-    log_det_F = fisher.log_det(fisher.information(C, m.mean_derivative))
-    Lambda_2 = fisher.penalty(C)
-    r = fisher.coupling(Lambda_2, settings.strength, settings.rate)
-    return jnp.stack([log_det_F, fisher.log_det(C), Lambda_2, r, r * Lambda_2 - log_det_F])
-
-
-def _rows(settings, moments_of_splits):
-    """The row of the history of each split, (n_splits, len(QUANTITIES))."""
-    return jnp.stack([row(m, settings) for m in moments_of_splits])
-
-
-def _advance(optimiser, averaging, state, rows, gradient):
-    """One update; the rows of the history are those at the weights before it."""
-    decisive = rows[-1, QUANTITIES.index("log_det_F")]  # of validation, or of training where there is no other
-    finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
-    finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
-    rose = decisive > state.best.log_det_F
-    here = Best(state.judged, decisive.astype(state.best.log_det_F.dtype), state.iteration)
-    updates, optimiser_state = optimiser.update(gradient, state.optimiser_state, state.weights)
-    weights = optax.apply_updates(state.weights, updates)
-    return State(
-        weights=weights,
-        average=None if state.average is None else optax.incremental_update(weights, state.average, 1 - averaging),
-        optimiser_state=optimiser_state,
-        best=jax.tree.map(lambda new, old: jnp.where(rose, new, old), here, state.best),
-        since_best=jnp.where(rose, 0, state.since_best + 1),
-        iteration=state.iteration + 1,
-        failed=1 - jnp.all(jnp.stack(finite)).astype(state.failed.dtype),
-    )
 
 
 def _is_patient(state, start, settings):
@@ -178,7 +85,10 @@ def make_block(
     # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the state.
     as_is = (lambda function: function), (lambda function: function), jax.lax.while_loop
     compiled, wide, loop = as_is if engine.fused else (jax.jit, in_float64, _python_while)
-    rows_of, advance = wide(partial(_rows, settings)), compiled(partial(_advance, optimiser, settings.averaging))
+    rows_of, advance = (
+        wide(partial(iteration.rows_of, settings)),
+        compiled(partial(iteration.advance, optimiser, settings.averaging)),
+    )
     record = compiled(lambda history, i, rows: history.at[i].set(rows))
 
     @compiled
@@ -216,13 +126,13 @@ def fit(
 ) -> Result:
     """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
 
-    Row i of the history is taken at the weights after i updates, before update i + 1: of training as it was changed by ``augment``,
-    of validation at the average of the weights where one is taken. The best weights are
-    those of the row with the largest validation |F| (training |F| where there is no validation set).
+    Row i of the history is taken at the weights after i updates, before update i + 1: of training as ``augment`` changed it,
+    of validation at the average of the weights where one is taken. The best weights are those of the row with the largest
+    validation |F| (training |F| where there is no validation set).
 
     Args:
-        engine: how moments and gradients are aggregated; its loss is `loss_of(settings)`.
-        state: `first_state`, or the last state of another fit, which this one then continues: its
+        engine: how moments and gradients are aggregated; its loss is `iteration.loss_of(settings)`.
+        state: `iteration.first_state`, or the last state of another fit, which this one then continues: its
             min_iterations and max_iterations count this fit's own iterations.
         training, validation: as ``engine.load`` gives them; no validation set, if None.
         report: called after every ``report_every`` iterations.

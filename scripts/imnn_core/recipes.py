@@ -14,8 +14,9 @@ from imnn_core.augment import AUGMENTATIONS
 from imnn_core.chunks import Source
 from imnn_core.devices import choose, memory, only_cpu
 from imnn_core.errors import InputError
-from imnn_core.fit import Augment, Settings, State, first_state, loss_of
+from imnn_core.fit import Augment
 from imnn_core.host import in_float64
+from imnn_core.iteration import Settings, State, first_state, loss_of
 from imnn_core.networks import Network
 from imnn_core.problems import Problem
 from imnn_core.schema import Recipe

@@ -25,7 +25,8 @@ import pandas as pd
 import workloads
 from imnn_core import aggregate, chunks
 from imnn_core.config import Config
-from imnn_core.fit import first_state, fit, loss_of
+from imnn_core.fit import fit
+from imnn_core.iteration import first_state, loss_of
 from imnn_core.recipes import PARALLEL
 from workloads import OPTIMISER, SETTINGS, iterations
 

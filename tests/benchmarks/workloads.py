@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from imnn_core import aggregate, chunks, fisher, networks, problems, simulations, storage
 from imnn_core.config import Config
-from imnn_core.fit import Settings, first_state, make_block
+from imnn_core.fit import make_block
+from imnn_core.iteration import Settings, first_state
 
 RECIPE = Config().fits["mlp"]
 SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
