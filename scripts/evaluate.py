@@ -8,7 +8,7 @@ from imnn_core import compress, files, linear, measure, problems, recipes, stora
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
 
-SPLITS = ("training", "validation", "test")  # in this order: training gives the linear compression, test the estimates
+SPLITS = ("training", "validation", "test")  # in this order: training gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
 
 
@@ -51,19 +51,29 @@ def log_split(split, estimate):
             log.info("%s", line)
 
 
-def table_of_estimates(x, blocks, statistics, problem):
+def table_of_estimates(compressions, calibration, problem):
     """Estimates of theta from each simulation's summaries by the network, and beside them those that are exact to first order.
 
     The latter, theta_fid + F^-1 dlnL/dtheta, where there is a likelihood; else those from the linear compression.
+
+    Args:
+        compressions: summaries of the test set, by name.
+        calibration: the same of another set, which gives mu, C, dmu/dtheta and F.
+        problem: theirs.
+
     """
-    theta_fid = problem.theta_fid
-    columns = {"": measure.estimates(x[:, blocks["network"]], statistics["network"], theta_fid)}
-    if "score" in blocks:
-        score = x[:, blocks["score"]]
-        F = statistics["score"].C if problem.fisher is None else problem.fisher(theta_fid)
-        columns["_exact"] = theta_fid + np.linalg.solve(F, score.T).T
+
+    def estimates(name):
+        statistics = measure.statistics_of(calibration[name])
+        return measure.estimates(compressions[name].x[:N_ESTIMATES], statistics, problem.theta_fid)
+
+    columns = {"": estimates("network")}
+    if "score" in compressions:
+        score = compressions["score"].x[:N_ESTIMATES]
+        F = measure.statistics_of(compressions["score"]).C if problem.fisher is None else problem.fisher(problem.theta_fid)
+        columns["_exact"] = problem.theta_fid + np.linalg.solve(F, score.T).T
     else:
-        columns["_linear"] = measure.estimates(x[:, blocks["linear"]], statistics["linear"], theta_fid)
+        columns["_linear"] = estimates("linear")
     return pd.DataFrame({name + kind: values[:, i] for kind, values in columns.items() for i, name in enumerate(problem.names)})
 
 
@@ -79,8 +89,7 @@ def evaluate(
     """
     recipe = Recipe(**recipe)
     problem = problems.build(**problem)
-    sizes = {split: (n_s, n_d) for split in paths_to_simulations} | {"test": (n_test, n_test)}
-    splits = {}
+    compressions, splits = {}, {}
     with recipes.memory_for(recipe.n_per_device):
         fitter = recipes.build(recipe)
         like = fitter.first_state(problem, seed).weights
@@ -88,17 +97,19 @@ def evaluate(
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
         compressed = compress.compressor(apply, fitter.devices, recipe.n_per_device, fitter.parallel)
         for split in (split for split in SPLITS if split in paths_to_simulations):
-            n_s, n_d = sizes[split]
+            size = {"n_s": n_test, "n_d": n_test} if split == "test" else {"n_s": n_s, "n_d": n_d}
             path = paths_to_simulations[split]
-            with storage.open_simulations(path, problem, n_s=n_s, n_d=n_d, seed=seed, split=split) as source:
+            with storage.open_simulations(path, problem, seed=seed, split=split, **size) as source:
                 if split == "training":
                     b, how = linear.compression(source)
                     weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
                 summaries = compressed(weights, source)
-            estimate, statistics = measure.measure(summaries, blocks)
-            splits[split] = {"n_s": n_s, "n_d": n_d} | plain(estimate)
+            compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
+            estimate = measure.measure(compressions[split])
+            splits[split] = size | plain(estimate)
             log_split(split, estimate)
-    table = table_of_estimates(summaries.x[:N_ESTIMATES], blocks, statistics, problem)
+    calibration = compressions.get("validation", compressions["training"])  # not of the test set, whose estimates these are
+    table = table_of_estimates(compressions["test"], calibration, problem)
     files.write_text(path_to_estimates, table.to_csv(index=False))
     iterations = attributes["iterations"]
     information = {

@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import random_simulations
+from conftest import everything, random_simulations
 from imnn_core import chunks, compress, linear, measure
-from imnn_core.compress import Summaries
 
 
 @pytest.mark.parametrize(("n_s", "n_d"), [(23, 23), (23, 9), (8, 1)])
@@ -35,7 +34,7 @@ def linear_problem(rng, n, n_inputs=6):
 
 def F_kept(b, source):
     summaries = compress.compressor(lambda b, d: d @ b, jax.devices()[:1], 100, parallel=1)(b.astype(np.float32), source)
-    return measure.statistics_of(Summaries(*summaries), slice(0, 2)).F
+    return measure.statistics_of(summaries).F
 
 
 def test_a_linear_compression_keeps_all_that_is_in_the_mean(rng):
@@ -58,6 +57,28 @@ def test_with_few_simulations_it_uses_the_variances_alone(rng, monkeypatch):
     expected = derivative.reshape(11, 20, 2).mean(axis=0)[1:] / fiducial.reshape(19, 20).var(axis=0, ddof=1)[1:, None]
     np.testing.assert_allclose(b[1:] / b[1], expected / expected[0], rtol=1e-4)
     assert (b[0] == 0).all()
+
+
+@pytest.mark.parametrize("unit", [1, 1e-9])
+def test_neither_units_nor_a_sum_that_is_constant_matter(rng, unit):
+    """Oracle: the closed form A^T C^-1 A of the inputs that are free; the last one is minus the sum of the others."""
+    source, A, C = linear_problem(rng, 20000)
+    units = np.where(np.arange(7) < 3, unit, 1).astype(np.float32)
+    d, dd = (np.concatenate([array, -array.sum(axis=1, keepdims=True)], axis=1) for array in everything(source))
+    b, how = linear.compression(chunks.in_memory(d * units, dd * units[:, None]))
+    assert how == "full"
+    expected = A.T @ np.linalg.solve(C, A)
+    found = F_kept(b, chunks.in_memory(d * units, dd * units[:, None]))
+    np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.05 * np.abs(expected).max())
+
+
+def test_a_covariance_too_large_or_too_noisy_is_not_inverted(rng, monkeypatch):
+    """Oracle: by hand, the bounds as stated: ten simulations per input, and MOST_INPUTS."""
+    source, _, _ = linear_problem(rng, 60)
+    assert linear.compression(source)[1] == "full"
+    assert linear.compression(linear_problem(rng, 59)[0])[1] == "diagonal"
+    monkeypatch.setattr(linear, "MOST_INPUTS", 5)
+    assert linear.compression(source)[1] == "diagonal"
 
 
 def test_a_mean_that_does_not_move_gives_nothing():

@@ -1,6 +1,9 @@
 """What is measured of summaries, its bias and its error, each against an oracle that shares none of its code."""
 
 import functools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +15,13 @@ from imnn_core.compress import Summaries
 
 # The mean of ten draws d, the mean of |d|, and the score. By hand, for d ~ N(0, 1): C = diag(1, 1 - 2/pi) / 10,
 # dmu/dtheta = diag(1, 1 / sqrt(2 pi)), and all of the simulations' own information is diag(10, 5).
-BLOCKS = {"network": slice(0, 2), "score": slice(2, 4)}
 F_ABS = np.diag([10, 10 / (2 * np.pi) / (1 - 2 / np.pi)])  # 4.38
 SHARE = F_ABS[1, 1] / 5
 
 
 @functools.cache
 def gaussian_summaries(n):
-    """Summaries of n simulations of the Gaussian problem, as BLOCKS says."""
+    """These summaries of n simulations, by name."""
     problem = problems.gaussian()
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.float32)
 
@@ -28,13 +30,13 @@ def gaussian_summaries(n):
 
     compressed = compress.compressor(apply, jax.devices()[:1], 1000, parallel=1)
     pieces = list(simulations.draw(problem, simulations.stream(0, "test"), n, n))
-    return compressed({}, chunks.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True))))
+    summaries = compressed({}, chunks.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True))))
+    return {"network": summaries.part(slice(0, 2)), "score": summaries.part(slice(2, 4))}
 
 
 def test_F_of_the_score_and_of_known_summaries():
     """Oracle: the score is sufficient, F = diag(10, 5); and the closed form above, |F| = 43.8 and 0.876 of the score's."""
-    estimate, _ = measure.measure(gaussian_summaries(100000), BLOCKS)
-    value, _, error = estimate
+    value, _, error = measure.measure(gaussian_summaries(100000))
     for name, F in (("score", np.diag([10, 5])), ("network", F_ABS)):
         assert np.all(np.abs(value[name]["F"] - F) < 3.5 * error[name]["F"])
         assert abs(value[name]["det_F"] - np.linalg.det(F)) < 3.5 * error[name]["det_F"] < 2
@@ -50,8 +52,7 @@ def test_what_F_assumes():
     |d| of d ~ N(0, 1) has skewness 0.9953 and excess kurtosis 0.8692, a mean of ten 1/sqrt(10) and 1/10 of them; and C is
     proportional to Sigma, so that it changes by Sigma's bound, 1 / sqrt(4.38).
     """
-    estimate, _ = measure.measure(gaussian_summaries(100000), BLOCKS)
-    value, _, error = estimate
+    value, _, error = measure.measure(gaussian_summaries(100000))
     for quantity, expected in (("skewness", [0, 0.9953 / 10**0.5]), ("excess_kurtosis", [0, 0.08692])):
         assert np.all(np.abs(value["network"][quantity] - expected) < 3.5 * error["network"][quantity])
     # The score's estimates are d's mean and mean square: chi squared of ten has skewness sqrt(8 / 10), excess kurtosis 12 / 10.
@@ -72,12 +73,13 @@ def test_the_change_of_the_covariance_is_that_between_two_thetas(rng):
     h = 1e-5
     shifts = h * np.eye(2)
     dx = np.stack([(x_of(shift) - x_of(-shift)) / (2 * h) for shift in shifts], axis=2)
-    estimate, statistics = measure.measure(Summaries(x_of([0, 0]), dx), {"network": slice(0, 2)})
-    C, sigma = np.cov(x_of([0, 0]), rowvar=False), np.sqrt(np.diag(np.linalg.inv(statistics["network"].F)))
+    summaries = Summaries(x_of([0, 0]), dx)
+    value = measure.measure({"network": summaries}).value["network"]
+    C, sigma = np.cov(x_of([0, 0]), rowvar=False), np.sqrt(np.diag(np.linalg.inv(measure.statistics_of(summaries).F)))
     for a, shift in enumerate(shifts):
         dC = (np.cov(x_of(shift), rowvar=False) - np.cov(x_of(-shift), rowvar=False)) / (2 * h)
         expected = sigma[a] * np.abs(np.linalg.eigvals(np.linalg.solve(C, dC))).max()
-        assert estimate.value["network"]["covariance_change"][a] == pytest.approx(expected, rel=1e-6)
+        assert value["covariance_change"][a] == pytest.approx(expected, rel=1e-6)
 
 
 def test_skewness_and_kurtosis(rng):
@@ -102,33 +104,36 @@ def test_groups_are_disjoint_and_alike(n_s, n_d):
 def test_sums_without_a_group_are_those_of_the_rest(rng):
     """Oracle: numpy's mean and covariance of the simulations that are left, on data far from zero, and n_d < n_s."""
     x, dx = 1e6 + rng.standard_normal((203, 3)), rng.standard_normal((120, 3, 2))
-    groups = measure.sums_of_groups(Summaries(x, dx), np.zeros((3, 2)))
+    groups = measure.sums_of_groups(Summaries(x, dx))
     rows = measure.groups_of(203, 120)
     for g in (0, 17, 49):
         left = np.setdiff1d(np.arange(203), rows[g])
         sums = jax.tree.map(lambda leaf, g=g: leaf.sum(axis=0) - leaf[g], groups)
-        m = host.in_float64(functools.partial(measure.moments, block=slice(1, 3)))(sums)
-        np.testing.assert_allclose(m.scatter / (m.n_s - 1), np.cov(x[left][:, 1:], rowvar=False), rtol=1e-8, atol=1e-8)
-        np.testing.assert_allclose(m.mean, (x[left] - x.mean(axis=0)).mean(axis=0)[1:], atol=1e-8)
-        np.testing.assert_allclose(m.mean_derivative, dx[left[left < 120]].mean(axis=0)[1:], rtol=1e-12)
+        m = host.in_float64(measure.moments)(sums)
+        np.testing.assert_allclose(m.scatter / (m.n_s - 1), np.cov(x[left], rowvar=False), rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(m.mean, (x[left] - x.mean(axis=0)).mean(axis=0), atol=1e-8)
+        np.testing.assert_allclose(m.mean_derivative, dx[left[left < 120]].mean(axis=0), rtol=1e-12)
 
 
 @functools.cache
 def of_independent_sets(n_sets, n):
     """Estimates of each of n_sets independent sets of n simulations, stacked."""
-    x, dx = gaussian_summaries(n_sets * n)
-    parts = [Summaries(x[i : i + n], dx[i : i + n]) for i in range(0, n_sets * n, n)]
-    groups = [measure.sums_of_groups(part, np.zeros((4, 2))) for part in parts]
+
+    def groups_of_set(i):
+        rows = slice(i * n, (i + 1) * n)
+        return {name: measure.sums_of_groups(Summaries(x[rows], dx[rows])) for name, (x, dx) in summaries.items()}
+
+    summaries = gaussian_summaries(n_sets * n)
 
     def quantity(s):
-        network, score = (measure.information(s, BLOCKS[name]) for name in ("network", "score"))
+        network, score = (measure.information(s[name]) for name in ("network", "score"))
         ratio = measure.ratio(network, score)
         return {
             "det_F": network["det_F"], "F_diagonal": jnp.diag(network["F"]), "det_F_score": score["det_F"],
             "F_diagonal_score": jnp.diag(score["F"]), "ratio": ratio["det_F"], "ratio_Sigma": ratio["F_diagonal"][1],
         }  # fmt: skip
 
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *groups)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *map(groups_of_set, range(n_sets)))
     return host.in_float64(jax.vmap(functools.partial(measure.jackknife, quantity=quantity)))(stacked)
 
 
@@ -164,8 +169,8 @@ def test_debiasing_takes_off_what_is_known_exactly_for_gaussian_summaries(rng):
     n, n_sets, p, noise = 40, 2000, 3, 0.8
     x = rng.standard_normal((n_sets, n, p))
     dx = np.ones((n_sets, n, p, 1)) + noise * rng.standard_normal((n_sets, n, p, 1))
-    groups = [measure.sums_of_groups(Summaries(*part), np.zeros((p, 1))) for part in zip(x, dx, strict=True)]
-    F_of = functools.partial(measure.jackknife, quantity=lambda s: measure.information(s, slice(0, p))["F"][0, 0])
+    groups = [measure.sums_of_groups(Summaries(*part)) for part in zip(x, dx, strict=True)]
+    F_of = functools.partial(measure.jackknife, quantity=lambda s: measure.information(s)["F"][0, 0])
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *groups)
     value, debiased, _ = host.in_float64(jax.vmap(F_of))(stacked)
     error = value.std() / np.sqrt(n_sets)
@@ -179,7 +184,7 @@ def test_estimates_of_a_linear_gaussian_problem_are_those_of_maximum_likelihood(
     A, theta_fid = rng.standard_normal((4, 2)), np.array([3.0, -2.0])
     x = A @ theta_fid + rng.standard_normal((500, 4)) @ rng.standard_normal((4, 4))
     summaries = Summaries(x, np.broadcast_to(A, (500, 4, 2)))
-    statistics = measure.statistics_of(summaries, slice(0, 4))
+    statistics = measure.statistics_of(summaries)
     L_inv = np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False)))
     expected = theta_fid + np.linalg.lstsq(L_inv @ A, L_inv @ (x - x.mean(axis=0)).T, rcond=None)[0].T
     found = measure.estimates(x, statistics, theta_fid)
@@ -191,9 +196,26 @@ def test_what_has_no_inverse_is_nan_and_no_error(rng):
     """A linear compression of simulations whose mean doesn't move is 0."""
     x, dx = rng.standard_normal((60, 4)), rng.standard_normal((60, 4, 2))
     x[:, 2:], dx[:, 2:] = 0, 0
-    estimate, statistics = measure.measure(Summaries(x, dx), {"network": slice(0, 2), "linear": slice(2, 4)})
-    assert np.isnan(measure.estimates(x[:, 2:], statistics["linear"], np.zeros(2))).all()
-    assert np.isfinite(measure.estimates(x[:, :2], statistics["network"], np.zeros(2))).all()
+    good, bad = (Summaries(x, dx).part(block) for block in (slice(0, 2), slice(2, 4)))
+    assert np.isnan(measure.estimates(bad.x, measure.statistics_of(bad), np.zeros(2))).all()
+    assert np.isfinite(measure.estimates(good.x, measure.statistics_of(good), np.zeros(2))).all()
+    assert not np.isfinite(measure.measure({"network": bad}).value["network"]["covariance_change"]).any()
+    estimate = measure.measure({"network": good, "linear": bad})
     assert np.isfinite(estimate.value["network"]["det_F"])
     assert not np.isfinite(estimate.value["linear"]["det_F"])
     assert not np.isfinite(estimate.value["over_linear"]["det_F"])
+
+
+def test_many_parameters_end(root):
+    """On two threads: mapped side by side, the small factorisations of 16 parameters made XLA wait for itself."""
+    code = """
+import numpy as np
+from imnn_core import measure
+from imnn_core.compress import Summaries
+rng = np.random.default_rng(0)
+one = Summaries(rng.standard_normal((200, 16)), rng.standard_normal((200, 16, 16)))
+estimate = measure.measure({"network": one, "score": one, "linear": one})
+assert np.isfinite(estimate.error["network"]["F"]).all()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {"PJRT_NPROC": "2"}
+    subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", env=environment, check=True, timeout=120)

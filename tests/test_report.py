@@ -1,9 +1,10 @@
 """What the report and the figures make of numbers and names."""
 
 import numpy as np
+import pandas as pd
 from imnn_core import plots
-from imnn_core.results import of_seeds, with_error
-from report import digits, read_table
+from imnn_core.results import of_seeds, on_test, share, with_error
+from report import caveats, digits, read_table
 
 
 def test_fits_may_be_named_like_numbers(tmp_path):
@@ -29,6 +30,7 @@ def test_numbers_of_the_report():
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
     assert with_error(10.0, 0.0) == "10.00 ± 0.00"
+    assert with_error(1.0, 3e-16) == "1.000000000000 ± 0.000000000000"
     assert with_error(12.345, float("nan")) == "12.3"
     assert with_error(float("nan"), 1.0) == "–"
 
@@ -38,3 +40,35 @@ def test_few_seeds_that_are_alike_do_not_hide_the_error_of_one():
     assert of_seeds(np.array([1.0, 2.0, 3.0]), np.full(3, 0.5)) == (2, 1)
     assert of_seeds(np.array([1.0, 2.0, 3.0]), np.full(3, 1.5)) == (2, 1.5)
     assert of_seeds(np.array([2.0]), np.array([0.5])) == (2, 0.5)
+
+
+def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_is_compared_with():
+    """Oracle: by hand: a null is NaN, a dash in words; the score is there, so that nothing else is taken."""
+    ratio = {"det_F": {"value": 0.5, "error": 0.1}}
+    null = {"det_F": {"value": None, "error": None}}
+    network = {"det_F": {"value": 25.0, "error": 5.0}}
+    seeds = [{"det_F_analytic": 50.0, "splits": {"test": {"network": network, "over_score": each}}} for each in (ratio, null)]
+    assert share(seeds[:1]) == ("the score", 0.5, 0.1, 0.1)
+    assert share(seeds).whose == "the score"
+    assert str(share(seeds)) == "– %"
+    of_linear = [{"det_F_analytic": None, "splits": {"test": {"network": network, "over_linear": null}}}]
+    assert share(of_linear).whose == "a linear compression"
+    assert str(share(of_linear)) == "– ×"
+    assert on_test(seeds, "over_linear", "det_F", "value") is None
+
+
+def test_an_overfitted_fit_is_called_that():
+    """Oracle: by hand: 0.9 of the score's on training, 0.7 on test; 0.1 apart is the limit."""
+    columns = {
+        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "det_C": 1.0,
+        "ratio_to_analytic": 0.7, "det_F": 35.0, "det_F_error": 0.3,
+    }  # fmt: skip
+
+    def found(training):
+        rows = [columns | {"split": "training", "ratio_to_score": training}, columns | {"split": "test", "ratio_to_score": 0.7}]
+        return [what for what, _ in caveats(pd.DataFrame(rows)) if "overfitted" in what]
+
+    assert found(0.9) == [
+        "a, seed 1 is overfitted: it keeps 90 % of the score's |F| on its training set, 70 % on the test set."
+    ]
+    assert found(0.79) == []

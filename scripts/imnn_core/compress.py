@@ -23,6 +23,10 @@ class Summaries(NamedTuple):
     x: np.ndarray
     dx_dtheta: np.ndarray
 
+    def part(self, block: slice) -> "Summaries":
+        """Some of the summaries of each simulation."""
+        return Summaries(self.x[:, block], self.dx_dtheta[:, block])
+
 
 def compressor(
     apply: Callable, devices: Sequence[jax.Device], n_per_device: int, parallel: int = 1
@@ -54,7 +58,6 @@ def compressor(
                 ]
                 x.append(of_group[0][: group.n])  # without what fills the last block
                 dx_dtheta.append(of_group[1][: group.n if group.derivatives else 0])
-            next(results, None)
         return Summaries(*(np.concatenate(arrays).astype(np.float64) for arrays in (x, dx_dtheta)))
 
     return compress

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from imnn_core.chunks import Source
 
-MOST_INPUTS = 4096  # beyond, and where simulations are fewer than twice the inputs, only the variances are used
+MOST_INPUTS = 4096  # beyond, only the variances are used
+PER_INPUT = 10  # simulations, at least, else only the variances are used: at twice the inputs half of F would be lost to noise
 BYTES = 2**25  # read at a time
 
 
@@ -33,12 +34,13 @@ def compression(source: Source) -> tuple[np.ndarray, str]:
     n_s, n_d = len(source.fiducial), len(source.derivative)
     mean = sum(block.sum(axis=0) for block in _blocks(source, "fiducial")) / n_s
     dmu_dtheta = sum(block.sum(axis=0) for block in _blocks(source, "derivative")) / n_d
-    if len(mean) <= min(MOST_INPUTS, n_s // 2):
-        C = sum((block - mean).T @ (block - mean) for block in _blocks(source, "fiducial")) / (n_s - 1)
-        b, how = np.linalg.pinv(C, hermitian=True) @ dmu_dtheta, "full"
-    else:
-        variance = sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(source, "fiducial")) / (n_s - 1)
-        varies = variance[:, None] > 0
-        b, how = np.divide(dmu_dtheta, variance[:, None], out=np.zeros_like(dmu_dtheta), where=varies), "diagonal"
+    scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(source, "fiducial")) / (n_s - 1))
+    scale = np.where(scale > 0, scale, np.inf)  # what never varies is left out
+    b, how = dmu_dtheta / scale[:, None], "diagonal"
+    if len(mean) <= min(MOST_INPUTS, n_s // PER_INPUT):
+        standard = ((block - mean) / scale for block in _blocks(source, "fiducial"))
+        correlation = sum(block.T @ block for block in standard) / (n_s - 1)  # not C, so that units don't matter
+        b, how = np.linalg.pinv(correlation, hermitian=True) @ b, "full"
+    b = b / scale[:, None]
     largest = np.abs(b).max(axis=0)
     return b / np.where(largest > 0, largest, 1), how

@@ -13,26 +13,20 @@ class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
 
     whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression".
-    mean, spread: over seeds; the spread is their standard deviation, or None for one seed.
+    mean, uncertainty: over seeds, see `of_seeds`.
     error: jackknife error of one seed's, on average.
     """
 
     whose: str
     mean: float
-    spread: float | None
+    uncertainty: float
     error: float
 
     def __str__(self) -> str:
         """In per cent with its uncertainty; a multiple, where what it is compared with is a floor."""
-        error = uncertainty(self.spread, self.error)
         if self.whose == "a linear compression":
-            return f"{with_error(self.mean, error)} ×"
-        return f"{with_error(100 * self.mean, 100 * error)} %"
-
-
-def uncertainty(spread: float | None, error: float) -> float:
-    """What stands after ±: standard deviation over seeds or jackknife error of one, the larger: few seeds can be alike."""
-    return error if spread is None else max(spread, error)
+            return f"{with_error(self.mean, self.uncertainty)} ×"
+        return f"{with_error(100 * self.mean, 100 * self.uncertainty)} %"
 
 
 def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
@@ -54,10 +48,10 @@ def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
     """
     values = [information["splits"]["test"] for information in informations]
     for key in keys:
-        values = [value.get(key) for value in values]
-        if None in values:
+        if not all(key in value for value in values):
             return None
-    return np.array(values, dtype=np.float64)
+        values = [value[key] for value in values]
+    return np.array(values, dtype=np.float64)  # null becomes NaN
 
 
 def share(informations: Sequence[dict]) -> Share:
@@ -71,19 +65,22 @@ def share(informations: Sequence[dict]) -> Share:
     elif value is None:
         value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
         whose = "a linear compression"
-    return Share(whose, value.mean(), value.std(ddof=1) if len(value) > 1 else None, error.mean())
+    return Share(whose, *of_seeds(value, error), error.mean())
 
 
 def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
-    """Mean over seeds and its `uncertainty`, of values and errors of each seed, (n_seeds,)."""
-    return value.mean(), uncertainty(value.std(ddof=1) if len(value) > 1 else None, error.mean())
+    """Mean over seeds and what stands after ±, of values and jackknife errors of each seed, (n_seeds,).
+
+    The latter is the standard deviation over seeds or the error of one, the larger, since few seeds can be alike.
+    """
+    return value.mean(), max(error.mean(), value.std(ddof=1)) if len(value) > 1 else error.mean()
 
 
 def with_error(value: float, error: float) -> str:
-    """A number and its error, to two digits of the error: 49.92 ± 0.11; a dash for what is no number."""
+    """A number and its error, to two digits of the error where it has decimals: 49.92 ± 0.11; a dash for what is no number."""
     if not math.isfinite(value):
         return "–"
     if not math.isfinite(error):
         return f"{value:.3g}"
-    decimals = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
+    decimals = min(12, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 2
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
