@@ -61,10 +61,12 @@ def test_with_few_simulations_it_uses_the_variances_alone(rng, monkeypatch):
 
 @pytest.mark.parametrize("unit", [1, 1e-9])
 def test_neither_units_nor_a_sum_that_is_constant_matter(rng, unit):
-    """Oracle: the closed form A^T C^-1 A of the inputs that are free; the last one is minus the sum of the others."""
+    """Oracle: the closed form A^T C^-1 A of the inputs that are free; one is minus the sum of the others, one constant."""
     source, A, C = linear_problem(rng, 20000)
-    units = np.where(np.arange(7) < 3, unit, 1).astype(np.float32)
-    d, dd = (np.concatenate([array, -array.sum(axis=1, keepdims=True)], axis=1) for array in everything(source))
+    units = np.where(np.arange(8) < 3, unit, 1).astype(np.float32)
+    d, dd = (
+        np.concatenate([array, -array.sum(axis=1, keepdims=True), 0 * array[:, :1]], axis=1) for array in everything(source)
+    )
     b, how = linear.compression(chunks.in_memory(d * units, dd * units[:, None]))
     assert how == "full"
     expected = A.T @ np.linalg.solve(C, A)

@@ -110,6 +110,20 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
         assert outside not in html
 
 
+def test_estimates_are_calibrated_on_the_validation_set(folder):
+    """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit itself has stored."""
+    trees, _, statistics, _ = read(do_fit(folder, "calibrated", max_iterations=12))
+    do_evaluate(folder, "calibrated")
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), 0).network
+    with storage.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
+        d, _ = everything(source)
+    x = np.asarray(jax.vmap(lambda d: network.apply(trees["weights/best"], d))(d), np.float64)
+    of = statistics["validation"]
+    expected = [0, 1] + (np.linalg.inv(of["F"]) @ of["dmu_dtheta"].T @ np.linalg.inv(of["C"]) @ (x - of["mu"]).T).T
+    found = pd.read_csv(folder / "calibrated-estimates.csv")[["mu", "Sigma"]]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     """Bit for bit: F of training and validation set, recomputed from the stored best weights."""
     path = do_fit(folder, "stored", max_iterations=12)

@@ -177,6 +177,21 @@ def test_a_fit_that_diverges_keeps_its_history_in_the_log(project):
     assert "iteration,training_det_F" in log
 
 
+def test_the_figures_of_the_recipes_are_those_of_the_summary(finished, root, tmp_path):
+    command = [
+        sys.executable,
+        root / "tests/benchmarks/recipes.py",
+        finished / "results/quick",
+        "--csv",
+        tmp_path / "recipes.csv",
+    ]
+    subprocess.run(command, check=True)
+    summary = pd.read_csv(finished / "results/quick/summary.csv")
+    kept = summary[summary["split"] == "test"].set_index("fit")["ratio_to_score"]
+    table = pd.read_csv(tmp_path / "recipes.csv").set_index("figure")["value"]
+    assert dict(table) == {f"kept_by_{fit}": value for fit, value in kept.items()}
+
+
 def test_snakemakes_own_report(finished, tmp_path):
     output = snakemake(finished, *QUICK, "--report", str(tmp_path / "report.html"))
     assert "ERROR" not in output  # of its captions' markup

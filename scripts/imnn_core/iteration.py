@@ -49,7 +49,7 @@ class State(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The recipe's numbers that the loop needs; see `config.Recipe`."""
+    """The recipe's numbers that the loop needs; see `schema.Recipe`."""
 
     strength: float
     rate: float

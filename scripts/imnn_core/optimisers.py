@@ -92,7 +92,7 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
 
 
 def faults(fits: dict) -> list[str]:
-    """What is wrong with the optimisers of a configuration's fits (`config.Recipe` by name), a line each."""
+    """What is wrong with the optimisers of a configuration's fits (`schema.Recipe` by name), a line each."""
     lines, states = [], {}
     for name, recipe in fits.items():
         try:
