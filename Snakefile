@@ -21,6 +21,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/observe.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
@@ -28,24 +29,24 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{run}/summary.csv", run=settings.run),
-        expand("results/{run}/report.html", run=settings.run),
+        expand("results/{run}/summary.csv", run=RUNS),
+        expand("results/{run}/report.html", run=RUNS),
         expand(
             "results/{run}/figures/{figure}.{format}",
-            run=settings.run,
+            run=RUNS,
             figure=["information", "fisher_ellipses"],
             format=["svg", "png"],
         ),
         expand(
             "results/{run}/figures/estimates/{fit}/seed-{seed}.{format}",
-            run=settings.run,
+            run=RUNS,
             fit=settings.fits,
             seed=settings.seeds[0],
             format=["svg", "png"],
         ),
         expand(
             "results/{run}/figures/history/{fit}/seed-{seed}.{format}",
-            run=settings.run,
+            run=RUNS,
             fit=settings.fits,
             seed=settings.seeds,
             format=["svg", "png"],

@@ -28,12 +28,13 @@ def monte_carlo(problem, n):
     }
 
 
-def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo):
+def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None):
     """Write both, with null where the problem has no closed form or no likelihood."""
     devices.only_cpu()
-    problem = problems.build(**problem)
-    F = None if problem.fisher is None else problem.fisher(problem.theta_fid)
-    estimate = None if problem.log_likelihood is None else monte_carlo(problem, n_monte_carlo)
+    problem = problems.at(path_to_theta, **problem)
+    F = problem.closed_form()
+    known = problem.log_likelihood is not None and problem.simulator is not None
+    estimate = monte_carlo(problem, n_monte_carlo) if known else None
     values = {
         "problem": problem.name,
         "names": list(problem.names),
@@ -55,4 +56,5 @@ if __name__ == "__main__":
             path_to_analytic=snakemake.output.analytic,
             problem=snakemake.params.problem,
             n_monte_carlo=snakemake.params.n_monte_carlo,
+            path_to_theta=snakemake.input.get("theta_fid"),
         )

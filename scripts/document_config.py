@@ -3,16 +3,22 @@
 import json
 from pathlib import Path
 
-from imnn_core.config import Config
-from imnn_core.schema import MLP, DeepSet, Optimiser, Recipe
+from imnn_core.config import Config, Files
+from imnn_core.schema import CNN, MLP, DeepSet, Optimiser, Recipe
+
+CONFIG = Path(__file__).parent.parent / "config"
 
 HEAD = """# The configuration
 
-Made by `python scripts/document_config.py` from `config.py` and `schema.py` in `scripts/imnn_core/`; edit those.
+Made by `python scripts/document_config.py` from `config.py` and `schema.py` in `scripts/imnn_core/` and from
+`scripts/own_problem.md`; edit those.
 
 - `config.yaml`: the default run, with every key.
 - `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
 - `quick.yaml`: the whole graph on small sets, for tests and first looks.
+- `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
+- `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
+  differences, a network of one's own), `files` (simulations from elsewhere).
 
 `snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
 `snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
@@ -22,14 +28,18 @@ optimisers. Only GPUs are looked for when a fit starts, since that may be on ano
 
 PARTS = [
     ("The run", "", Config),
+    ("Files of simulations", "simulations.", Files),
     ("A recipe", "fits.<name>.", Recipe),
     ("The network `mlp`", "fits.<name>.network.", MLP),
     ("The network `deep_set`", "fits.<name>.network.", DeepSet),
+    ("The network `cnn`", "fits.<name>.network.", CNN),
     ("The optimiser", "fits.<name>.optimiser.", Optimiser),
 ]
 
 TAIL = """
 ## Which recipe
+
+Fields on a periodic grid: `cnn`; `activation: square` with a kernel wide enough contains every power spectrum's estimator.
 
 Elements of a simulation that are exchangeable (draws, objects of a catalogue): `deep_set` first. If a plain network has to
 do, `augment: permute` shows it the symmetry, `averaging` and more `patience` take off the noise, and one wide hidden layer
@@ -73,12 +83,19 @@ real number all the same).
 """
 
 
+def own():
+    """The chapters on a user's own problem, from own_problem.md, with the example as it stands in its file."""
+    text = (Path(__file__).parent / "own_problem.md").read_text(encoding="utf-8")
+    example = (CONFIG / "examples" / "decay.py").read_text(encoding="utf-8")
+    return text.replace("@decay.py@\n", example)
+
+
 def type_of(schema, definitions):
     """The type and range of a key in words, from its JSON schema."""
     if "anyOf" in schema:
         return " or ".join(type_of(each, definitions) for each in schema["anyOf"])
     if "oneOf" in schema:
-        return "a mapping, see below"
+        return " or ".join(dict.fromkeys(type_of(each, definitions) for each in schema["oneOf"]))
     if "$ref" in schema:
         return "a mapping, see below"
     if "enum" in schema:
@@ -88,7 +105,7 @@ def type_of(schema, definitions):
     if schema.get("type") == "array":
         return "list: " + type_of(schema["items"], definitions)
     if schema.get("type") == "object":
-        return "a mapping of names to recipes"
+        return "a mapping of names to " + ("numbers" if "propertyNames" in schema else "recipes")
     words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`", "null": "`null`"}
     text = words.get(schema.get("type"), "number or mapping")
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
@@ -103,12 +120,13 @@ def document():
         schema = model.model_json_schema()
         for name, field in schema["properties"].items():
             default = field.get("default")
-            shown = "see below" if isinstance(default, dict) else f"`{json.dumps(default)}`"
+            shown = "see below" if default and isinstance(default, dict) else f"`{json.dumps(default)}`"
+            shown = "needed" if name in schema.get("required", []) else shown
             kind = type_of(field, schema.get("$defs", {})).replace("|", "\\|")
             lines.append(f"| `{prefix}{name}` | {kind} | {shown} | {field['description'].replace('|', chr(92) + '|')} |")
         lines.append("")
-    return "\n".join(lines) + TAIL
+    return "\n".join(lines) + "\n" + own() + TAIL
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent.parent / "config" / "README.md").write_text(document(), encoding="utf-8")
+    (CONFIG / "README.md").write_text(document(), encoding="utf-8")

@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import compress, files, linear, measure, problems, recipes, storage
+from imnn_core import compress, derivatives, differences, files, linear, measure, problems, recipes, results, sets, storage
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
+from imnn_core.simulations import stream
 
-SPLITS = ("training", "validation", "test")  # in this order: training gives the linear compression
+SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
 
 
@@ -70,45 +71,82 @@ def table_of_estimates(compressions, calibration, problem):
     columns = {"": estimates("network")}
     if "score" in compressions:
         score = compressions["score"].x[:N_ESTIMATES]
-        F = measure.statistics_of(compressions["score"]).C if problem.fisher is None else problem.fisher(problem.theta_fid)
+        F = problem.closed_form()
+        F = measure.statistics_of(compressions["score"]).C if F is None else F
         columns["_exact"] = problem.theta_fid + np.linalg.solve(F, score.T).T
     else:
         columns["_linear"] = estimates("linear")
     return pd.DataFrame({name + kind: values[:, i] for kind, values in columns.items() for i, name in enumerate(problem.names)})
 
 
+def halved(summaries, measured, compressed, weights, blocks, problem, seed):
+    """How |F| of the test set changes where delta_theta is halved, by some of its simulations; null where none can be drawn.
+
+    Args:
+        summaries: of the test set, by the network.
+        measured: of the test set.
+        compressed: of weights and a source, see `compress.compressor`.
+        blocks: where each compression's summaries lie.
+
+    """
+    if problem.simulator is None:
+        return {"step": None}
+    source = differences.with_half_the_steps(problem, stream(seed, "test"), len(summaries.dx_dtheta))
+    half = 2 * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which has divided by the whole steps
+    change, error = differences.change_of_det_F(summaries, half)
+    det_F = measured["network"]["det_F"]
+    return {"step": {"n": len(half), "change": change, "error": error, "error_det_F": det_F["error"] / det_F["value"]}}
+
+
+def log_differences(found, problem):
+    """What finite differences are worth, in the log."""
+    for line in results.faults_of_differences(found, problem.names):
+        log.info("warning: %s", line)
+    if found["step"]:
+        step = found["step"]
+        log.info("|F| with delta_theta halved: %+.2g of itself +- %.1g", step["change"], step["error"])
+
+
 def evaluate(
     paths_to_simulations, path_to_fit, path_to_analytic, path_to_information, path_to_estimates,
-    *, problem, fit, seed, n_s, n_d, n_test, recipe,
+    *, problem, fit, seed, n_s, n_d, n_test, recipe, path_to_theta=None,
 ):  # fmt: skip
     """Measure the information on each set, and write it with estimates of theta from simulations of the test set.
 
     Args:
-        paths_to_simulations: by split: training, validation where the fit had it, test.
+        paths_to_simulations: by split: training unless it was drawn on the fly, validation where the fit had it, test.
+        n_s, n_d, n_test: simulations and derivatives of each set, of the test set; what the files hold, if None.
+        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
 
     """
     recipe = Recipe(**recipe)
-    problem = problems.build(**problem)
-    compressions, splits = {}, {}
+    problem = problems.at(path_to_theta, **problem)
+    compressions, splits, differenced, weights = {}, {}, None, None
     with recipes.memory_for(recipe.n_per_device):
-        fitter = recipes.build(recipe)
-        like = fitter.first_state(problem, seed).weights
+        fitter = recipes.build(recipe, problem)
+        like = fitter.first_state(seed).weights
         trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
-        compressed = compress.compressor(apply, fitter.devices, recipe.n_per_device, fitter.parallel)
+        summarise = derivatives.stored(apply, problem)
+        compressed = compress.compressor(summarise, fitter.devices, recipe.n_per_device, fitter.parallel)
         for split in (split for split in SPLITS if split in paths_to_simulations):
             size = {"n_s": n_test, "n_d": n_test} if split == "test" else {"n_s": n_s, "n_d": n_d}
             path = paths_to_simulations[split]
-            with storage.open_simulations(path, problem, seed=seed, split=split, **size) as source:
-                if split == "training":
-                    b, how = linear.compression(source)
+            with sets.open_simulations(path, problem, seed=seed, split=split, **size) as source:
+                if weights is None:
+                    b, how = linear.compression(source, problem.delta_theta)
                     weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
                 summaries = compressed(weights, source)
+                if split == "test" and problem.delta_theta is not None:
+                    differenced = {"independence": differences.independence(source).tolist()}
             compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
             estimate = measure.measure(compressions[split])
-            splits[split] = size | plain(estimate)
+            splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(estimate)
             log_split(split, estimate)
-    calibration = compressions.get("validation", compressions["training"])  # not of the test set, whose estimates these are
+        if differenced:
+            differenced |= halved(compressions["test"]["network"], splits["test"], compressed, weights, blocks, problem, seed)
+            log_differences(differenced, problem)
+    calibration = compressions.get("validation") or compressions["training"]  # not of the test set, whose estimates these are
     table = table_of_estimates(compressions["test"], calibration, problem)
     files.write_text(path_to_estimates, table.to_csv(index=False))
     iterations = attributes["iterations"]
@@ -123,6 +161,7 @@ def evaluate(
         "versions": {name: attributes[name] for name in storage.provenance()},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,
+        "finite_differences": differenced,
         "splits": splits,
     }
     files.write_json(path_to_information, information)
@@ -143,4 +182,5 @@ if __name__ == "__main__":
             n_d=snakemake.params.n_d,
             n_test=snakemake.params.n_test,
             recipe=snakemake.params.recipe,
+            path_to_theta=snakemake.input.get("theta_fid"),
         )

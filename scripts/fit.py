@@ -6,7 +6,7 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import files, fisher, host, problems, recipes, storage
+from imnn_core import chunks, files, fisher, host, problems, recipes, sets, storage
 from imnn_core.fit import SPLITS, Diverged
 from imnn_core.fit import fit as run_fit
 from imnn_core.iteration import QUANTITIES, Best, State
@@ -61,10 +61,12 @@ def continued(path_to_parent, like, patience):
 
 @contextlib.contextmanager
 def opened(paths, problem, **asked):
-    """The sources of all splits, while the context lasts."""
+    """The sources of all splits, while the context lasts; one without a path is drawn on the fly."""
     with contextlib.ExitStack() as stack:
         yield {
-            split: stack.enter_context(storage.open_simulations(path, problem, split=split, **asked))
+            split: chunks.on_the_fly(asked["n_s"], asked["n_d"])
+            if path is None
+            else stack.enter_context(sets.open_simulations(path, problem, split=split, **asked))
             for split, path in paths.items()
         }
 
@@ -91,44 +93,56 @@ def run(fitter, data, state, before, seed, bar):
 
 
 def fit(
-    path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history, *, problem, seed, n_s, n_d, recipe, bar
-):
+    path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history,
+    *, problem, seed, n_s, n_d, recipe, bar, path_to_theta=None,
+):  # fmt: skip
     """Fit, and write the fit and its history.
 
     Args:
+        path_to_training: None for simulations that are drawn on the fly.
         path_to_validation: None for a fit without a validation set.
         path_to_parent: the fit that this one continues, or None.
+        n_s, n_d: simulations of each set, and those with derivatives; what the files hold, if None.
         recipe: as in the configuration, a mapping.
         bar: shows progress, see `jobs.Bar`.
+        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
 
     """
     recipe = Recipe(**recipe)
-    problem = problems.build(**problem)
+    problem = problems.at(path_to_theta, **problem)
+    on_the_fly = path_to_training is None
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
     with opened(paths, problem, n_s=n_s, n_d=n_d, seed=seed) as sources, recipes.memory_for(recipe.n_per_device):
         copied = sources["training"].n_bytes if recipe.augment else 0
-        fitter = recipes.build(recipe, sum(source.n_bytes for source in sources.values()) + copied)
+        fitter = recipes.build(recipe, problem, sum(source.n_bytes for source in sources.values()) + copied, on_the_fly)
+        n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
         log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
         log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
+        if on_the_fly:
+            log.info("training simulations are drawn anew in every iteration")
         if not path_to_validation:
             log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
         statistics_of = host.in_float64(fisher.statistics)
         with fitter.data(**sources) as data:
             if path_to_parent:
-                state, initial, before = continued(path_to_parent, fitter.first_state(problem, seed), recipe.patience)
+                state, initial, before = continued(path_to_parent, fitter.first_state(seed), recipe.patience)
                 log.info("continues %s after its %d iterations", path_to_parent, len(before))
             else:
-                state = fitter.first_state(problem, seed, data["training"])
+                state = fitter.first_state(seed, fitter.measured(data["training"], seed, 0))
                 initial, before = state.weights, np.empty((0, len(paths), len(QUANTITIES)))
             result = run(fitter, data, state, before, seed, bar)
             state, history = result.state, result.history
             log.info("stopped by %s after %d iterations", result.stopped, len(history))
             trees = trees_of(state) | {"weights/initial": initial}
             chosen = trees[recipe.evaluated]
-            statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in data.items()}
+            measured = data | {"training": fitter.measured(data["training"], seed, len(history))}
+            statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in measured.items()}
     for split, values in statistics.items():
         log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
     attributes = {
+        "problem": problem.name,
+        "names": list(problem.names),
+        "theta_fid": problem.theta_fid,
         "recipe": json.dumps(recipe.model_dump()),
         "history_axes": json.dumps(["iteration", SPLITS[: len(paths)], QUANTITIES]),
         "seed": seed,
@@ -148,7 +162,7 @@ def fit(
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.params.recipe["threads"]) as bar:
         fit(
-            path_to_training=snakemake.input.training,
+            path_to_training=snakemake.input.get("training"),
             path_to_validation=snakemake.input.get("validation"),
             path_to_parent=snakemake.input.get("parent"),
             path_to_fit=snakemake.output.fit,
@@ -159,4 +173,5 @@ if __name__ == "__main__":
             n_d=snakemake.params.n_d,
             recipe=snakemake.params.recipe,
             bar=bar,
+            path_to_theta=snakemake.input.get("theta_fid"),
         )

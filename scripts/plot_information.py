@@ -33,13 +33,14 @@ def plot_information(paths_to_information, path_to_analytic, paths_to_figure):
     elif results.on_test(first, "score", "det_F", "value") is not None:
         quantity, line = "$|F|$ of the test set / $|F|$ of the score", (1, "the score, on the same simulations")
     else:
-        floor = results.on_test(first, "linear", "det_F", "value").mean()
-        quantity, line = "$|F|$ of the test set", (floor, "a linear compression")
+        floor = results.on_test(first, "linear", "det_F", "value").mean() if results.has_floor(first) else None
+        quantity, line = "$|F|$ of the test set", None if floor is None else (floor, "a linear compression")
     kept_of = {fit: results.share(informations) for fit, informations in of_fit.items()}
+    whose = next(iter(kept_of.values())).whose
     figure = figures.information_figure(
         kept,
-        {fit: str(share) for fit, share in kept_of.items()},
-        f"of {next(iter(kept_of.values())).whose}",
+        {fit: "" if whose == "nothing" else str(share) for fit, share in kept_of.items()},
+        "" if whose == "nothing" else f"of {whose}",
         band=band_of_score(first, analytic),
         line=line,
         quantity=quantity,

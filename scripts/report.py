@@ -40,7 +40,7 @@ def verdicts(of_fit):
             "fit": fit,
             "share": share,
             "det_F": results.with_error(*results.of_seeds(det_F, error)),
-            "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose != "a linear compression" else None,
+            "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose in ("the score", "the analytic") else None,
             "n_seeds": n_seeds,
         }
 
@@ -104,7 +104,8 @@ def caveats(table):
                 "Raise n_test.",
             )
         of_training = table[(table["fit"] == row.fit) & (table["seed"] == row.seed) & (table["split"] == "training")]
-        if "ratio_to_score" in table and (seen := of_training["ratio_to_score"].iloc[0]) > row.ratio_to_score + 0.1:
+        seen = of_training["ratio_to_score"].max() if "ratio_to_score" in table else float("nan")  # none if drawn on the fly
+        if seen > getattr(row, "ratio_to_score", seen) + 0.1:
             yield (
                 f"{row.fit}, seed {row.seed} is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, "
                 f"{percent(row.ratio_to_score)} % on the test set.",
@@ -124,12 +125,42 @@ def caveats(table):
             )
 
 
+def caveats_of_differences(informations, names):
+    """What finite differences by the parameters left to be desired: (what, what to do)."""
+    for information in informations:
+        for line in results.faults_of_differences(information["finite_differences"], names):
+            yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in config/README.md."
+
+
+def sizes(informations, settings):
+    """Simulations of each set, in words."""
+    splits = informations[0]["splits"]
+    test = f"tested on {splits['test']['n_s']} that no fit has seen"
+    if settings["simulations"] == "on_the_fly":
+        n_s, n_d = settings["n_s"], settings["n_d"]
+        return f"{n_s} training simulations, drawn anew in every iteration ({n_d} with derivatives), {test}"
+    training = splits["training"]
+    return f"{training['n_s']} training simulations ({training['n_d']} with derivatives), {test}"
+
+
+def observations(paths):
+    """Per fit, seed and observation, the estimate of each parameter with its error."""
+    for path in paths:
+        found = files.read_json(path)
+        for i, values in enumerate(found["estimates"]):
+            cells = [results.with_error(*pair) for pair in zip(values, found["error"], strict=True)]
+            yield {"fit": found["fit"], "seed": found["seed"], "number": i + 1, "cells": cells, "file": found["observed"]}
+
+
 def report(
-    path_to_summary, path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_report, *, settings
-):
+    path_to_summary, path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_report,
+    *, settings, run, paths_to_estimates=(),
+):  # fmt: skip
     """Render the template with the run's own files; no number is typed.
 
     Args:
+        run: its name, with that of the refinement.
+        paths_to_estimates: of observed data, per fit and seed, if there are.
         paths_to_figures: "information" and "ellipses", a path each; "estimates", one per fit; "histories", per fit and seed.
 
     """
@@ -143,12 +174,15 @@ def report(
     environment.filters |= {"digits": digits, "with_error": results.with_error, "data_uri": data_uri}
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
+        run=run,
+        sizes=sizes(informations, settings),
         analytic=analytic,
         verdicts=list(verdicts(of_fit)),
         per_parameter=list(per_parameter(of_fit, analytic["names"])),
         assumptions=list(assumptions(of_fit, analytic["names"])),
         has_score="ratio_to_score" in table,
-        caveats=list(caveats(table)),
+        caveats=[*caveats(table), *caveats_of_differences(informations, analytic["names"])],
+        observed=list(observations(paths_to_estimates)),
         rows=list(rows(table)),
         figures=paths_to_figures,
         histories=list(zip(informations, paths_to_figures["histories"], strict=True)),
@@ -178,4 +212,6 @@ if __name__ == "__main__":
             path_to_template=snakemake.input.template,
             path_to_report=snakemake.output.report,
             settings=snakemake.params.settings,
+            run=snakemake.wildcards.run,
+            paths_to_estimates=snakemake.input.estimates_of_observed,
         )

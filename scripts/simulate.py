@@ -1,16 +1,21 @@
 """Draw one split of one seed's simulations, with derivatives, and write them."""
 
-from imnn_core import devices, problems, simulations, storage
+from imnn_core import devices, problems, sets, simulations
 from imnn_core.jobs import job, log
 
 
-def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d):
-    """Draw ``n_s`` simulations at theta_fid, ``n_d`` of them with derivatives by theta."""
+def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_theta=None):
+    """Draw ``n_s`` simulations at theta_fid, ``n_d`` of them with derivatives by theta.
+
+    Args:
+        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
+
+    """
     devices.only_cpu()
-    problem = problems.build(**problem)
+    problem = problems.at(path_to_theta, **problem)
     log.info("%s, seed %d, %s: %d simulations, %d derivatives", problem.name, seed, split, n_s, n_d)
     pieces = simulations.draw(problem, simulations.stream(seed, split), n_s, n_d)
-    storage.write_simulations(path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split)
+    sets.write_simulations(path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split)
     log.info("wrote %s", path_to_simulations)
 
 
@@ -23,4 +28,5 @@ if __name__ == "__main__":
             split=snakemake.wildcards.split,
             n_s=snakemake.params.n_s,
             n_d=snakemake.params.n_d,
+            path_to_theta=snakemake.input.get("theta_fid"),
         )

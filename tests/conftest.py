@@ -15,7 +15,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import numpy as np
 import pytest
-from imnn_core import aggregate, chunks, networks
+from imnn_core import chunks, derivatives, networks
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -48,7 +48,7 @@ def random_simulations(rng, dtype, n_s=23, n_d=23, input_shape=(3,), n_params=2)
 def small_network(n_summaries=2, seed=0, input_shape=(3,), activation="softplus"):
     """A network that compiles quickly: (summarise, weights)."""
     network = networks.mlp(n_summaries, hidden=(5,), activation=activation)
-    return aggregate.exact(network.apply), network.init(jax.random.key(seed), input_shape)
+    return derivatives.exact(network.apply), network.init(jax.random.key(seed), input_shape)
 
 
 def loaded(engine, simulations, n_per_device):

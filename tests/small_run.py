@@ -75,7 +75,7 @@ def do_evaluate(folder, name, problem=PROBLEM, **changes):
 
 
 def read(path, **changes):
-    state = recipes.build(Recipe(**SMALL | changes)).first_state(problems.build(**PROBLEM), 1)
+    state = recipes.build(Recipe(**SMALL | changes), problems.build(**PROBLEM)).first_state(1)
     return storage.read_fit(path, trees_of(state) | {"weights/initial": state.weights})
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import loaded, random_simulations, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, chunks, fisher, networks, passes
+from imnn_core import aggregate, chunks, derivatives, fisher, networks, passes
 from imnn_core.stream import Stream
 
 N_S = 13
@@ -188,7 +188,7 @@ def test_derivatives_are_pushed_through_the_network(float64, rng):
     weights = network.init(jax.random.key(0), (3,))
     compress = jax.vmap(lambda d: network.apply(weights, d))
     fiducial, derivative = map(jnp.asarray, random_simulations(rng, float64, n_s=4, n_d=3))
-    x, dx_dtheta = aggregate.exact(network.apply)(weights, chunks.Batch(fiducial, derivative))
+    x, dx_dtheta = derivatives.exact(network.apply)(weights, chunks.Batch(fiducial, derivative))
     h = 1e-5
     for p in range(derivative.shape[-1]):
         plus, minus = (compress(fiducial[:3] + s * h * derivative[..., p]) for s in (1, -1))

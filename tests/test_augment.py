@@ -1,12 +1,14 @@
 """Training simulations in a new order of their elements, the same in both passes of the gradient and in both engines."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, augment, chunks, fisher, iteration, problems, recipes, simulations
+from imnn_core import aggregate, augment, chunks, derivatives, examples, fisher, iteration, recipes, simulations
 from imnn_core import fit as fitting
 from imnn_core.errors import InputError
 from imnn_core.schema import Recipe
@@ -24,9 +26,9 @@ def rows(parts, present, name):
 
 def permuted(source, key=KEY, n_per_device=7, n_devices=1):
     """Fiducial and derivative of a source after the augmentation, as two arrays."""
-    parts = [
-        jax.tree.map(np.asarray, jax.jit(augment.permute)(key, part)) for part in parts_of(source, n_per_device, n_devices)
-    ]
+    shape = source.fiducial.shape[1:]
+    permute = jax.jit(partial(augment.permute, examples.gaussian(input_shape=shape)))
+    parts = [jax.tree.map(np.asarray, permute(key, part)) for part in parts_of(source, n_per_device, n_devices)]
     return rows(parts, "present_x", "fiducial"), rows(parts, "present_d", "derivative")
 
 
@@ -74,7 +76,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
         n_devices=2,
         network={"hidden": [5], "activation": "softplus"},
     )
-    fitter = recipes.build(recipe)
+    fitter = recipes.build(recipe, examples.gaussian(input_shape=(4,)))
     source = chunks.in_memory(*random_simulations(rng, np.float32, 40, 30, (4,)))
     weights = fitter.network.init(jax.random.key(0), (4,))
     change = fitter.augment(seed=3)
@@ -86,7 +88,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))
 
     def loss(weights):
-        m = fisher.moments(*aggregate.exact(fitter.network.apply)(weights, batch))
+        m = fisher.moments(*derivatives.exact(fitter.network.apply)(weights, batch))
         return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
     expected = jax.jit(jax.grad(loss))(weights)
@@ -135,16 +137,16 @@ def test_validation_judges_the_average_of_the_weights(rng):
 @pytest.mark.parametrize("network", [{"hidden": [8]}, {"kind": "deep_set", "hidden": [8]}])
 def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
     """Oracle: numpy's mean and covariance of the network's summaries, and F from the definition before and after."""
-    problem = problems.gaussian()
+    problem = examples.gaussian()
     recipe = Recipe(whiten=True, data=data, network=network, n_per_device=100, devices="cpu", n_devices=1)
     pieces = list(simulations.draw(problem, simulations.stream(1, "training"), 500, 400))
     source = chunks.in_memory(pieces[0].fiducial, pieces[0].derivative)
-    fitter = recipes.build(recipe)
+    fitter = recipes.build(recipe, problem)
     with fitter.data(training=source) as sets:
-        state = fitter.first_state(problem, 1, sets["training"])
+        state = fitter.first_state(1, sets["training"])
         F = [
             np.asarray(fisher.statistics(fitter.moments(w, sets["training"])).F)
-            for w in (state.weights, fitter.first_state(problem, 1).weights)
+            for w in (state.weights, fitter.first_state(1).weights)
         ]
     x = np.asarray(jax.vmap(lambda d: fitter.network.apply(state.weights, d))(pieces[0].fiducial), np.float64)
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=2e-3)
@@ -156,10 +158,10 @@ def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
 
 def test_summaries_that_cannot_be_whitened():
     recipe = Recipe(whiten=True, n_summaries=9, network={"hidden": [3]}, n_devices=1)
-    fitter = recipes.build(recipe)
+    fitter = recipes.build(recipe, examples.gaussian(input_shape=(4,)))
     source = chunks.in_memory(np.ones((50, 4), np.float32), np.ones((50, 4, 1), np.float32))
     with (
         fitter.data(training=source) as sets,
         pytest.raises(InputError, match="whiten: expected a covariance .* found one that has none"),
     ):
-        fitter.first_state(problems.gaussian(input_shape=(4,)), 1, sets["training"])
+        fitter.first_state(1, sets["training"])

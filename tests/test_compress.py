@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import everything, random_simulations
-from imnn_core import chunks, compress, linear, measure
+from imnn_core import chunks, compress, derivatives, linear, measure
 
 
 @pytest.mark.parametrize(("n_s", "n_d"), [(23, 23), (23, 9), (8, 1)])
@@ -15,7 +15,9 @@ def test_every_simulation_once_and_in_order(rng, monkeypatch, n_s, n_d, n_per_de
     monkeypatch.setattr(compress, "BLOCK", 300)  # so that there are many blocks
     fiducial, derivative = random_simulations(rng, np.float32, n_s, n_d, (3,), 2)
     w = rng.standard_normal((3, 2)).astype(np.float32)
-    compressed = compress.compressor(lambda w, d: (d @ w) ** 2, jax.devices()[:n_devices], n_per_device, parallel=1)
+    compressed = compress.compressor(
+        derivatives.exact(lambda w, d: (d @ w) ** 2), jax.devices()[:n_devices], n_per_device, parallel=1
+    )
     x, dx = compressed(w, chunks.in_memory(fiducial, derivative))
     assert x.dtype == dx.dtype == np.float64
     projected = fiducial @ w
@@ -33,7 +35,9 @@ def linear_problem(rng, n, n_inputs=6):
 
 
 def F_kept(b, source):
-    summaries = compress.compressor(lambda b, d: d @ b, jax.devices()[:1], 100, parallel=1)(b.astype(np.float32), source)
+    summaries = compress.compressor(derivatives.exact(lambda b, d: d @ b), jax.devices()[:1], 100, parallel=1)(
+        b.astype(np.float32), source
+    )
     return measure.statistics_of(summaries).F
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analytic_fisher import analytic_fisher
-from imnn_core import problems
+from imnn_core import problems, sets
 from imnn_core.problems import Problem
 from plot_ellipses import plot_ellipses
 from plot_estimates import plot_estimates
@@ -80,7 +80,7 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
         tmp_path / "summary.csv", tmp_path / "analytic.json", informations,
         figures | {"estimates": [estimates], "histories": [estimates]},
         root / "workflow/report/report.html.j2", tmp_path / "report.html",
-        settings={"run": "r", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1]},
+        settings={"simulations": "draw", "seeds": [1]}, run="r",
     )  # fmt: skip
     html = (tmp_path / "report.html").read_text()
     assert ("of the score’s |F|" in html) == bool(known)
@@ -93,13 +93,12 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
 def test_estimates_of_the_score_are_the_maximum_likelihood_estimates(tmp_path):
     """Oracle: at (0, 1) one step of Fisher scoring gives the mean and the mean square of the ten draws."""
     from conftest import everything
-    from imnn_core import storage
     from small_run import PROBLEM, prepare
 
     prepare(tmp_path)
     do_fit(tmp_path, "one", max_iterations=2)
     do_evaluate(tmp_path, "one")
-    with storage.open_simulations(
+    with sets.open_simulations(
         tmp_path / "test.h5", problems.build(**PROBLEM), n_s=500, n_d=500, seed=1, split="test"
     ) as source:
         d, _ = everything(source)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import pytest
-from imnn_core import devices, recipes
+from imnn_core import devices, examples, recipes
 from imnn_core.errors import InputError
 from imnn_core.schema import Recipe
 
@@ -20,7 +20,7 @@ from imnn_core.schema import Recipe
 )
 def test_devices_that_are_not_there(keys, fault):
     with pytest.raises(InputError, match=fault):
-        recipes.build(Recipe(**keys), 0)
+        recipes.build(Recipe(**keys), examples.gaussian())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_devices_that_are_not_there(keys, fault):
     ],
 )
 def test_how_data_flow(data, n_bytes, fused, why):
-    fitter = recipes.build(Recipe(data=data, n_devices=1), n_bytes)
+    fitter = recipes.build(Recipe(data=data, n_devices=1), examples.gaussian(), n_bytes)
     assert fitter.engine.fused == fused
     assert re.match(why, fitter.why)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
-from imnn_core import fisher, host, problems, recipes, storage
+from imnn_core import fisher, host, problems, recipes, sets
 from imnn_core.errors import InputError
 from imnn_core.results import with_error
 from imnn_core.schema import Recipe
@@ -28,8 +28,8 @@ def folder(tmp_path_factory):
 
 def F_in_numpy(weights, path, n):
     """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), 0).network
-    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
         d, dd = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
     slopes = np.asarray(jax.vmap(lambda d: jax.jacrev(lambda d: network.apply(weights, d))(d))(d), np.float64)
@@ -95,7 +95,7 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     report(
         folder / "summary.csv", folder / "analytic.json", both, of_report,
         root / "workflow/report/report.html.j2", folder / "report.html",
-        settings={"run": "a <b> & c", "n_s": 60, "n_d": 50, "n_test": 500, "seeds": [1, 2]},
+        settings={"simulations": "draw", "seeds": [1, 2]}, run="a <b> & c",
     )  # fmt: skip
     html = (folder / "report.html").read_text()
     assert f"{table['det_F'].iloc[-1]:#.4g}" in html
@@ -114,8 +114,8 @@ def test_estimates_are_calibrated_on_the_validation_set(folder):
     """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit itself has stored."""
     trees, _, statistics, _ = read(do_fit(folder, "calibrated", max_iterations=12))
     do_evaluate(folder, "calibrated")
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), 0).network
-    with storage.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    with sets.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
         d, _ = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(trees["weights/best"], d))(d), np.float64)
     of = statistics["validation"]
@@ -129,11 +129,11 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     path = do_fit(folder, "stored", max_iterations=12)
     trees, history, statistics, attributes = read(path)
     assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
-    fitter = recipes.build(Recipe(**SMALL), 0)
+    fitter = recipes.build(Recipe(**SMALL), problems.build(**PROBLEM))
     problem = problems.build(**PROBLEM)
     for split in ("training", "validation"):
         with (
-            storage.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,
+            sets.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,
             fitter.data(same=source) as data,
         ):
             again = host.in_float64(fisher.statistics)(fitter.moments(trees["weights/best"], data["same"]))

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 from conftest import everything
-from imnn_core import files, problems, simulations, storage
+from imnn_core import examples, files, sets, simulations
 from imnn_core.errors import InputError
 
-PROBLEM = problems.gaussian()
+PROBLEM = examples.gaussian()
 ASKED = {"n_s": 30, "n_d": 20, "seed": 1, "split": "training"}
 
 
@@ -21,13 +21,13 @@ ASKED = {"n_s": 30, "n_d": 20, "seed": 1, "split": "training"}
 def path(tmp_path):
     """A file of simulations as the pipeline writes it."""
     path = tmp_path / "training.h5"
-    storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
     return path
 
 
 def fault_of(path, problem=PROBLEM, **asked):
     with pytest.raises(InputError) as caught:
-        with storage.open_simulations(path, problem, **ASKED | asked):
+        with sets.open_simulations(path, problem, **ASKED | asked):
             pass
     message = str(caught.value)
     assert message.startswith(str(path))
@@ -38,7 +38,7 @@ def fault_of(path, problem=PROBLEM, **asked):
 
 def test_simulations_come_back_as_they_were(path):
     (expected,) = simulations.draw(PROBLEM, jax.random.key(1), 30, 20)
-    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+    with sets.open_simulations(path, PROBLEM, **ASKED) as source:
         found = everything(source)
     np.testing.assert_array_equal(found[0], expected.fiducial)
     np.testing.assert_array_equal(found[1], expected.derivative)
@@ -47,7 +47,7 @@ def test_simulations_come_back_as_they_were(path):
 
 def test_the_same_simulations_are_the_same_bytes(path):
     first = path.read_bytes()
-    storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
     assert path.read_bytes() == first
 
 
@@ -56,7 +56,7 @@ def test_rows_are_read_from_anywhere_whatever_the_system_gives_at_once(path, mon
     """Oracle: HDF5's own reading. Linux gives 2 GiB at most in one call."""
     read = os.preadv
     monkeypatch.setattr(os, "preadv", lambda file, memory, offset: read(file, [memory[0][:most]], offset))
-    with storage.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
+    with sets.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
         for name, start, n in (("fiducial", 7, 23), ("derivative", 3, 17), ("derivative", 20, 0)):
             rows = np.zeros((n, *file[name].shape[1:]), np.float32)
             source.read(name, start, rows)
@@ -77,18 +77,18 @@ def test_a_file_that_its_owner_stored_in_another_form_is_read_too(path, form):
     """Oracle: HDF5's own reading."""
     how = {"compressed": {"compression": "gzip"}, "shortened": {"dtype": shortened()}, "other-endian": {"dtype": ">f4"}}[form]
     with h5py.File(path, "a") as file:
-        for name in storage.Simulations._fields:
+        for name in simulations.Simulations._fields:
             numbers = file[name][:]
             del file[name]
             file.create_dataset(name, data=numbers, **how)
-    with storage.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
-        for found, name in zip(everything(source), storage.Simulations._fields, strict=True):
+    with sets.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
+        for found, name in zip(everything(source), simulations.Simulations._fields, strict=True):
             np.testing.assert_array_equal(found, file[name])
             assert found.dtype == np.float32
 
 
 def test_a_read_that_ends_early_and_one_after_closing_are_named(path, monkeypatch):
-    with storage.open_simulations(path, PROBLEM, **ASKED) as source:
+    with sets.open_simulations(path, PROBLEM, **ASKED) as source:
         with monkeypatch.context() as patch, pytest.raises(InputError, match="could not be read any more: it ended early"):
             patch.setattr(os, "preadv", lambda *_: 0)
             everything(source)
@@ -120,8 +120,8 @@ def test_numbers_that_are_not_finite_are_named(path, name, value):
         (PROBLEM, {"n_d": 19}, "expected derivative of shape (19, 10, 2), found (20, 10, 2)"),
         (PROBLEM, {"seed": 2}, "expected seed = 2 as in the config, found 1"),
         (PROBLEM, {"split": "test"}, "expected split = test as in the config, found training"),
-        (problems.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
-        (problems.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
+        (examples.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
+        (examples.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
     ],
 )
 def test_simulations_of_something_else_are_refused(path, problem, asked, fault):
@@ -134,7 +134,7 @@ def test_a_missing_dataset_and_another_kind_of_file_are_named(path, tmp_path):
     assert "derivative" in fault_of(path)
     with h5py.File(path, "w"):
         pass
-    assert "expected a file of kind 'simulations', format 1, found None, None" in fault_of(path)
+    assert "expected a file of kind 'simulations' or 'reference', format 1, found None, None" in fault_of(path)
     assert "expected a whole HDF5 file" in fault_of(tmp_path / "nowhere.h5")
 
 
@@ -146,7 +146,7 @@ def test_an_error_while_writing_leaves_what_was_there(path):
         raise InputError("no more")
 
     with pytest.raises(InputError):
-        storage.write_simulations(path, broken(), PROBLEM, **ASKED)
+        sets.write_simulations(path, broken(), PROBLEM, **ASKED)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -163,9 +163,9 @@ def test_a_broken_json_file_is_named(tmp_path, text):
 def large(tmp_path):
     """A file of more than HDF5 keeps in memory, (path, n_s)."""
     path, n = tmp_path / "training.h5", 3000
-    problem = problems.gaussian(input_shape=(300,))
+    problem = examples.gaussian(input_shape=(300,))
     pieces = simulations.draw(problem, jax.random.key(1), n, n)
-    storage.write_simulations(path, pieces, problem, n_s=n, n_d=n, seed=1, split="training")
+    sets.write_simulations(path, pieces, problem, n_s=n, n_d=n, seed=1, split="training")
     return path, problem, n
 
 
@@ -174,7 +174,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(large, keep):
     """HDF5 itself would give zeros."""
     path, problem, n = large
     whole = path.stat().st_size
-    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
+    with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
         os.truncate(path, int(keep * whole))
         fault = f"^{path}: (expected {whole} bytes as at the beginning|could not be read any more)"
         with pytest.raises(InputError, match=fault) as caught:
@@ -184,7 +184,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(large, keep):
 
 def test_a_file_that_is_deleted_while_it_is_read_is_read_to_its_end(large):
     path, problem, n = large
-    with storage.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
+    with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="training") as source:
         expected = everything(source)
         path.unlink()
         for one, other in zip(everything(source), expected, strict=True):
@@ -196,7 +196,7 @@ def test_too_little_room_is_found_before_anything_is_drawn_in_vain(tmp_path, mon
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2799))
     path = tmp_path / "training.h5"
     with pytest.raises(InputError, match=f"^{path}: expected 2800 bytes free on the disk, found 2799; make room there"):
-        storage.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+        sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
     if mounted.returncode:
         pytest.skip("needs to mount a small file system, which this user may not")
     try:
-        path, problem = folder / "training.h5", problems.gaussian(input_shape=(300,))
+        path, problem = folder / "training.h5", examples.gaussian(input_shape=(300,))
 
         def pieces():
             yield next(simulations.draw(problem, jax.random.key(1), 50, 50))
@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
             yield from simulations.draw(problem, jax.random.key(2), 150, 150)
 
         with pytest.raises(InputError, match=f"^{path}: no space left on the disk .*make room there") as caught:
-            storage.write_simulations(path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training")
+            sets.write_simulations(path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training")
         assert "\n" not in str(caught.value)
         assert [p.name for p in folder.iterdir()] == ["other"]
     finally:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from imnn_core import chunks, fisher, passes
 from imnn_core.chunks import Chunks
@@ -46,35 +45,6 @@ class Engine(NamedTuple):
     moments: Callable[[Weights, Data], Moments]
     home: Sharding
     fused: bool
-
-
-def exact(apply: Callable[[Weights, jax.Array], jax.Array]) -> Summarise:
-    """The `summarise` of simulations with exact derivatives.
-
-    dx/dtheta by the chain rule, the n_params tangents pushed forward through the network, so that its
-    Jacobian by the simulation is never built.
-
-    Args:
-        apply: network on one simulation, (weights, d) -> x.
-
-    """
-
-    def summarise(weights, batch):
-        network = partial(apply, weights)
-
-        def with_derivative(d, dd):  # d: (*input_shape), dd: (*input_shape, n_params)
-            def push(tangent):
-                return jax.jvp(network, (d,), (tangent,))
-
-            return jax.vmap(push, in_axes=-1, out_axes=(None, -1))(dd)  # (n_summaries,), (n_summaries, n_params)
-
-        n_d = len(batch.derivative)
-        x, dx_dtheta = jax.vmap(with_derivative)(batch.fiducial[:n_d], batch.derivative)
-        if n_d < len(batch.fiducial):
-            x = jnp.concatenate([x, jax.vmap(network)(batch.fiducial[n_d:])])
-        return x, dx_dtheta
-
-    return summarise
 
 
 def _loss_and_cotangents(loss: Loss, m: Moments):

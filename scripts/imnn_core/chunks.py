@@ -1,19 +1,22 @@
 """Simulations that can be read by rows, and how they are cut: sets into blocks, blocks into chunks of equal size."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 ALIGNMENT = 64  # bytes; XLA's CPU backend computes on an array of the host without a copy where it begins at such an address
 
 
 class Batch(NamedTuple):
-    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *input_shape, n_params).
+    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *derivative_shape).
 
-    The derivatives are those of the first n_d simulations, 1 <= n_d <= n.
+    The derivatives are those of the first n_d simulations, 1 <= n_d <= n: tangents (*input_shape, n_params), or with finite
+    differences simulations at shifted parameters (2, n_params, *input_shape). Drawn on the fly, both are random keys.
     """
 
     fiducial: jax.Array
@@ -38,7 +41,7 @@ class Source(NamedTuple):
     """A set of simulations, wherever it lies, of which rows can be read.
 
     fiducial: shape and dtype of the simulations at theta_fid, (n_s, *input_shape).
-    derivative: the same of the derivatives of the first n_d of them, (n_d, *input_shape, n_params).
+    derivative: the same of the derivatives of the first n_d of them, (n_d, *derivative_shape).
     read: (name, start, out) fills ``out``, C-contiguous and of the same dtype, with the rows from ``start`` on of "fiducial"
         or "derivative".
     """
@@ -54,13 +57,58 @@ class Source(NamedTuple):
 
 
 def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
-    """The source of two arrays, (n_s, *input_shape) and (n_d, *input_shape, n_params)."""
+    """The source of two arrays, (n_s, *input_shape) and (n_d, *derivative_shape)."""
     arrays = {"fiducial": fiducial, "derivative": derivative}
 
     def read(name, start, out):
         out[:] = arrays[name][start : start + len(out)]
 
     return Source(*(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays.values()), read)
+
+
+def on_the_fly(n_s: int, n_d: int) -> Source:
+    """The source of a set that is drawn anew in every iteration: places for the random keys, nothing more."""
+
+    def read(name, start, out):
+        out[:] = 0
+
+    return Source(jax.ShapeDtypeStruct((n_s, 2), np.uint32), jax.ShapeDtypeStruct((n_d, 2), np.uint32), read)
+
+
+SMALL, SPAN = 2**14, 2**23  # bytes: rows closer than the first are read with what lies between, at most the second at once
+
+
+def select(source: Source, rows: np.ndarray) -> Source:
+    """Some of a source's simulations, in the order of their numbers.
+
+    Args:
+        source: of n_s simulations.
+        rows: their numbers, rising.
+
+    """
+    n_d = int(np.searchsorted(rows, len(source.derivative)))
+
+    def read(name, start, out):
+        wanted = rows[start : start + len(out)]
+        n_bytes = max(1, out[:1].nbytes)
+        piece = (wanted - wanted[:1]) // max(1, SPAN // n_bytes)
+        far = np.diff(wanted) > max(1, SMALL // n_bytes)
+        edges = [0, *(np.flatnonzero(far | (np.diff(piece) > 0)) + 1).tolist(), len(wanted)]
+        for a, b in itertools.pairwise(edges):
+            if b == a:
+                continue
+            first, n = wanted[a], wanted[b - 1] - wanted[a] + 1
+            if n == b - a:
+                source.read(name, int(first), out[a:b])
+            else:
+                span = np.empty((n, *out.shape[1:]), out.dtype)
+                source.read(name, int(first), span)
+                out[a:b] = span[wanted[a:b] - first]
+
+    def of_rows(array, n):
+        return jax.ShapeDtypeStruct((n, *array.shape[1:]), array.dtype)
+
+    return Source(of_rows(source.fiducial, len(rows)), of_rows(source.derivative, n_d), read)
 
 
 class Group(NamedTuple):
@@ -114,13 +162,15 @@ def empty(source: Source, group: Group) -> Chunks:
     # Without derivatives there is one that does not count: jaxlib 0.11 crashes on empty arrays over several devices.
     n_d = group.size if group.derivatives else 1
     rows = (group.n_chunks, group.size)
+    present = source.fiducial.dtype
+    present = present if np.issubdtype(present, np.floating) else np.dtype(jnp.result_type(float))  # as of random keys
     return Chunks(
         Batch(
             aligned((*rows, *source.fiducial.shape[1:]), source.fiducial.dtype),
             aligned((group.n_chunks, n_d, *source.derivative.shape[1:]), source.derivative.dtype),
         ),
-        aligned(rows, source.fiducial.dtype),
-        aligned((group.n_chunks, n_d), source.fiducial.dtype),
+        aligned(rows, present),
+        aligned((group.n_chunks, n_d), present),
         aligned(rows, np.uint32),
     )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from imnn_core import chunks, passes
-from imnn_core.aggregate import BLOCK, exact
+from imnn_core.aggregate import BLOCK
 from imnn_core.chunks import Source
 from imnn_core.stream import Stream
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -29,12 +29,12 @@ class Summaries(NamedTuple):
 
 
 def compressor(
-    apply: Callable, devices: Sequence[jax.Device], n_per_device: int, parallel: int = 1
+    summarise: passes.Summarise, devices: Sequence[jax.Device], n_per_device: int, parallel: int = 1
 ) -> Callable[[passes.Weights, Source], Summaries]:
     """A function of weights and a source that compresses the source, read once, block by block.
 
     Args:
-        apply: on one simulation, (weights, d) -> x.
+        summarise: of one batch, see `derivatives`.
         devices: they share the chunks.
         n_per_device: simulations of a chunk, at most.
         parallel: chunks that a device may have in work side by side.
@@ -42,7 +42,7 @@ def compressor(
     """
     mesh = Mesh(np.asarray(devices), ("devices",))
     everywhere, shared = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("devices",)))
-    program = jax.jit(passes.build(exact(apply), mesh, parallel).summaries)
+    program = jax.jit(passes.build(summarise, mesh, parallel).summaries)
 
     def compress(weights, source):
         weights = jax.device_put(weights, everywhere)

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "imnn_core"
@@ -51,5 +52,45 @@ def code_digest(path_to_script: str | Path) -> str:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         todo += [scripts / PACKAGE / f"{name}.py" for name in _imported(tree)]
         seen[path] = repr(_meaning(tree))
-    text = "\n".join(f"{path.name} {seen[path]}" for path in sorted(seen))
+    return _digest(seen)
+
+
+def _digest(meanings: dict[Path, str]) -> str:
+    text = "\n".join(f"{path.name} {meanings[path]}" for path in sorted(meanings))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _imported_from(folder: Path, tree: ast.AST) -> Iterator[Path]:
+    """Files in a folder, or in packages there, that a module imports."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            names = [module, *(f"{module}.{alias.name}".lstrip(".") for alias in node.names)]
+        for name in filter(None, names):
+            place = folder.joinpath(*name.split("."))
+            yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+
+
+def user_code_digest(path_to_file: str | Path) -> str:
+    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
+
+    A file that is not there, or is no Python, has a digest too: whoever loads it says what is wrong.
+    """
+    folder = Path(path_to_file).parent
+    todo, seen = [Path(path_to_file)], {}
+    while todo:
+        path = todo.pop()
+        if path in seen or not path.is_file():
+            continue
+        content = path.read_bytes()
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError):
+            seen[path] = repr(content)
+            continue
+        todo += _imported_from(folder, tree)
+        seen[path] = repr(_meaning(tree))
+    return _digest(seen)

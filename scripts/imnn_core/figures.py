@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 def information_figure(
     kept: dict[str, tuple[np.ndarray, np.ndarray]], texts: dict[str, str], heading: str, *,
-    band: tuple[float, float] | None, line: tuple[float, str], quantity: str,
+    band: tuple[float, float] | None, line: tuple[float, str] | None, quantity: str,
 ) -> Figure:  # fmt: skip
     """What each recipe kept: a row per recipe, a point per seed, best at the right.
 
@@ -20,7 +20,7 @@ def information_figure(
         texts: by recipe, what is written beside its row.
         heading: of these texts.
         band: ends of what the score keeps of the same simulations, or None.
-        line: value and name of what the recipes are compared with, dashed.
+        line: value and name of what the recipes are compared with, dashed, or None.
         quantity: what the values are, for the axis.
 
     """
@@ -29,7 +29,8 @@ def information_figure(
         axes = figure.subplots()
         if band is not None:
             axes.axvspan(*band, color="#bbbbbb", alpha=0.7, linewidth=0, label="the score, on the same simulations")
-        axes.axvline(line[0], color="black", linestyle="--", label=line[1])
+        if line is not None:
+            axes.axvline(line[0], color="black", linestyle="--", label=line[1])
         for row, (fit, (values, errors)) in enumerate(kept.items()):
             colour, mark = colour_and_mark(fit, kept)
             places = row + np.linspace(-0.26, 0.26, len(values)) if len(values) > 1 else np.array([row])
@@ -42,7 +43,8 @@ def information_figure(
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(quantity)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+        if line is not None:
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
 

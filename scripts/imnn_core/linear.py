@@ -10,7 +10,7 @@ PER_INPUT = 10  # simulations, at least, else only the variances are used: at tw
 BYTES = 2**25  # read at a time
 
 
-def _blocks(source: Source, name: str) -> Iterator[np.ndarray]:
+def _blocks(source: Source, name: str, delta_theta: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
     array = getattr(source, name)
     row = np.empty((1, *array.shape[1:]), array.dtype)
@@ -18,22 +18,33 @@ def _blocks(source: Source, name: str) -> Iterator[np.ndarray]:
     for start in range(0, len(array), per_block):
         block = np.empty((min(per_block, len(array) - start), *array.shape[1:]), array.dtype)
         source.read(name, start, block)
-        shape = (-1,) if name == "fiducial" else (-1, array.shape[-1])
-        yield block.reshape(len(block), *shape).astype(np.float64)
+        block = block.astype(np.float64)
+        if name == "fiducial":
+            yield block.reshape(len(block), -1)
+        elif delta_theta is None:
+            yield block.reshape(len(block), -1, array.shape[-1])
+        else:
+            minus, plus = (side.reshape(*side.shape[:2], -1) for side in (block[:, 0], block[:, 1]))
+            yield np.moveaxis((plus - minus) / delta_theta[None, :, None], 1, -1)
 
 
-def compression(source: Source) -> tuple[np.ndarray, str]:
+def compression(source: Source, delta_theta: np.ndarray | None = None) -> tuple[np.ndarray, str]:
     """The linear compression that keeps the information in the mean: (b, how), with summaries b^T d.
 
     b = C^-1 dmu/dtheta, (n_inputs, n_params), with C and mu the covariance and the mean of the simulations; with C's diagonal
     alone where the simulations are too few, or the inputs too many, for an inverse of all of it ("full" or "diagonal").
     Columns have their largest entry at 1.
 
+    Args:
+        source: of the simulations.
+        delta_theta: of finite differences, (n_params,); None for exact derivatives.
+
     Source: Heavens, Jimenez & Lahav 2000, arXiv:astro-ph/9911102 (MOPED).
+
     """
     n_s, n_d = len(source.fiducial), len(source.derivative)
     mean = sum(block.sum(axis=0) for block in _blocks(source, "fiducial")) / n_s
-    dmu_dtheta = sum(block.sum(axis=0) for block in _blocks(source, "derivative")) / n_d
+    dmu_dtheta = sum(block.sum(axis=0) for block in _blocks(source, "derivative", delta_theta)) / n_d
     scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(source, "fiducial")) / (n_s - 1))
     scale = np.where(scale > 0, scale, np.inf)  # what never varies is left out
     b, how = dmu_dtheta / scale[:, None], "diagonal"

@@ -1,71 +1,105 @@
-"""Problems: a simulator with its parameters, and what is known exactly about it."""
+"""The problem that a configuration names: one that ships with the project, a user's file, or files of simulations alone."""
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
+import importlib.util
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+from imnn_core.errors import InputError
+from imnn_core.examples import EXAMPLES
+from imnn_core.files import read_json
+from imnn_core.problem import Problem
+
+FILES = "files"  # the kind of a problem of which nothing but simulations is known
+PROBLEMS = dict(EXAMPLES)
 
 
-class Problem(NamedTuple):
-    """A simulator and its fiducial parameters.
+def is_file(kind: str) -> bool:
+    """Whether the configuration's `problem:` is a user's file."""
+    return kind.endswith(".py")
 
-    name: as in the configuration.
-    names: of the parameters, (n_params,).
-    symbols: the same for figures, in matplotlib's TeX.
-    theta_fid: fiducial parameters, (n_params,), float64.
-    input_shape: of one simulation.
-    simulator: (key, theta) -> d (*input_shape), differentiable by theta (n_params,).
-    log_likelihood: (theta, d) -> ln p(d | theta), or None where it is not known.
-    fisher: theta -> F (n_params, n_params), or None where it is not known.
+
+def load(path: str | Path) -> Problem:
+    """The problem of a user's file, which calls it `problem`.
+
+    Other modules in the file's folder can be imported by it.
+
+    Raises:
+        InputError: the file is not there, raises an error, or has no such problem.
+
     """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"problem: expected a Python file, found none at {path}")
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    name = f"problem_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses and pickles of the file look for it
+    try:
+        spec.loader.exec_module(module)
+    except InputError as error:  # of Problem's own checks
+        lines = [f"problem {path}: {line}" for line in str(error).splitlines()]
+        raise InputError("\n".join(lines)) from None
+    except Exception as error:
+        line = _line_in(path, error)
+        raise InputError(f"problem {path}: could not be imported: {type(error).__name__}: {error}{line}") from None
+    found = getattr(module, "problem", None)
+    if not isinstance(found, Problem):
+        what = "found none" if found is None else f"found {found!r}"
+        raise InputError(
+            f"problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems import Problem), {what}"
+        )
+    return found
 
-    name: str
-    names: tuple[str, ...]
-    symbols: tuple[str, ...]
-    theta_fid: np.ndarray
-    input_shape: tuple[int, ...]
-    simulator: Callable
-    log_likelihood: Callable | None = None
-    fisher: Callable | None = None
+
+def _line_in(path: Path, error: Exception) -> str:
+    """Where in a user's file an error arose."""
+    if isinstance(error, SyntaxError):
+        return f" (line {error.lineno})"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return f" (line {lines[-1]})" if lines else ""
 
 
-def gaussian(theta_fid=(0.0, 1.0), input_shape=(10,)) -> Problem:
-    """Independent draws of N(mu, Sigma), with theta = (mu, Sigma) and Sigma the variance.
+def at(path_to_theta: str | Path | None, **problem) -> Problem:
+    """As `build`, with theta_fid from a JSON file, if there is one."""
+    if path_to_theta is not None:
+        problem |= {"theta_fid": read_json(path_to_theta)["theta_fid"]}
+    return build(**problem)
 
-    F = diag(n / Sigma, n / (2 Sigma^2)) for n draws, so |F| = 50 for ten draws at theta = (0, 1).
+
+def build(
+    kind: str, theta_fid: Sequence[float] | None = None, input_shape: Sequence[int] | None = None,
+    names: Sequence[str] | None = None, delta_theta: Sequence[float] | None = None, code: str | None = None,
+) -> Problem:  # fmt: skip
+    """The problem of a configuration's `problem:`.
+
+    Args:
+        kind: the name of one that ships with the project, a path to a user's file, or `files`.
+        theta_fid: in place of the problem's own, if not None.
+        input_shape: in place of the own one of a problem that ships with the project, if not None; of a file's, the same.
+        names: of the parameters, for `files`.
+        delta_theta: distances for finite differences; None for exact derivatives.
+        code: digest of a user's file. Not used: it is there to change when the file does.
+
+    Raises:
+        InputError: see `load` and `Problem`; or a file's problem has another input_shape.
+
     """
-    n = math.prod(input_shape)
-
-    def simulator(key, theta):
-        mu, sigma_squared = theta
-        return mu + jnp.sqrt(sigma_squared) * jax.random.normal(key, tuple(input_shape))
-
-    def log_likelihood(theta, d):
-        mu, sigma_squared = theta
-        return -0.5 * (jnp.sum((d - mu) ** 2) / sigma_squared + n * jnp.log(2 * jnp.pi * sigma_squared))
-
-    def fisher(theta):
-        _, sigma_squared = theta
-        return np.diag([n / sigma_squared, n / (2 * sigma_squared**2)])
-
-    return Problem(
-        name="gaussian",
-        names=("mu", "Sigma"),
-        symbols=(r"$\mu$", r"$\Sigma$"),
-        theta_fid=np.asarray(theta_fid, dtype=np.float64),
-        input_shape=tuple(input_shape),
-        simulator=simulator,
-        log_likelihood=log_likelihood,
-        fisher=fisher,
-    )
-
-
-PROBLEMS = {"gaussian": gaussian}
-
-
-def build(kind: str, theta_fid, input_shape) -> Problem:
-    """The problem of a configuration's `problem:`."""
-    return PROBLEMS[kind](theta_fid=theta_fid, input_shape=input_shape)
+    given = {"theta_fid": theta_fid, "input_shape": input_shape}
+    given = {key: value for key, value in given.items() if value is not None}
+    if kind == FILES:
+        return Problem(simulator=None, names=names, delta_theta=delta_theta, name=kind, **given)
+    if not is_file(kind):
+        return replace(PROBLEMS[kind](**given), name=kind, delta_theta=delta_theta)
+    problem = load(kind)
+    if input_shape is not None and tuple(input_shape) != problem.input_shape:
+        raise InputError(
+            f"input_shape: expected {list(problem.input_shape)} as in {kind}, found {list(input_shape)}; change it there"
+        )
+    theta_fid = problem.theta_fid if theta_fid is None else theta_fid
+    return replace(problem, theta_fid=theta_fid, delta_theta=delta_theta, name=Path(kind).stem)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import optax
-from imnn_core import aggregate, fisher, networks, optimisers
+from imnn_core import aggregate, architecture, derivatives, fisher, optimisers
 from imnn_core.aggregate import Engine
 from imnn_core.augment import AUGMENTATIONS
 from imnn_core.chunks import Source
@@ -18,7 +18,8 @@ from imnn_core.fit import Augment
 from imnn_core.host import in_float64
 from imnn_core.iteration import Settings, State, first_state, loss_of
 from imnn_core.networks import Network
-from imnn_core.problems import Problem
+from imnn_core.passes import Summarise
+from imnn_core.problem import Problem
 from imnn_core.schema import Recipe
 from imnn_core.simulations import stream
 
@@ -26,14 +27,19 @@ PARALLEL = 10  # chunks that may be in work side by side, where there are thread
 
 
 class Fitter(NamedTuple):
-    """All that fitting and evaluating one recipe takes.
+    """All that fitting one recipe, and measuring what it gives, takes.
 
+    summarise: of a batch of simulations from a file.
+    on_the_fly: whether training simulations are drawn anew in every iteration.
     parallel: chunks that a device may have in work side by side.
     why: how the data flow, and the reason, for the log.
     """
 
     recipe: Recipe
+    problem: Problem
     network: Network
+    summarise: Summarise
+    on_the_fly: bool
     optimiser: optax.GradientTransformation
     settings: Settings
     engine: Engine
@@ -52,11 +58,10 @@ class Fitter(NamedTuple):
                     stack.callback(stream.close)
             yield data
 
-    def first_state(self, problem: Problem, seed: int, training: aggregate.Data | None = None) -> State:
+    def first_state(self, seed: int, training: aggregate.Data | None = None) -> State:
         """The state before any update, its weights drawn from the seed's own stream.
 
         Args:
-            problem: for which the network is.
             seed: of the run.
             training: by which the summaries are whitened where the recipe says so; not whitened, if None.
 
@@ -69,7 +74,7 @@ class Fitter(NamedTuple):
         def begin(weights):
             return first_state(weights, self.optimiser, self.settings.averaging)
 
-        weights = jax.jit(partial(self.network.init, input_shape=problem.input_shape))(stream(seed, "weights"))
+        weights = jax.jit(lambda key: self.network.init(key, self.problem.input_shape))(stream(seed, "weights"))
         if training is not None and self.recipe.whiten:
             A, b = in_float64(fisher.whitening)(self.moments(weights, training))
             if not np.isfinite(A).all():
@@ -83,9 +88,11 @@ class Fitter(NamedTuple):
 
     def augment(self, seed: int) -> Augment | None:
         """How the training data of an iteration are changed, or None."""
-        if self.recipe.augment is None:
+        name = "on_the_fly" if self.on_the_fly else self.recipe.augment
+        if name is None:
             return None
-        change, key = AUGMENTATIONS[self.recipe.augment], stream(seed, "augment")
+        change = partial(AUGMENTATIONS[name], self.problem)
+        key = stream(seed, "on_the_fly" if self.on_the_fly else "augment")
 
         @jax.jit
         def changed(iteration, part):
@@ -94,6 +101,10 @@ class Fitter(NamedTuple):
         if self.engine.fused:
             return lambda iteration, data: tuple(changed(iteration, part) for part in data)
         return lambda iteration, data: data.changed(partial(changed, np.asarray(iteration)))  # not bound to a device
+
+    def measured(self, data: aggregate.Data, seed: int, iteration: int) -> aggregate.Data:
+        """Training data by which weights are measured after so many iterations: as they are, or drawn anew on the fly."""
+        return self.augment(seed)(iteration, data) if self.on_the_fly else data
 
     def moments(self, weights: aggregate.Weights, data: aggregate.Data) -> fisher.Moments:
         """Moments of the summaries of these data."""
@@ -124,22 +135,24 @@ def how_data_flow(data: str, n_bytes: int, on: list[jax.Device]) -> tuple[str, s
     return "streamed", f"streamed, since the sets take {_readable(share)} and may take {_readable(room)} of each device"
 
 
-def build(recipe: Recipe, n_bytes: int = 0) -> Fitter:
+def build(recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool = False) -> Fitter:
     """Build what a recipe stands for.
 
     Args:
         recipe: how it is fitted.
+        problem: to whose simulations.
         n_bytes: of all the sets that will be loaded together, by which `data: auto` decides.
+        on_the_fly: whether training simulations are drawn anew in every iteration.
 
     Raises:
-        InputError: its devices are not there, or its optimiser is none.
+        InputError: its devices are not there, its optimiser is none, or its network is none for the problem.
 
     """
     jax.config.update("jax_default_matmul_precision", "highest")  # GPUs would else round float32 products to ten bits
     if recipe.devices == "cpu":
         only_cpu()
     on = choose(recipe.devices, recipe.n_devices)
-    network = networks.build(recipe.n_summaries, **recipe.network.model_dump())
+    network = architecture.build(recipe, problem)
     settings = Settings(
         strength=recipe.strength,
         rate=fisher.rate(recipe.strength, recipe.closeness),
@@ -152,10 +165,15 @@ def build(recipe: Recipe, n_bytes: int = 0) -> Fitter:
     flow, why = how_data_flow(recipe.data, n_bytes, on)
     make = {"resident": aggregate.resident, "streamed": aggregate.streamed}[flow]
     parallel = PARALLEL if recipe.threads > 1 or on[0].platform != "cpu" else 1
-    engine = make(aggregate.exact(network.apply), loss_of(settings), on, parallel)
+    summarise = derivatives.stored(network.apply, problem)
+    of_batch = derivatives.on_the_fly(summarise, problem) if on_the_fly else summarise
+    engine = make(of_batch, loss_of(settings), on, parallel)
     return Fitter(
         recipe=recipe,
+        problem=problem,
         network=network,
+        summarise=summarise,
+        on_the_fly=on_the_fly,
         optimiser=optimisers.build(**recipe.optimiser.model_dump()),
         settings=settings,
         engine=engine,

@@ -8,11 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.files import read_json
 
+INDEPENDENT = 0.5  # of the variance of independent draws, from which on a difference is taken for one of unmatched seeds
+
 
 class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
 
-    whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression".
+    whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression", or
+        "nothing" where that has no information to speak of.
     mean, uncertainty: over seeds, see `of_seeds`.
     error: jackknife error of one seed's, on average.
     """
@@ -24,6 +27,8 @@ class Share(NamedTuple):
 
     def __str__(self) -> str:
         """In per cent with its uncertainty; a multiple, where what it is compared with is a floor."""
+        if self.whose == "nothing":
+            return "–"
         if self.whose == "a linear compression":
             return f"{with_error(self.mean, self.uncertainty)} ×"
         return f"{with_error(100 * self.mean, 100 * self.uncertainty)} %"
@@ -54,6 +59,12 @@ def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
     return np.array(values, dtype=np.float64)  # null becomes NaN
 
 
+def has_floor(informations: Sequence[dict]) -> bool:
+    """Whether a linear compression keeps information: |F| of the test set is more than twice its error, in every seed."""
+    value, error = (on_test(informations, "linear", "det_F", part) for part in ("value", "error"))
+    return bool(np.all(value > 2 * error))
+
+
 def share(informations: Sequence[dict]) -> Share:
     """What one fit kept, over its seeds."""
     value, error = (on_test(informations, "over_score", "det_F", part) for part in ("value", "error"))
@@ -64,7 +75,7 @@ def share(informations: Sequence[dict]) -> Share:
         whose = "the analytic"
     elif value is None:
         value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
-        whose = "a linear compression"
+        whose = "a linear compression" if has_floor(informations) else "nothing"
     return Share(whose, *of_seeds(value, error), error.mean())
 
 
@@ -84,3 +95,29 @@ def with_error(value: float, error: float) -> str:
         return f"{value:.3g}"
     decimals = min(12, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 2
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+
+
+def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:
+    """What is wrong with finite differences, in a line each, with numbers.
+
+    Args:
+        found: None for exact derivatives; else `independence` of each parameter; and `step`, None or a mapping of change and
+            error, of |F| with half of delta_theta relative to |F|, and of error_det_F, that of |F| itself.
+        names: of the parameters.
+
+    """
+    if found is None:
+        return []
+    lines = [
+        f"the difference of simulations at shifted {name} has {value:.2g} of the variance of independent draws (matched seeds: "
+        "far less than 1); seeds do not match, or delta_theta is too large"
+        for name, value in zip(names, found["independence"], strict=True)
+        if value > INDEPENDENT
+    ]
+    step = found["step"]
+    if step and abs(step["change"]) > max(step["error_det_F"], 2 * step["error"]):
+        lines.append(
+            f"halving delta_theta changes |F| by {100 * step['change']:+.2g} %, more than the error of |F|, "
+            f"{100 * step['error_det_F']:.2g} %; take a smaller delta_theta"
+        )
+    return lines

@@ -1,17 +1,19 @@
-"""Simulations at theta_fid and their derivatives by theta, with one random key per simulation."""
+"""Simulations at theta_fid and what their derivatives by theta are made of, with one random key per simulation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.errors import InputError
-from imnn_core.problems import Problem
+from imnn_core.problem import Problem
 
 # What a seed is used for. Append only: a number that changes changes every result.
-STREAMS = {"training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4, "augment": 5}
+STREAMS = {
+    "training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4, "augment": 5, "on_the_fly": 6, "fractions": 7,
+}  # fmt: skip
 # Simulations drawn by one compiled call, at most, and bytes of them with their derivatives: whatever n_s is, so that n_s
 # does not touch their bits.
 PER_CALL, BYTES_PER_CALL = 1000, 2**25
@@ -21,7 +23,9 @@ class Simulations(NamedTuple):
     """One split of one seed.
 
     fiducial: simulations at theta_fid, (n_s, *input_shape).
-    derivative: derivatives of the first n_d of them, (n_d, *input_shape, n_params), in d per theta.
+    derivative: derivatives of the first n_d of them, (n_d, *input_shape, n_params), in d per theta; or with finite differences
+        the same simulations at theta_fid - delta_theta / 2 and + delta_theta / 2, one parameter moved at a time,
+        (n_d, 2, n_params, *input_shape).
     """
 
     fiducial: np.ndarray
@@ -31,6 +35,105 @@ class Simulations(NamedTuple):
 def stream(seed: int, purpose: str) -> jax.Array:
     """The random key of one use of a seed: a split's simulations, or the initial weights."""
     return jax.random.fold_in(jax.random.key(seed), STREAMS[purpose])
+
+
+def shifted(problem: Problem) -> np.ndarray:
+    """The parameters of the simulations of finite differences, minus then plus, (2, n_params, n_params)."""
+    half = np.diag(problem.delta_theta) / 2
+    return problem.theta_fid[None, None] + np.stack([-half, half])
+
+
+def of_key(problem: Problem) -> tuple[Callable, Callable]:
+    """Functions of one key: to a simulation, and to what its derivative is made of (see `Simulations`)."""
+    theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
+
+    def fiducial(key):
+        return problem.simulator(key, theta)
+
+    def derivative(key):
+        def of_theta(theta):
+            return problem.simulator(key, theta)
+
+        if problem.delta_theta is None:
+            return jax.jacfwd(of_theta)(theta)
+        return jax.vmap(jax.vmap(of_theta))(jnp.asarray(shifted(problem), theta.dtype))
+
+    return fiducial, derivative
+
+
+def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
+    """The same two functions, of the numbers of simulations, for a simulator that is a numpy function.
+
+    Each call of the simulator has a generator of its own, begun from the simulation's key: seeds match across parameters.
+    """
+    words = jax.random.key_data(key).tolist()
+    shifts = shifted(problem) if problem.delta_theta is not None else np.empty((0, 0, 0))
+    dtype = np.dtype(jnp.result_type(float))
+
+    def simulate(index, theta):
+        d = np.asarray(problem.simulator(np.random.default_rng([*words, index]), theta.copy()))
+        check_output(problem, d.shape, d.dtype)
+        return d.astype(dtype)
+
+    def fiducial(indices):
+        return np.stack([simulate(int(index), problem.theta_fid) for index in indices])
+
+    def derivative(indices):
+        rows = [[[simulate(int(index), theta) for theta in row] for row in shifts] for index in indices]
+        return np.array(rows, dtype)
+
+    return fiducial, derivative
+
+
+def check_output(problem: Problem, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """See that a simulator gives what the problem declares.
+
+    Raises:
+        InputError: it gives another shape, or no real numbers.
+
+    """
+    if shape != problem.input_shape:
+        raise InputError(f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, found {shape}")
+    if not np.issubdtype(dtype, np.floating) and not (problem.numpy and np.issubdtype(dtype, np.integer)):
+        raise InputError(
+            f"problem {problem.name!r}: expected simulations of real numbers (float32), found {dtype}"
+            + ("; return them with .astype(float), and with `derivative: finite_difference`" if dtype.kind in "iub" else "")
+        )
+
+
+def check(problem: Problem) -> None:
+    """See, by shapes alone, that a simulator gives what the problem declares and can be differentiated where it must.
+
+    Raises:
+        InputError: it is not so.
+
+    """
+    if problem.simulator is None:
+        raise InputError(f"problem {problem.name!r}: expected a simulator, or `simulations:` with files, found neither")
+    if problem.numpy:
+        if problem.delta_theta is None:
+            raise InputError(
+                f"derivative: expected finite_difference, with delta_theta, since the simulator of problem {problem.name!r} is "
+                "a numpy function, which JAX cannot differentiate; found exact"
+            )
+        return
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    fiducial, derivative = of_key(problem)
+    found = _traced(problem, fiducial, key, "run under jax.jit", "")
+    check_output(problem, found.shape, found.dtype)
+    _traced(problem, derivative, key, "differentiated by theta", ", or set `derivative: finite_difference` and delta_theta")
+
+
+def _traced(problem, function, key, what, otherwise):
+    """Shape and dtype of a function of a key, or what keeps JAX from finding them."""
+    try:
+        return jax.eval_shape(function, key)
+    except Exception as error:  # whatever the user's simulator raises
+        first = str(error).partition("\n")[0]
+        raise InputError(
+            f"problem {problem.name!r}: expected a simulator that can be {what}, found {type(error).__name__}: {first}; "
+            f"write it in jax.numpy{otherwise}, or declare it with numpy=True if it is a numpy function"
+        ) from None
 
 
 def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simulations]:
@@ -45,32 +148,30 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         n_d: how many of them, from the first on, have derivatives.
 
     Yields:
-        Consecutive pieces of the split; those past n_d have no derivatives (0, *input_shape, n_params).
+        Consecutive pieces of the split; those past n_d have no derivatives (0, *derivative_shape).
 
     Raises:
         InputError: the simulator returns another shape than the problem declares, or a value or
-            derivative that is not finite.
+            derivative that is not finite, or does not depend on a parameter.
 
     """
-    theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
-
-    def fiducial(index):
-        return problem.simulator(jax.random.fold_in(key, index), theta)
-
-    def derivative(index):
-        return jax.jacfwd(lambda t: problem.simulator(jax.random.fold_in(key, index), t))(theta)
-
-    found = jax.eval_shape(fiducial, 0).shape
-    if found != problem.input_shape:
-        raise InputError(f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, found {found}")
-    draw_fiducial, draw_derivative = jax.jit(jax.vmap(fiducial)), jax.jit(jax.vmap(derivative))
-    n_bytes = math.prod(problem.input_shape) * (1 + len(problem.names)) * theta.dtype.itemsize
-    per_call = max(1, min(PER_CALL, BYTES_PER_CALL // n_bytes))
+    check(problem)
+    if problem.numpy:
+        draw_fiducial, draw_derivative = _in_numpy(problem, key)
+    else:
+        draw_fiducial, draw_derivative = (
+            jax.jit(jax.vmap(lambda index, of_one=of_one: of_one(jax.random.fold_in(key, index)))) for of_one in of_key(problem)
+        )
+    n_numbers = math.prod(problem.input_shape) + math.prod(problem.derivative_shape)
+    per_call = max(1, min(PER_CALL, BYTES_PER_CALL // (n_numbers * jnp.result_type(float).itemsize)))
     for start in range(0, n_s, per_call):
         indices = np.arange(start, start + per_call)
+        if problem.numpy:
+            indices = indices[: n_s - start]  # each one costs
         d = np.asarray(draw_fiducial(indices))[: n_s - start]
-        shape = (0, *problem.input_shape, len(problem.names))
-        dd = np.asarray(draw_derivative(indices))[: n_d - start] if start < n_d else np.empty(shape, d.dtype)
+        dd = np.empty((0, *problem.derivative_shape), d.dtype)
+        if start < n_d:
+            dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[: n_d - start]
         for what, array in (("simulation", d), ("derivative", dd)):
             bad = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
             if bad.size:
@@ -78,4 +179,21 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
                     f"problem {problem.name!r}: expected finite numbers at theta_fid = {problem.theta_fid.tolist()}, found "
                     f"NaN or infinity in the {what} of index {start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
                 )
+        if start == 0 and n_d:
+            _check_dependence(problem, dd)
         yield Simulations(d, dd)
+
+
+def _check_dependence(problem: Problem, dd: np.ndarray) -> None:
+    """See that simulations depend on each parameter; JAX takes a comparison, or a rounding, for a constant."""
+    for i, name in enumerate(problem.names):
+        if problem.delta_theta is None:
+            constant, how = not dd[..., i].any(), "derivative"
+        else:
+            constant, how = np.array_equal(dd[:, 0, i], dd[:, 1, i]), "difference"
+        if constant:
+            raise InputError(
+                f"problem {problem.name!r}: expected simulations that depend on {name}, found a {how} by it that is 0 "
+                "everywhere"
+                + ("; if they do, by a comparison or a rounding, set `derivative: finite_difference`" * (how == "derivative"))
+            )

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import workloads
-from imnn_core import aggregate, chunks
+from imnn_core import aggregate, chunks, derivatives
 from imnn_core.config import Config
 from imnn_core.fit import fit
 from imnn_core.iteration import first_state, loss_of
@@ -79,7 +79,7 @@ def rows_of_the_default_run(options, device):
     """Aggregated over direct, and over this engine with one chunk; and the share of the machine's rate of matrix products."""
     config = Config()
     network = workloads.mlp()
-    summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
+    summarise, loss = derivatives.exact(network.apply), loss_of(SETTINGS)
     sources = [workloads.drawn(config.n_s, split) for split in ("training", "validation")]
     sizes = (100, 500)
     engine = aggregate.resident(summarise, loss, [device], options.parallel)
@@ -101,7 +101,7 @@ def rows_of_the_default_run(options, device):
 def row_of_streaming(options, device, folder):
     """Streamed over resident."""
     network = workloads.mlp()
-    summarise, loss = aggregate.exact(network.apply), loss_of(SETTINGS)
+    summarise, loss = derivatives.exact(network.apply), loss_of(SETTINGS)
     make = (aggregate.streamed, aggregate.resident)
     with workloads.on_disk(folder, workloads.GAUSSIAN, options.n_streamed) as sources:
         functions = [iterations(e(summarise, loss, [device], options.parallel), network, sources, 100, 1) for e in make]
@@ -126,7 +126,7 @@ def row_of_large_inputs(options, device, folder):
                         pass
             return time.perf_counter() - began
 
-        engine = aggregate.streamed(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+        engine = aggregate.streamed(derivatives.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
         times = in_turn([iterations(engine, network, sources, 100, 1), floor], options.rounds)
     yield "large_inputs_over_read_floor", *spread(times[:, 0] / times[:, 1]), 1.5
 
@@ -134,7 +134,7 @@ def row_of_large_inputs(options, device, folder):
 def row_of_reporting(options, device):
     """A whole fit with lines of progress and the history, over its bare block."""
     n, network = 5 * SETTINGS.report_every if options.iterations > 1 else 2, workloads.mlp()
-    engine = aggregate.resident(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+    engine = aggregate.resident(derivatives.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
     sources = [workloads.drawn(1000, split) for split in ("training", "validation")]
     bare = iterations(engine, network, sources, 100, n)
     data = [engine.load(source, 100) for source in sources]
@@ -160,7 +160,7 @@ def alone(n, folder, options):
     """A streamed fit of n simulations, in a process of its own: its peak of memory and its time per simulation."""
     network, device = workloads.mlp(), jax.devices()[0]
     with workloads.on_disk(folder, workloads.GAUSSIAN, n) as sources:
-        engine = aggregate.streamed(aggregate.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
+        engine = aggregate.streamed(derivatives.exact(network.apply), loss_of(SETTINGS), [device], options.parallel)
         repeats = max(1, options.n_large // n // 20)
         seconds = iterations(engine, network, sources, 100, repeats)()
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

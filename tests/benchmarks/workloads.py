@@ -1,6 +1,7 @@
 """What the benchmarks run: the example's sets and large fields, the default network, an iteration of a fit."""
 
 import contextlib
+import dataclasses
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from imnn_core import aggregate, chunks, fisher, networks, problems, simulations, storage
+from imnn_core import aggregate, chunks, fisher, networks, problems, sets, simulations
 from imnn_core.config import Config
 from imnn_core.fit import make_block
 from imnn_core.iteration import Settings, first_state
@@ -17,7 +18,7 @@ RECIPE = Config().fits["mlp"]
 SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
 OPTIMISER = optax.adam(1e-3)
 GAUSSIAN = problems.build("gaussian", (0.0, 1.0), (10,))
-FIELD = GAUSSIAN._replace(name="field", input_shape=(32, 32, 32))  # 131 kB a simulation
+FIELD = dataclasses.replace(GAUSSIAN, name="field", input_shape=(32, 32, 32))  # 131 kB a simulation
 
 
 def mlp():
@@ -90,8 +91,8 @@ def on_disk(folder, problem, n, pieces=None):
             path, asked = Path(folder) / f"{split}-{n}.h5", {"n_s": n, "n_d": n, "seed": 1, "split": split}
             if not path.exists():
                 found = pieces or simulations.draw(problem, simulations.stream(1, split), n, n)
-                storage.write_simulations(path, found, problem, **asked)
-            sources.append(stack.enter_context(storage.open_simulations(path, problem, **asked)))
+                sets.write_simulations(path, found, problem, **asked)
+            sources.append(stack.enter_context(sets.open_simulations(path, problem, **asked)))
         yield sources
 
 

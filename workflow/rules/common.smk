@@ -11,36 +11,65 @@ if SCRIPTS not in sys.path:
     sys.path.append(SCRIPTS)
 
 from imnn_core.config import read_config
-from imnn_core.digest import code_digest
+from imnn_core.digest import code_digest, user_code_digest
 from imnn_core.errors import InputError
 from imnn_core.jobs import has_gpu
 
 
-def check_optimisers(settings):
-    """Build every optimiser once, which imports jax: only in the workflow's own process, not in each job's."""
-    from imnn_core import optimisers
+def found(path):
+    """A path of the config: from the working directory, or else from the project's folder."""
+    in_project = os.path.join(ROOT, path)
+    return (
+        in_project if not os.path.exists(path) and os.path.exists(in_project) else path
+    )
 
-    faults = optimisers.faults(settings.fits)
+
+def problem_of(settings):
+    """What the scripts need to know of the problem; a user's file with a digest of what its code means."""
+    is_file = settings.problem.endswith(".py")
+    path = found(settings.problem) if is_file else settings.problem
+    return {
+        "kind": path,
+        "theta_fid": settings.theta_fid,
+        "input_shape": settings.input_shape,
+        "names": settings.names,
+        "delta_theta": settings.delta_theta,
+        "code": user_code_digest(path) if is_file else None,
+    }
+
+
+def check_with_jax(settings, problem):
+    """Build optimisers, problem and networks once: only in the workflow's own process, not in each job's."""
+    from imnn_core import checks
+
+    faults = checks.faults(settings, problem)
     if faults:
         raise InputError("\n".join(faults))
 
 
 try:
     settings = read_config(config)
+    PROBLEM = problem_of(settings)
     if workflow.is_main_process:
-        check_optimisers(settings)
+        check_with_jax(settings, PROBLEM)
 except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
 
-PROBLEM = {
-    "kind": settings.problem,
-    "theta_fid": settings.theta_fid,
-    "input_shape": settings.input_shape,
+ON_THE_FLY = settings.simulations == "on_the_fly"
+# Files say themselves how many simulations they hold.
+SIZES = {
+    key: None if settings.files else getattr(settings, key)
+    for key in ("n_s", "n_d", "n_test")
 }
+# The run, and its repetitions at what was estimated from observed data.
+RUNS = [
+    settings.run,
+    *(f"{settings.run}/refined-{i + 1}" for i in range(settings.refine)),
+]
 
 
 wildcard_constraints:
-    run=re.escape(settings.run),
+    run="|".join(map(re.escape, RUNS)),
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
     split="training|validation|test",
@@ -59,7 +88,7 @@ def code(script):
 def sets_of_fit(wildcards):
     """The sets that the recipe uses."""
     validation = settings.fits[wildcards.fit].validation
-    splits = ["training", "validation"] if validation else ["training"]
+    splits = ["training"] * (not ON_THE_FLY) + ["validation"] * validation
     return {
         split: f"results/{wildcards.run}/simulations/seed-{wildcards.seed}/{split}.h5"
         for split in splits
@@ -71,6 +100,23 @@ def parent_of_fit(wildcards):
     parent = settings.fits[wildcards.fit].continue_from
     path = f"results/{wildcards.run}/fits/{parent}/seed-{wildcards.seed}/fit.h5"
     return {"parent": path} if parent else {}
+
+
+def theta_of_refinement(wildcards):
+    """The file with theta_fid of a run that repeats another one at its estimate."""
+    is_repetition = wildcards.run != settings.run
+    return (
+        {"theta_fid": f"results/{wildcards.run}/theta_fid.json"}
+        if is_repetition
+        else {}
+    )
+
+
+every_estimate = expand(
+    "results/{{run}}/fits/{fit}/seed-{seed}/observed.json",
+    fit=settings.fits,
+    seed=settings.seeds,
+)
 
 
 every_information = expand(

@@ -2,6 +2,7 @@ rule evaluate:
     """The Fisher information that the fit keeps of simulations it has never seen, and of those that it has."""
     input:
         unpack(sets_of_fit),
+        unpack(theta_of_refinement),
         test="results/{run}/simulations/seed-{seed}/test.h5",
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         analytic="results/{run}/analytic_fisher.json",
@@ -17,9 +18,9 @@ rule evaluate:
         gpu=n_gpus,
     params:
         problem=PROBLEM,
-        n_s=settings.n_s,
-        n_d=settings.n_d,
-        n_test=settings.n_test,
+        n_s=SIZES["n_s"],
+        n_d=SIZES["n_d"],
+        n_test=SIZES["n_test"],
         recipe=recipe_of,
         code=code("evaluate.py"),
     script:

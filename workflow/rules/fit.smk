@@ -3,6 +3,7 @@ rule fit:
     input:
         unpack(sets_of_fit),
         unpack(parent_of_fit),
+        unpack(theta_of_refinement),
     output:
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         history="results/{run}/fits/{fit}/seed-{seed}/history.csv",
@@ -15,8 +16,8 @@ rule fit:
         gpu=n_gpus,
     params:
         problem=PROBLEM,
-        n_s=settings.n_s,
-        n_d=settings.n_d,
+        n_s=SIZES["n_s"],
+        n_d=SIZES["n_d"],
         recipe=recipe_of,
         code=code("fit.py"),
     script:

@@ -16,6 +16,7 @@ rule report:
             fit=settings.fits,
             seed=settings.seeds[0],
         ),
+        estimates_of_observed=every_estimate if settings.observed else [],
         template=os.path.relpath(
             os.path.join(ROOT, "workflow", "report", "report.html.j2")
         ),

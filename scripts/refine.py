@@ -1,0 +1,30 @@
+"""The parameters at which the next refinement simulates: where this one's estimates from the observed data lie."""
+
+import numpy as np
+from imnn_core import files
+from imnn_core.jobs import job, log
+
+
+def refine(paths_to_estimates, path_to_theta):
+    """Write the mean estimate, over seeds and observations, of the recipe with the largest |F|, averaged over seeds.
+
+    Args:
+        paths_to_estimates: of each recipe and seed, see `estimate`.
+
+    """
+    of_fit = {}
+    for path in paths_to_estimates:
+        found = files.read_json(path)
+        of_fit.setdefault(found["fit"], []).append(found)
+    fit = max(of_fit, key=lambda name: np.mean([found["det_F"] for found in of_fit[name]]))
+    each = np.array([np.mean(found["estimates"], axis=0) for found in of_fit[fit]])
+    theta_fid, names = each.mean(axis=0), of_fit[fit][0]["names"]
+    log.info("theta_fid from the estimates of %s over %d seeds", fit, len(each))
+    for name, value, spread in zip(names, theta_fid, np.ptp(each, axis=0), strict=True):
+        log.info("%s = %.6g, the seeds differ by %.2g", name, value, spread)
+    files.write_json(path_to_theta, {"theta_fid": theta_fid.tolist(), "names": names, "fit": fit, "of_seeds": each.tolist()})
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        refine(paths_to_estimates=snakemake.input.estimates, path_to_theta=snakemake.output.theta_fid)

@@ -1,0 +1,223 @@
+"""The network of a recipe: the convolutional one, and a user's own in plain JAX, flax and equinox."""
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from conftest import loaded, random_simulations
+from imnn_core import aggregate, architecture, chunks, derivatives, examples, fisher, iteration, networks, recipes
+from imnn_core import fit as fitting
+from imnn_core.errors import InputError
+from imnn_core.iteration import Settings
+from imnn_core.problem import Problem
+from imnn_core.schema import Recipe
+from scipy import ndimage
+
+
+def numpy_cnn(weights, d, strides, means, channels_last):
+    """The same network by scipy's correlation with periodic borders, softplus, and sums written out."""
+    h = np.asarray(d if channels_last else d[..., None], np.float64)
+    found = []
+    for layer, stride in zip(weights["layers"], strides, strict=True):
+        w = np.asarray(layer["w"], np.float64)
+        out = []
+        for o in range(w.shape[-1]):
+            # scipy centres a kernel of even size one point further to the right than (kernel - 1) // 2
+            origin = [-1 if n % 2 == 0 else 0 for n in w.shape[:-2]]
+            total = sum(ndimage.correlate(h[..., i], w[..., i, o], mode="grid-wrap", origin=origin) for i in range(w.shape[-2]))
+            out.append(total[(slice(None, None, stride),) * (h.ndim - 1)] + float(layer["b"][o]))
+        h = np.logaddexp(np.stack(out, axis=-1), 0)
+        found.append(h.mean(axis=tuple(range(h.ndim - 1))))
+    x = np.concatenate(found) if means == "every" else found[-1]
+    head = weights["head"]
+    for layer in head[:-1]:
+        x = np.logaddexp(x @ np.asarray(layer["w"]) + np.asarray(layer["b"]), 0)
+    return x @ np.asarray(head[-1]["w"]) + np.asarray(head[-1]["b"])
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 1])
+@pytest.mark.parametrize(
+    ("input_shape", "channels_last", "strides", "means"),
+    [
+        ((12,), False, None, "last"),
+        ((8, 6), False, [2, 1], "every"),
+        ((8, 6, 3), True, [1, 2], "last"),
+        ((4, 6, 8), False, [2, 1], "every"),
+    ],
+)
+def test_the_convolutional_network(float64, rng, input_shape, channels_last, strides, means, kernel):
+    """Oracle: scipy.ndimage.correlate with periodic borders."""
+    network = networks.cnn(2, (3, 4), kernel, strides, means, channels_last, head=(5,))
+    weights = network.init(jax.random.key(1), input_shape)
+    weights = jax.tree.map(lambda w: w + 0.1 * rng.standard_normal(w.shape), weights)  # biases are not 0
+    d = rng.standard_normal(input_shape)
+    expected = numpy_cnn(weights, d, strides or [1, 1], means, channels_last)
+    np.testing.assert_allclose(network.apply(weights, d), expected, rtol=1e-10)
+
+
+def test_shifts_of_the_grid_do_not_matter_to_it(float64, rng):
+    network = networks.cnn(2, (3, 4), 3, means="every", activation="tanh")
+    weights = network.init(jax.random.key(1), (6, 9))
+    d = rng.standard_normal((6, 9))
+    np.testing.assert_allclose(network.apply(weights, np.roll(d, (2, 5), axis=(0, 1))), network.apply(weights, d), rtol=1e-12)
+
+
+def test_a_square_layer_is_a_power_spectrum(float64, rng):
+    """Oracle: Parseval: the mean of the square of a filtered field is the sum of its power times the filter's."""
+    network = networks.cnn(1, (1,), 3, activation="square")
+    weights = network.init(jax.random.key(2), (8, 8))
+    d = rng.standard_normal((8, 8))
+    kernel = np.zeros((8, 8))
+    w = np.asarray(weights["layers"][0]["w"])[:, :, 0, 0]
+    for i in range(3):
+        for j in range(3):
+            kernel[(1 - i) % 8, (1 - j) % 8] = w[i, j]
+    power = np.abs(np.fft.fft2(d) * np.fft.fft2(kernel)) ** 2 / 8**4
+    head = weights["head"][0]
+    np.testing.assert_allclose(network.apply(weights, d), power.sum() * head["w"][0] + head["b"], rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "deep_set", "cnn"])
+def test_summaries_can_be_mapped(float64, rng, kind):
+    """Oracle: A x + b, by numpy."""
+    network = networks.NETWORKS[kind](3)
+    weights = network.init(jax.random.key(0), (6,))
+    A, b, d = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal(6)
+    mapped = network.map_summaries(weights, A, b)
+    np.testing.assert_allclose(network.apply(mapped, d), A @ network.apply(weights, d) + b, rtol=1e-12)
+
+
+# A user's own
+
+
+def plain(n_summaries, width=5):
+    def init(key, input_shape):
+        return [jax.random.normal(key, (width, *input_shape)), jax.random.normal(key, (n_summaries, width))]
+
+    def apply(weights, d):
+        return weights[1] @ jnp.tanh(weights[0] @ d)
+
+    return init, apply
+
+
+class Module(nn.Module):
+    n_summaries: int
+    width: int = 5
+
+    @nn.compact
+    def __call__(self, d):
+        return nn.Dense(self.n_summaries)(nn.softplus(nn.Dense(self.width)(d)))
+
+
+def in_flax(n_summaries, width=5):
+    module = Module(n_summaries, width)
+    return lambda key, shape: module.init(key, jnp.zeros(shape)), module.apply
+
+
+def in_equinox(n_summaries, width=5):
+    def model(key):
+        return eqx.nn.MLP(4, n_summaries, width, depth=2, key=key)
+
+    static = eqx.partition(eqx.filter_eval_shape(model, jax.random.key(0)), eqx.is_array)[1]
+    static = eqx.filter(static, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct), replace=None)
+    return (lambda key, shape: eqx.filter(model(key), eqx.is_array)), (lambda weights, d: eqx.combine(weights, static)(d))
+
+
+OWN = {"plain": plain, "flax": in_flax, "equinox": in_equinox}
+
+
+def problem_with(**own):
+    gaussian = examples.gaussian(input_shape=(4,))
+    return Problem(gaussian.simulator, [0, 1], ["mu", "Sigma"], [4], networks=own, name="mine")
+
+
+@pytest.mark.parametrize(("name", "whiten"), [("plain", False), ("plain", True), ("flax", False), ("equinox", True)])
+def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, name, whiten):
+    """Oracle: jax.grad of the whole loss; and a fit lowers it."""
+    recipe = Recipe(network={"kind": name, "width": 7}, whiten=whiten, n_per_device=9, devices="cpu", n_devices=1)
+    fitter = recipes.build(recipe, problem_with(**OWN))
+    simulations = random_simulations(rng, float64, 40, 30, (4,))
+    with fitter.data(training=chunks.in_memory(*simulations)) as sets:
+        state = fitter.first_state(1, sets["training"])
+        m, _, gradient = jax.jit(fitter.engine.gradient)(state.weights, sets["training"])
+        if whiten:
+            np.testing.assert_allclose(fisher.covariance(m), np.eye(2), atol=1e-6)
+
+        def loss(weights):
+            summaries = derivatives.exact(fitter.network.apply)(weights, chunks.Batch(*map(jnp.asarray, simulations)))
+            m = fisher.moments(*summaries)
+            return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
+
+        expected = jax.jit(jax.grad(loss))(state.weights)
+        largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+        for one, other in zip(*map(jax.tree.leaves, (gradient, expected)), strict=True):
+            tolerance = 1e-10 if other.dtype == np.float64 else 1e-5  # flax keeps its weights in float32
+            np.testing.assert_allclose(one, other, atol=tolerance * largest)
+        settings = Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 60, 60)
+        result = fitting.fit(fitter.engine, optax.adam(1e-2), state, sets["training"], None, settings)
+    loss = result.history[:, 0, iteration.QUANTITIES.index("loss")]
+    assert loss[-1] < loss[0] - 0.2
+
+
+def test_a_pair_without_settings_is_taken_as_it_is():
+    fitter = recipes.build(Recipe(network={"kind": "pair"}, n_devices=1), problem_with(pair=plain(2)))
+    assert jax.tree.leaves(fitter.first_state(0).weights)[0].shape == (5, 4)
+
+
+def integer_weights(n_summaries):
+    return (lambda key, shape: {"a": jnp.ones(2), "steps": jnp.arange(2)}), lambda weights, d: d[:2] * weights["a"]
+
+
+@pytest.mark.parametrize(
+    ("network", "own", "fault"),
+    [
+        (
+            {"kind": "own"},
+            {"own": 3},
+            r"network 'own' of problem 'mine': expected a pair of functions \(init, apply\), found 3",
+        ),
+        (
+            {"kind": "own", "depth": 3},
+            {"own": plain},
+            r"network 'own' of problem 'mine': expected a function of n_summaries and ",
+        ),
+        ({"kind": "own", "depth": 3}, {"own": plain(2)}, r"expected no settings, since it is a pair .*, found \{'depth': 3\}"),
+        (
+            {"kind": "own"},
+            {"own": plain(3)},
+            r"network 'own': expected summaries of shape \(2,\), as n_summaries says, found \(3,\)",
+        ),
+        ({"kind": "own"}, {"own": integer_weights}, "network 'own': expected weights of real numbers, found int32 in steps"),
+        (
+            {"kind": "own"},
+            {"own": (lambda key, shape: 1.0, lambda w, d: d @ d @ d)},
+            r"for simulations of shape \(4,\), found ",
+        ),
+        ({"kind": "onw"}, {"own": plain}, r"network.kind: expected mlp, deep_set, cnn, own, found 'onw' \(nearest: own\)"),
+        (
+            {"kind": "cnn", "channels_last": True},
+            {},
+            r"network: expected a grid of 1 to 3 dimensions, found 0 of \(4,\)",
+        ),
+    ],
+)
+def test_faults_of_networks(network, own, fault):
+    with pytest.raises(InputError, match=fault) as caught:
+        architecture.build(Recipe(network=network), problem_with(**own))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_aggregate_of_a_convolutional_network(rng, float64):
+    """Oracle: jax.grad of the whole loss."""
+    from test_aggregate import LOSS, assert_is_the_direct_gradient
+
+    network = networks.cnn(2, (3, 2), 3)
+    weights = network.init(jax.random.key(0), (4, 4))
+    summarise = derivatives.exact(network.apply)
+    simulations = random_simulations(rng, float64, 13, 9, (4, 4))
+    engine = aggregate.resident(summarise, LOSS, jax.devices()[:2])
+    loaded(engine, simulations, 3)
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 3, 1e-11)

@@ -1,0 +1,179 @@
+"""Each way to bring a problem of one's own, as a user runs it: the worked examples of config/, small, through the graph."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import everything
+from imnn_core import examples, problems, sets, simulations
+from test_workflow import edit, planned, snakemake
+
+SMALL = ("n_s=200", "n_d=150", "n_test=1000", "n_monte_carlo=200", "seeds=[1]")
+
+
+def run(root, folder, config, *override, **how):
+    """Run a config of the project with its results in a folder; the output."""
+    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(folder), "--configfile", str(config))
+    return snakemake(folder, *where, *(("--config", *override) if override else ()), **how)
+
+
+def table_of(folder, name):
+    table = pd.read_csv(folder / f"results/{name}/summary.csv")
+    for kind in ("svg", "png"):
+        assert (folder / f"results/{name}/figures/information.{kind}").exists()
+        assert (folder / f"results/{name}/figures/fisher_ellipses.{kind}").exists()
+    report = (folder / f"results/{name}/report.html").read_text()
+    assert "</html>" in report
+    return table[table["split"] == "test"].set_index("fit"), report
+
+
+def test_a_simulator_in_jax_in_a_file_outside(root, tmp_path):
+    """Oracle: F = J^T J / noise^2 of a signal in Gaussian noise, of which the score and a linear compression keep all."""
+    (tmp_path / "elsewhere").mkdir()
+    problem = tmp_path / "elsewhere/decay.py"
+    problem.write_text((root / "config/examples/decay.py").read_text())
+    text = (root / "config/examples/decay.yaml").read_text().replace("config/examples/decay.py", str(problem))
+    config = tmp_path / "mine.yaml"
+    config.write_text(text)
+    run(root, tmp_path, config, *SMALL, "fits={mlp: {max_iterations: 20}}")
+    t = np.linspace(0, 3, 30)
+    J = np.stack([np.exp(-0.5 * t), -t * np.exp(-0.5 * t)], axis=1)
+    det_F = np.linalg.det(J.T @ J / 0.2**2)
+    (row,) = table_of(tmp_path, "decay")[0].itertuples()
+    assert abs(row.det_F_score - det_F) < 4 * row.det_F_score_error
+    assert abs(row.det_F_linear - det_F) < 4 * row.det_F_linear_error + 0.2 * det_F
+
+    again = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(config))
+    override = ("--config", *SMALL, "fits={mlp: {max_iterations: 20}}")
+    assert planned(tmp_path, *again, *override) == {}
+    edit(problem, "# leave it out", "# or leave it out")
+    assert planned(tmp_path, *again, *override) == {}
+    edit(problem, "NOISE = np.linspace(0, 3, 30), 0.2", "NOISE = np.linspace(0, 3, 30), 0.3")
+    jobs = planned(tmp_path, *again, *override)
+    assert (jobs["simulate"], jobs["analytic_fisher"], jobs["fit"], jobs["evaluate"]) == (3, 1, 1, 1)
+
+
+def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root, tmp_path):
+    """Oracle: F = tr(C^-1 C' C^-1 C') / 2 of a stationary Gaussian series, of which the network's products keep most."""
+    config = root / "config/examples/autoregression.yaml"
+    run(root, tmp_path, config, *SMALL[:3], "fits={products: {max_iterations: 400}, mlp: {max_iterations: 20}}")
+    found, report = table_of(tmp_path, "autoregression")
+
+    def covariance(a, s):
+        lag = np.abs(np.subtract.outer(np.arange(30), np.arange(30)))
+        return s**2 * a**lag / (1 - a**2)
+
+    h = 1e-4
+    slopes = [(covariance(0.5 + i * h, 1 + j * h) - covariance(0.5 - i * h, 1 - j * h)) / (2 * h) for i, j in ((1, 0), (0, 1))]
+    inverse = np.linalg.inv(covariance(0.5, 1))
+    F = [[np.trace(inverse @ a @ inverse @ b) / 2 for b in slopes] for a in slopes]
+    products = found.loc["products"]
+    assert 0.75 * np.linalg.det(F) < products["det_F"] < np.linalg.det(F) + 4 * products["det_F_error"]
+    log = (tmp_path / "results/autoregression/logs/evaluate/products/seed-1.log").read_text()
+    assert "with delta_theta halved: -0.00" in log
+    assert "warning" not in log
+    assert "a linear compression has none to speak of" in report
+
+
+@pytest.mark.parametrize("kind", ["derivative", "shifted"])
+def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
+    """Read where they lie, split by fractions; oracle: fits and linear compressions of the same numbers."""
+    from dataclasses import replace
+
+    problem = examples.gaussian()
+    problem = problem if kind == "derivative" else replace(problem, delta_theta=[0.1, 0.1])
+    (piece,) = simulations.draw(problem, simulations.stream(1, "training"), 900, 900)
+    with h5py.File(tmp_path / "simulations.h5", "w") as file:
+        file["fiducial"], file[kind] = piece
+    override = ["seeds=[1, 2]", "fits={deep_set: {max_iterations: 30, data: streamed}}"]
+    override += [] if kind == "derivative" else ["derivative=finite_difference", "delta_theta=[0.1, 0.1]"]
+    run(root, tmp_path, root / "config/examples/files.yaml", *override)
+    found, _ = table_of(tmp_path, "files")
+    assert list(found["n_s"]) == 2 * [360]
+    assert (found["det_F"] > 30).all()
+    assert not np.isclose(*found["det_F"])  # each seed has its own split
+    monkeypatch.chdir(tmp_path)  # the config names the file from there
+    built = problems.build("files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1])
+    rows = []
+    for split in ("training", "validation", "test"):
+        path = tmp_path / f"results/files/simulations/seed-1/{split}.h5"
+        assert path.stat().st_size < 20000
+        with sets.open_simulations(path, built, seed=1, split=split) as source:
+            rows += [row.tobytes() for row in everything(source)[0]]
+    assert sorted(rows) == sorted(row.tobytes() for row in piece.fiducial)
+
+
+def test_faults_of_files_come_in_one_message_before_any_fit(root, tmp_path):
+    with h5py.File(tmp_path / "simulations.h5", "w") as file:
+        file["fiducial"], file["derivative"] = np.zeros((10, 50)), np.zeros((50, 2, 10), np.float32)
+    output = run(root, tmp_path, root / "config/examples/files.yaml", ok=False)
+    assert output.count("its axes seem to be") >= 2
+    assert "Traceback" not in output
+    assert not (tmp_path / "results/files/fits").exists()
+    assert not list((tmp_path / "results/files/simulations").rglob("*.h5"))
+
+
+def test_simulations_on_the_fly_with_one_parameter(root, tmp_path):
+    """Oracle: F = 10 of ten draws; in the history training scatters about validation, since it cannot overfit."""
+    config = root / "config/exponential_rate.yaml"
+    recipe = "{max_iterations: 150, patience: 200, averaging: 0}"
+    run(root, tmp_path, config, *SMALL, f"fits={{deep_set: {recipe}, mlp: {recipe}}}")
+    found, _ = table_of(tmp_path, "exponential_rate")
+    assert found.loc["deep_set", "ratio_to_score"] > 0.97
+    assert not (tmp_path / "results/exponential_rate/simulations/seed-1/training.h5").exists()
+    history = pd.read_csv(tmp_path / "results/exponential_rate/fits/deep_set/seed-1/history.csv")[100:]
+    assert history["training_det_F"].std() > 0.3  # new simulations in each iteration: the sampling noise of 200
+    assert history["validation_det_F"].std() < 0.1  # which always are the same
+    assert abs(history["training_det_F"].mean() - 10) < 1
+
+
+def test_the_field_through_the_graph(root, tmp_path):
+    config = root / "config/gaussian_field.yaml"
+    recipe = "fits={cnn: {max_iterations: 10, network: {channels: [4]}}}"
+    run(
+        root,
+        tmp_path,
+        config,
+        "seeds=[1]",
+        "n_s=60",
+        "n_d=40",
+        "n_test=300",
+        "n_monte_carlo=50",
+        "input_shape=[12, 12]",
+        recipe,
+    )
+    found, _ = table_of(tmp_path, "gaussian_field")
+    assert 0 < found.loc["cnn", "ratio_to_score"] < 1.1
+
+
+def test_observed_data_and_a_refinement(root, tmp_path):
+    """Oracle: the maximum-likelihood estimates of 200 draws of N(0.5, 1.5), their mean and variance; within two sigma."""
+    rng = np.random.default_rng(5)
+    d = rng.normal(0.5, np.sqrt(1.5), 200).astype(np.float32)
+    np.savez(tmp_path / "observed.npz", observed=d)
+    recipe = "{network: {kind: deep_set}, optimiser: {learning_rate: 3.0e-3}, max_iterations: 60}"
+    (tmp_path / "mine.yaml").write_text(
+        "{run: refined, input_shape: [200], seeds: [1], n_s: 1000, n_d: 1000, n_test: 1000, n_monte_carlo: 100, "
+        f"observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
+    )
+    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
+    all_of_it = planned(tmp_path, *where)
+    assert (all_of_it["simulate"], all_of_it["refine"], all_of_it["estimate"], all_of_it["report"]) == (9, 2, 3, 3)
+    estimate = "results/refined/refined-2/fits/deep_set/seed-1/observed.json"
+    snakemake(tmp_path, *where, "--", estimate, "results/refined/refined-1/report.html")
+    results = tmp_path / "results/refined"
+    theta = [pd.read_json(results / f"refined-{step}/theta_fid.json", typ="series")["theta_fid"] for step in (1, 2)]
+    exact = np.array([d.mean(), d.var()])
+    F = np.array([200 / exact[1], 200 / (2 * exact[1] ** 2)])
+    found = pd.read_json(tmp_path / estimate, typ="series")
+    assert found["theta_fid"] == theta[1]
+    difference = (np.array(found["estimates"][0]) - exact) * np.sqrt(F)
+    assert np.all(np.abs(difference) < 2)
+    np.testing.assert_allclose(found["error"], 1 / np.sqrt(F), rtol=0.2)
+    assert np.all(np.abs(np.array(theta[1]) - exact) < 0.2 / np.sqrt(F))  # far nearer than an error
+    assert not (results / "theta_fid.json").exists()
+    report = (results / "refined-1/report.html").read_text()
+    assert "Observed data" in report
+    assert "refined/refined-1" in report
+    with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
+        np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

@@ -1,0 +1,192 @@
+"""A user's own Python file: what is taken from it, and each of its faults in one line."""
+
+import textwrap
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from imnn_core import checks, problems, simulations
+from imnn_core.config import read_config
+from imnn_core.digest import user_code_digest
+from imnn_core.errors import InputError
+from imnn_core.problem import Problem
+
+HEAD = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+from imnn_core.problems import Problem
+
+def simulator(key, theta):
+    return theta[0] + theta[1] * jax.random.normal(key, (4,))
+"""
+WHOLE = HEAD + "\nproblem = Problem(simulator, theta_fid=[0, 1], names=['a', 'b'], input_shape=(4,))\n"
+
+
+def written(folder, text, name="mine.py"):
+    path = folder / name
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def lines_of(path, **config):
+    """What the workflow's check says of a configuration with this problem."""
+    fits = config.pop("fits", {"small": {"network": {"hidden": [4]}}})
+    settings = read_config({"problem": str(path), "fits": fits} | config)
+    arguments = {key: getattr(settings, key) for key in ("theta_fid", "input_shape", "names", "delta_theta")}
+    return checks.faults(settings, {"kind": str(path), **arguments})
+
+
+def test_what_is_taken_from_the_file(tmp_path):
+    path = written(tmp_path, WHOLE)
+    assert lines_of(path) == []
+    problem = problems.build(str(path))
+    assert (problem.name, problem.names, problem.input_shape) == ("mine", ("a", "b"), (4,))
+    np.testing.assert_array_equal(problem.theta_fid, [0.0, 1.0])
+    moved = problems.build(str(path), theta_fid=[2, 3], delta_theta=[0.1, 0.1])
+    np.testing.assert_array_equal(moved.theta_fid, [2.0, 3.0])
+    assert moved.derivative_shape == (2, 2, 4)
+
+
+def test_a_file_may_import_others_beside_it_and_changes_with_them(tmp_path):
+    """The digest is that of what the code means: not of a comment, and of no file that it does not import."""
+    beside = written(tmp_path, "WIDTH = 4\n", "imnn_test_beside.py")
+    unrelated = written(tmp_path, "OTHER = 1\n", "imnn_test_unrelated.py")
+    text = "from imnn_test_beside import WIDTH\n" + WHOLE.replace("(4,)", "(WIDTH,)")
+    path = written(tmp_path, text)
+    assert problems.build(str(path)).input_shape == (4,)
+    first = user_code_digest(path)
+    path.write_text(text + "\n# a comment\n")
+    unrelated.write_text("OTHER = 2\n")
+    assert user_code_digest(path) == first
+    beside.write_text("WIDTH = 5\n")
+    second = user_code_digest(path)
+    path.write_text(text.replace("theta[0] +", "theta[0] -"))
+    assert len({first, second, user_code_digest(path)}) == 3
+
+
+def test_a_package_beside_the_file_counts_too(tmp_path):
+    path = written(tmp_path, "from imnn_test_package import part\n" + WHOLE)
+    (tmp_path / "imnn_test_package").mkdir()
+    written(tmp_path / "imnn_test_package", "", "__init__.py")
+    inner = written(tmp_path / "imnn_test_package", "A = 1\n", "part.py")
+    first = user_code_digest(path)
+    inner.write_text("A = 2\n")
+    assert user_code_digest(path) != first
+
+
+@pytest.mark.parametrize(
+    ("text", "config", "line"),
+    [
+        ("import nothing_of_that_name\n", {}, "problem {path}: could not be imported: ModuleNotFoundError: No module named 'nothing_of_that_name' (line 1)"),
+        ("x = 1\n1 / 0\n", {}, "problem {path}: could not be imported: ZeroDivisionError: division by zero (line 2)"),
+        ("def f(:\n", {}, "problem {path}: could not be imported: SyntaxError: "),
+        ("x = 1\n", {}, "problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems import Problem), found none"),
+        ("problem = 3\n", {}, "problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems import Problem), found 3"),
+        (HEAD + "problem = Problem(simulator, names=['a', 'b'], input_shape=(4,))\n", {}, "problem {path}: could not be imported: TypeError: Problem.__init__() missing 1 required positional argument: 'theta_fid' (line "),
+        (WHOLE.replace("[0, 1]", "[0]"), {}, "problem {path}: theta_fid: expected 2 finite numbers (a, b), found [0]"),
+        (WHOLE.replace("[0, 1]", "[0, float('nan')]"), {}, "problem {path}: theta_fid: expected 2 finite numbers (a, b), found [0, nan]"),
+        (WHOLE.replace("['a', 'b']", "'ab'"), {}, "problem {path}: names: expected a list of the parameters' names, found 'ab'"),
+        (WHOLE.replace("['a', 'b']", "['a', 'a']"), {}, "problem {path}: names: expected each name once, found ['a', 'a']"),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(4.5,)"), {}, "problem {path}: input_shape: expected the shape of one simulation, such as (10,), found (4.5,)"),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(5,)"), {}, "problem 'mine': expected simulations of shape (5,), found (4,)"),
+        (WHOLE.replace("Problem(simulator", "Problem(3"), {}, "problem {path}: simulator: expected a function, found 3"),
+        (WHOLE.replace("Problem(simulator", "Problem(None"), {}, "problem 'mine': expected a simulator, or `simulations:` with files, found neither"),
+        (WHOLE, {"theta_fid": [1, 2, 3]}, "theta_fid: expected 2 finite numbers (a, b), found [1.0, 2.0, 3.0]"),
+        (WHOLE, {"input_shape": [5]}, "input_shape: expected [4] as in {path}, found [5]; change it there"),
+        (WHOLE, {"fits": {"x": {"n_summaries": 1}}}, "fits.x.n_summaries: expected at least n_params = 2, found 1"),
+        (WHOLE, {"fits": {"x": {"network": {"kind": "mpl"}}}}, "fits.x.network.kind: expected mlp, deep_set, cnn, found 'mpl' (nearest: mlp)"),
+        (WHOLE.replace("jax.random.normal(key, (4,))", "np.random.default_rng(np.asarray(key)).normal(size=4)"), {}, "problem 'mine': expected a simulator that can be run under jax.jit, found TracerArrayConversionError: "),
+        (WHOLE.replace("jax.random.normal(key, (4,))", "jax.random.normal(key, (4,)) * (1.0 if theta[0] > 0 else 2.0)"), {}, "problem 'mine': expected a simulator that can be run under jax.jit, found TracerBoolConversionError: "),
+        (WHOLE.replace("return theta[0]", "return jax.random.poisson(key, theta[1], (4,))\n    return theta[0]"), {}, "problem 'mine': expected simulations of real numbers (float32), found int32"),
+        (WHOLE.replace("return theta[0]", "return jax.lax.while_loop(lambda x: x[0] < theta[1], lambda x: x + theta[1], theta[0] * jnp.ones(4)); theta[0]"), {"derivative": "finite_difference", "delta_theta": [1, 1]}, None),
+        (WHOLE.replace("Problem(simulator,", "Problem(simulator, numpy=True,"), {}, "derivative: expected finite_difference, with delta_theta, since the simulator of problem 'mine' is a numpy function"),
+        (WHOLE.replace("Problem(simulator,", "Problem(simulator, numpy=True,"), {"derivative": "finite_difference", "delta_theta": [1, 1], "simulations": "on_the_fly"}, "simulations: expected draw, since a numpy simulator can't be compiled into the fit, found on_the_fly"),
+        (WHOLE, {"derivative": "finite_difference", "delta_theta": [1]}, "delta_theta: expected 2 finite numbers (a, b), found [1.0]"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_file(tmp_path, text, config, line):
+    path = written(tmp_path, text)
+    lines = lines_of(path, **config)
+    if line is None:
+        assert lines == []
+        return
+    assert len(lines) == 1
+    assert lines[0].startswith(line.format(path=path))
+    assert "\n" not in lines[0]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert lines_of(tmp_path / "none.py") == [f"problem: expected a Python file, found none at {tmp_path / 'none.py'}"]
+
+
+def not_differentiable(key, theta):
+    """Comparisons: jax takes them for constants."""
+    return (jax.random.uniform(key, (6,)) < theta[0]).astype(float)
+
+
+def test_simulations_that_do_not_depend_on_a_parameter_are_named(float64):
+    problem = Problem(not_differentiable, [0.5], ["p"], [6], name="threshold")
+    with pytest.raises(
+        InputError, match="depend on p, found a derivative by it that is 0 everywhere; if they do, by a compari"
+    ):
+        list(simulations.draw(problem, jax.random.key(1), 10, 10))
+    pieces = list(simulations.draw(replace(problem, delta_theta=[0.4]), jax.random.key(1), 10, 10))
+    assert pieces[0].derivative.shape == (10, 2, 1, 6)
+    constant = replace(problem, simulator=lambda key, theta: jax.random.normal(key, (6,)), delta_theta=[0.4])
+    with pytest.raises(InputError, match="depend on p, found a difference by it that is 0 everywhere$"):
+        list(simulations.draw(constant, jax.random.key(1), 10, 10))
+
+
+def in_numpy(rng, theta):
+    theta[0] += 0  # it may do with its theta what it likes
+    return theta[0] + theta[1] * rng.standard_normal(4)
+
+
+def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation():
+    """Oracle: d = a + b z, so that the difference by a is delta_a and that by b is delta_b z = delta_b (d - a) / b."""
+    problem = Problem(in_numpy, [0.5, 2.0], ["a", "b"], [4], numpy=True, delta_theta=[0.1, 0.2], name="numpy")
+    pieces = list(simulations.draw(problem, simulations.stream(1, "training"), 1200, 1100))
+    d, shifted = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    assert d.dtype == shifted.dtype == np.float32
+    assert (d.shape, shifted.shape) == ((1200, 4), (1100, 2, 2, 4))
+    difference = shifted[:, 1] - shifted[:, 0]
+    np.testing.assert_allclose(difference[:, 0], 0.1, atol=1e-5)
+    np.testing.assert_allclose(difference[:, 1], 0.2 * (d[:1100] - 0.5) / 2, atol=1e-5)
+    np.testing.assert_allclose((shifted[:, 1] + shifted[:, 0])[:, 0] / 2, d[:1100], atol=1e-5)
+    assert len(np.unique(d)) == d.size
+    (fewer,) = simulations.draw(problem, simulations.stream(1, "training"), 30, 10)
+    np.testing.assert_array_equal(fewer.fiducial, d[:30])
+    (others,) = simulations.draw(problem, simulations.stream(1, "validation"), 30, 10)
+    assert not np.isin(others.fiducial, d).any()
+
+
+@pytest.mark.parametrize(
+    ("simulator", "fault"),
+    [
+        (lambda rng, theta: np.full(4, np.nan), r"expected finite numbers at theta_fid = \[0.5, 2.0\], found NaN .* index 0"),
+        (lambda rng, theta: rng.normal(size=5), r"expected simulations of shape \(4,\), found \(5,\)"),
+        (lambda rng, theta: np.array(list("abcd")), "expected simulations of real numbers"),
+    ],
+)
+def test_faults_of_a_numpy_simulator(simulator, fault):
+    problem = Problem(simulator, [0.5, 2.0], ["a", "b"], [4], numpy=True, delta_theta=[0.1, 0.2], name="numpy")
+    with pytest.raises(InputError, match=fault):
+        list(simulations.draw(problem, jax.random.key(0), 5, 5))
+
+
+@pytest.mark.parametrize("F", [[1.0], [[1.0, 2.0], [3.0, 4.0]], [[np.nan, 0], [0, 1]]])
+def test_a_closed_form_that_is_no_fisher_information(F):
+    problem = Problem(in_numpy, [0.5, 2.0], ["a", "b"], [4], fisher=lambda theta: F, name="mine")
+    with pytest.raises(InputError, match=r"problem 'mine': expected of fisher a symmetric matrix of shape \(2, 2\), found \["):
+        problem.closed_form()
+
+
+def test_names_with_underscores_are_symbols_that_matplotlib_can_set():
+    problem = Problem(in_numpy, [0.5, 2.0], ["Omega_m", "b"], [4])
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.text(0, 0, problem.symbols[0])
+    figure.canvas.draw()

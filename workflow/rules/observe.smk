@@ -1,0 +1,43 @@
+if settings.observed:
+
+    rule estimate:
+        """The parameters of the observed data, by one fit's summaries of them."""
+        input:
+            unpack(theta_of_refinement),
+            observed=found(settings.observed),
+            fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
+        output:
+            estimate="results/{run}/fits/{fit}/seed-{seed}/observed.json",
+        log:
+            "results/{run}/logs/estimate/{fit}/seed-{seed}.log",
+        benchmark:
+            "results/{run}/benchmarks/estimate/{fit}/seed-{seed}.tsv"
+        threads: lambda wildcards: settings.fits[wildcards.fit].threads
+        resources:
+            gpu=n_gpus,
+        params:
+            problem=PROBLEM,
+            recipe=recipe_of,
+            code=code("estimate.py"),
+        script:
+            "../../scripts/estimate.py"
+
+    rule refine:
+        """Where the next repetition of the run simulates: at the estimate of the one before it."""
+        input:
+            estimates=lambda wildcards: expand(
+                every_estimate, run=RUNS[int(wildcards.step) - 1]
+            ),
+        output:
+            theta_fid="results/{base}/refined-{step}/theta_fid.json",
+        log:
+            "results/{base}/refined-{step}/logs/refine.log",
+        benchmark:
+            "results/{base}/refined-{step}/benchmarks/refine.tsv"
+        wildcard_constraints:
+            base=re.escape(settings.run),
+            step=r"\d+",
+        params:
+            code=code("refine.py"),
+        script:
+            "../../scripts/refine.py"
