@@ -15,7 +15,7 @@ def estimate(path_to_observed, path_to_fit, path_to_estimate, *, problem, fit, s
     recipe = Recipe(**recipe)
     problem = problems.at(path_to_theta, **problem)
     observed = sets.read_observed(path_to_observed, problem)
-    fitter = recipes.build(recipe, problem)
+    fitter = recipes.build(recipe, problem, scaling=storage.read_scaling(path_to_fit))
     like = fitter.first_state(seed).weights
     trees, _, statistics, _ = storage.read_fit(path_to_fit, {recipe.evaluated: like})
     split = "validation" if "validation" in statistics else "training"

@@ -123,7 +123,7 @@ def evaluate(
     problem = problems.at(path_to_theta, **problem)
     compressions, splits, differenced, weights = {}, {}, None, None
     with recipes.memory_for(recipe.n_per_device):
-        fitter = recipes.build(recipe, problem)
+        fitter = recipes.build(recipe, problem, scaling=storage.read_scaling(path_to_fit))
         like = fitter.first_state(seed).weights
         trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)

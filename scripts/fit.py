@@ -6,7 +6,7 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import chunks, files, fisher, host, problems, recipes, sets, storage
+from imnn_core import chunks, files, fisher, host, problems, recipes, scaling, sets, storage
 from imnn_core.fit import SPLITS, Diverged
 from imnn_core.fit import fit as run_fit
 from imnn_core.iteration import QUANTITIES, Best, State
@@ -71,6 +71,15 @@ def opened(paths, problem, **asked):
         }
 
 
+def scaling_of(recipe, source, path_to_parent):
+    """How the network sees the simulations: as the fit that this one continues, or by a set; None for as they are."""
+    if recipe.standardise is None:
+        return None
+    found = storage.read_scaling(path_to_parent) if path_to_parent else scaling.of_source(source, recipe.standardise)
+    log.info("simulations less %.4g, over %.4g (means over a simulation)", found.mean.mean(), found.scale.mean())
+    return found
+
+
 def run(fitter, data, state, before, seed, bar):
     """Fit, with a line in the log for every block; the result's history goes on from ``before``."""
     patience = fitter.recipe.patience
@@ -113,8 +122,10 @@ def fit(
     on_the_fly = path_to_training is None
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
     with opened(paths, problem, n_s=n_s, n_d=n_d, seed=seed) as sources, recipes.memory_for(recipe.n_per_device):
+        n_bytes = sum(source.n_bytes for source in sources.values())
         copied = sources["training"].n_bytes if recipe.augment else 0
-        fitter = recipes.build(recipe, problem, sum(source.n_bytes for source in sources.values()) + copied, on_the_fly)
+        inputs = scaling_of(recipe, sources["validation" if on_the_fly else "training"], path_to_parent)
+        fitter = recipes.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
         n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
         log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
         log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
@@ -155,6 +166,7 @@ def fit(
         "n_d": n_d,
         "device": fitter.devices[0].device_kind,
     }
+    trees |= {} if inputs is None else {"inputs": inputs}
     storage.write_fit(path_to_fit, trees, history, statistics, attributes)
     files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
 

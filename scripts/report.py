@@ -132,6 +132,12 @@ def caveats_of_differences(informations, names):
             yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in config/README.md."
 
 
+def differences_of(information):
+    """What finite differences by the parameters are worth, by one fit, or None for exact derivatives."""
+    found = information["finite_differences"]
+    return None if found is None else found | {key: information[key] for key in ("fit", "seed")}
+
+
 def sizes(informations, settings):
     """Simulations of each set, in words."""
     splits = informations[0]["splits"]
@@ -182,6 +188,7 @@ def report(
         assumptions=list(assumptions(of_fit, analytic["names"])),
         has_score="ratio_to_score" in table,
         caveats=[*caveats(table), *caveats_of_differences(informations, analytic["names"])],
+        differences=differences_of(informations[0]),
         observed=list(observations(paths_to_estimates)),
         rows=list(rows(table)),
         figures=paths_to_figures,

@@ -144,36 +144,3 @@ def test_the_field_through_the_graph(root, tmp_path):
     )
     found, _ = table_of(tmp_path, "gaussian_field")
     assert 0 < found.loc["cnn", "ratio_to_score"] < 1.1
-
-
-def test_observed_data_and_a_refinement(root, tmp_path):
-    """Oracle: the maximum-likelihood estimates of 200 draws of N(0.5, 1.5), their mean and variance; within two sigma."""
-    rng = np.random.default_rng(5)
-    d = rng.normal(0.5, np.sqrt(1.5), 200).astype(np.float32)
-    np.savez(tmp_path / "observed.npz", observed=d)
-    recipe = "{network: {kind: deep_set}, optimiser: {learning_rate: 3.0e-3}, max_iterations: 60}"
-    (tmp_path / "mine.yaml").write_text(
-        "{run: refined, input_shape: [200], seeds: [1], n_s: 1000, n_d: 1000, n_test: 1000, n_monte_carlo: 100, "
-        f"observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
-    )
-    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
-    all_of_it = planned(tmp_path, *where)
-    assert (all_of_it["simulate"], all_of_it["refine"], all_of_it["estimate"], all_of_it["report"]) == (9, 2, 3, 3)
-    estimate = "results/refined/refined-2/fits/deep_set/seed-1/observed.json"
-    snakemake(tmp_path, *where, "--", estimate, "results/refined/refined-1/report.html")
-    results = tmp_path / "results/refined"
-    theta = [pd.read_json(results / f"refined-{step}/theta_fid.json", typ="series")["theta_fid"] for step in (1, 2)]
-    exact = np.array([d.mean(), d.var()])
-    F = np.array([200 / exact[1], 200 / (2 * exact[1] ** 2)])
-    found = pd.read_json(tmp_path / estimate, typ="series")
-    assert found["theta_fid"] == theta[1]
-    difference = (np.array(found["estimates"][0]) - exact) * np.sqrt(F)
-    assert np.all(np.abs(difference) < 2)
-    np.testing.assert_allclose(found["error"], 1 / np.sqrt(F), rtol=0.2)
-    assert np.all(np.abs(np.array(theta[1]) - exact) < 0.2 / np.sqrt(F))  # far nearer than an error
-    assert not (results / "theta_fid.json").exists()
-    report = (results / "refined-1/report.html").read_text()
-    assert "Observed data" in report
-    assert "refined/refined-1" in report
-    with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
-        np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

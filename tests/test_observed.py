@@ -4,6 +4,7 @@ import json
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import everything
 from estimate import estimate
@@ -11,6 +12,7 @@ from imnn_core import examples, problems, sets
 from imnn_core.errors import InputError
 from refine import refine
 from small_run import PROBLEM, do_evaluate, do_fit, prepare, recipe_of
+from test_workflow import planned, snakemake
 
 GAUSSIAN = problems.build(**PROBLEM)
 
@@ -83,3 +85,33 @@ def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_larges
     np.testing.assert_array_equal(problem.theta_fid, [2.5, 2.5])
     np.testing.assert_array_equal(problems.at(None, **PROBLEM).theta_fid, [0.0, 1.0])
     assert examples.gaussian(problem.theta_fid).closed_form()[0, 0] == 4.0
+
+
+def test_observed_data_and_a_refinement(root, tmp_path):
+    """Oracle: the maximum-likelihood estimates of 100 draws of N(0.5, 1.5), their mean and variance; within two sigma."""
+    rng = np.random.default_rng(5)
+    d = rng.normal(0.5, np.sqrt(1.5), 100).astype(np.float32)
+    np.savez(tmp_path / "observed.npz", observed=d)
+    recipe = "{network: {kind: deep_set}, optimiser: {learning_rate: 3.0e-3}, max_iterations: 40}"
+    (tmp_path / "mine.yaml").write_text(
+        "{run: refined, input_shape: [100], seeds: [1], n_s: 600, n_d: 600, n_test: 1000, n_monte_carlo: 100, "
+        f"observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
+    )
+    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
+    all_of_it = planned(tmp_path, *where)
+    assert (all_of_it["simulate"], all_of_it["refine"], all_of_it["estimate"], all_of_it["report"]) == (9, 2, 3, 3)
+    estimate = "results/refined/refined-2/fits/deep_set/seed-1/observed.json"
+    snakemake(tmp_path, *where, "--", estimate)
+    results = tmp_path / "results/refined"
+    theta = [pd.read_json(results / f"refined-{step}/theta_fid.json", typ="series")["theta_fid"] for step in (1, 2)]
+    exact = np.array([d.mean(), d.var()])
+    F = np.array([100 / exact[1], 100 / (2 * exact[1] ** 2)])
+    found = pd.read_json(tmp_path / estimate, typ="series")
+    assert found["theta_fid"] == theta[1]
+    difference = (np.array(found["estimates"][0]) - exact) * np.sqrt(F)
+    assert np.all(np.abs(difference) < 2)
+    np.testing.assert_allclose(found["error"], 1 / np.sqrt(F), rtol=0.2)
+    assert np.all(np.abs(np.array(theta[1]) - exact) < 0.2 / np.sqrt(F))  # far nearer than an error
+    assert not (results / "theta_fid.json").exists()
+    with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
+        np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

@@ -260,7 +260,7 @@ class Config(Model):
             ancestors.append(parent)
             parent = self.fits[parent].continue_from
         start = self.fits[recipe.continue_from]
-        for key in ("n_summaries", "network", "validation", "averaging"):
+        for key in ("n_summaries", "network", "standardise", "validation", "averaging"):
             if getattr(recipe, key) != getattr(start, key):
                 yield (
                     f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues; "

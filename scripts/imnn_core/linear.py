@@ -10,7 +10,7 @@ PER_INPUT = 10  # simulations, at least, else only the variances are used: at tw
 BYTES = 2**25  # read at a time
 
 
-def _blocks(source: Source, name: str, delta_theta: np.ndarray | None = None) -> Iterator[np.ndarray]:
+def blocks(source: Source, name: str, delta_theta: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
     array = getattr(source, name)
     row = np.empty((1, *array.shape[1:]), array.dtype)
@@ -43,13 +43,13 @@ def compression(source: Source, delta_theta: np.ndarray | None = None) -> tuple[
 
     """
     n_s, n_d = len(source.fiducial), len(source.derivative)
-    mean = sum(block.sum(axis=0) for block in _blocks(source, "fiducial")) / n_s
-    dmu_dtheta = sum(block.sum(axis=0) for block in _blocks(source, "derivative", delta_theta)) / n_d
-    scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(source, "fiducial")) / (n_s - 1))
+    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    dmu_dtheta = sum(block.sum(axis=0) for block in blocks(source, "derivative", delta_theta)) / n_d
+    scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / (n_s - 1))
     scale = np.where(scale > 0, scale, np.inf)  # what never varies is left out
     b, how = dmu_dtheta / scale[:, None], "diagonal"
     if len(mean) <= min(MOST_INPUTS, n_s // PER_INPUT):
-        standard = ((block - mean) / scale for block in _blocks(source, "fiducial"))
+        standard = ((block - mean) / scale for block in blocks(source, "fiducial"))
         correlation = sum(block.T @ block for block in standard) / (n_s - 1)  # not C, so that units don't matter
         b, how = np.linalg.pinv(correlation, hermitian=True) @ b, "full"
     b = b / scale[:, None]

@@ -20,6 +20,7 @@ from imnn_core.iteration import Settings, State, first_state, loss_of
 from imnn_core.networks import Network
 from imnn_core.passes import Summarise
 from imnn_core.problem import Problem
+from imnn_core.scaling import Scaling, scaled
 from imnn_core.schema import Recipe
 from imnn_core.simulations import stream
 
@@ -135,7 +136,9 @@ def how_data_flow(data: str, n_bytes: int, on: list[jax.Device]) -> tuple[str, s
     return "streamed", f"streamed, since the sets take {_readable(share)} and may take {_readable(room)} of each device"
 
 
-def build(recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool = False) -> Fitter:
+def build(
+    recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool = False, scaling: Scaling | None = None
+) -> Fitter:
     """Build what a recipe stands for.
 
     Args:
@@ -143,6 +146,7 @@ def build(recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool =
         problem: to whose simulations.
         n_bytes: of all the sets that will be loaded together, by which `data: auto` decides.
         on_the_fly: whether training simulations are drawn anew in every iteration.
+        scaling: of the simulations, before the network sees them.
 
     Raises:
         InputError: its devices are not there, its optimiser is none, or its network is none for the problem.
@@ -152,7 +156,7 @@ def build(recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool =
     if recipe.devices == "cpu":
         only_cpu()
     on = choose(recipe.devices, recipe.n_devices)
-    network = architecture.build(recipe, problem)
+    network = scaled(architecture.build(recipe, problem), scaling)
     settings = Settings(
         strength=recipe.strength,
         rate=fisher.rate(recipe.strength, recipe.closeness),

@@ -167,6 +167,12 @@ class Recipe(Model):
 
     n_summaries: Count = Field(2, description="Outputs of the network; at least as many as there are parameters.")
     network: Network = Field(MLP(), description="The network, by its `kind`.")
+    standardise: Literal["all", "each"] | None = Field(
+        None,
+        description="The network sees simulations less their mean, over their standard deviation, both of the training set (of "
+        "validation, if training is drawn on the fly): `all` has one of each for all numbers of a simulation, which keeps its "
+        "symmetries; `each` has one for every number, for numbers of different kinds.",
+    )
     whiten: bool = Field(
         False,
         description="Begin with summaries of the training set that have mean 0 and covariance 1, by a change of the network's "

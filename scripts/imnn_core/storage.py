@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from imnn_core.errors import InputError
 from imnn_core.files import make_again, replacing
+from imnn_core.scaling import Scaling
 
 FORMAT = 1  # of the files written here; a reader refuses another
 
@@ -121,6 +122,17 @@ def write_fit(path: str | Path, trees: dict, history: np.ndarray, statistics: di
         file["history"] = history
         for split, values in statistics.items():
             write_tree(file.require_group(f"statistics/{split}"), values)
+
+
+def read_scaling(path: str | Path) -> Scaling | None:
+    """How a fit's network saw the simulations, see `scaling`; None for as they are.
+
+    Raises:
+        InputError: the file is not whole.
+
+    """
+    with opened(path, "fit") as file, as_input_errors(path):
+        return Scaling(*(file["inputs"][name][()] for name in Scaling._fields)) if "inputs" in file else None
 
 
 def read_fit(path: str | Path, like: dict[str, Any]) -> tuple[dict, np.ndarray, dict, dict]:

@@ -1,0 +1,47 @@
+"""The scale of simulations, taken off before a network sees them."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from imnn_core.chunks import Source
+from imnn_core.linear import blocks
+from imnn_core.networks import Network
+
+
+class Scaling(NamedTuple):
+    """Mean and standard deviation of a set of simulations: of all their numbers, (), or of each, (*input_shape)."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def of_source(source: Source, how: str) -> Scaling:
+    """Of a set of simulations, read twice, piece by piece; what never varies has the scale 1.
+
+    Args:
+        source: of the simulations.
+        how: "all" for one mean and one standard deviation of all numbers, "each" for those of each number of a simulation.
+
+    """
+    n_s, shape = len(source.fiducial), source.fiducial.shape[1:]
+    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    mean = np.full_like(mean, mean.mean()) if how == "all" else mean
+    variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    variance = np.full_like(variance, variance.mean()) if how == "all" else variance
+    scale = np.sqrt(np.where(variance > 0, variance, 1))
+    if how == "all":
+        return Scaling(mean[0], scale[0])
+    return Scaling(mean.reshape(shape), scale.reshape(shape))
+
+
+def scaled(network: Network, scaling: Scaling | None) -> Network:
+    """The network on (d - mean) / scale; as it is, if None."""
+    if scaling is None:
+        return network
+
+    def apply(weights, d):
+        mean, scale = (jnp.asarray(number, d.dtype) for number in scaling)
+        return network.apply(weights, (d - mean) / scale)
+
+    return network._replace(apply=apply)

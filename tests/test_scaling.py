@@ -1,0 +1,85 @@
+"""The scale of simulations, taken off before the network sees them: through fit, evaluation and a fit that continues."""
+
+import h5py
+import numpy as np
+import pytest
+from conftest import everything, random_simulations
+from imnn_core import chunks, linear, problems, recipes, scaling, sets, storage
+from imnn_core.schema import Recipe
+from small_run import PROBLEM, SMALL, do_evaluate, do_fit, flat, prepare, read
+
+FAR = PROBLEM | {"theta_fid": [300.0, 4.0]}
+
+
+@pytest.mark.parametrize("how", ["all", "each"])
+def test_mean_and_standard_deviation(rng, monkeypatch, how):
+    """Oracle: numpy, in float64; whatever is read at a time."""
+    monkeypatch.setattr(linear, "BYTES", 1000)
+    fiducial, derivative = random_simulations(rng, np.float32, 200, 1, (2, 3))
+    fiducial = 1000 + fiducial * np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    fiducial[:, 1, 1] = 7
+    found = scaling.of_source(chunks.in_memory(fiducial, derivative), how)
+    axis = None if how == "all" else 0
+    expected = fiducial.astype(np.float64)
+    np.testing.assert_allclose(found.mean, expected.mean(axis=axis), rtol=1e-10)
+    spread = expected.std(axis=axis)
+    np.testing.assert_allclose(found.scale, np.where(spread > 0, spread, 1), rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run whose simulations are far from 0."""
+    from imnn_core import simulations
+
+    folder = prepare(tmp_path_factory.mktemp("run"))
+    problem = problems.build(**FAR)
+    for split, n_s, n_d in (("training", 60, 50), ("validation", 60, 50), ("test", 500, 500)):
+        pieces = simulations.draw(problem, simulations.stream(1, split), n_s, n_d)
+        sets.write_simulations(folder / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["all", "each"])
+def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
+    """Oracle: a fit without the key to files whose numbers, and derivatives, were scaled by numpy."""
+    path = do_fit(folder, f"scaled-{how}", problem=FAR, standardise=how, max_iterations=12)
+    problem = problems.build(**FAR)
+    with h5py.File(folder / "training.h5") as file:
+        d = file["fiducial"][:].astype(np.float64)
+    axis = None if how == "all" else 0
+    mean, scale = d.mean(axis=axis), d.std(axis=axis)
+    np.testing.assert_allclose(storage.read_scaling(path).mean, mean, rtol=1e-9)
+    for split in ("training", "validation"):
+        with h5py.File(folder / f"{split}.h5") as file:
+            fiducial = ((file["fiducial"][:] - mean) / scale).astype(np.float32)
+            derivative = (file["derivative"][:] / np.broadcast_to(scale, (10,))[:, None]).astype(np.float32)
+            n_s, n_d = len(fiducial), len(derivative)
+        from imnn_core.simulations import Simulations
+
+        pieces = [Simulations(fiducial, derivative)]
+        sets.write_simulations(tmp_path / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
+    expected = read(do_fit(tmp_path, "beforehand", problem=FAR, max_iterations=12))
+    found = read(path)
+    np.testing.assert_allclose(found[1], expected[1], rtol=2e-3, atol=2e-3)
+    assert storage.read_scaling(tmp_path / "beforehand.h5") is None
+
+    information = do_evaluate(folder, f"scaled-{how}", problem=FAR, standardise=how)
+    F = np.array(information["splits"]["training"]["network"]["F"]["value"])
+    np.testing.assert_allclose(F, found[2]["training"]["F"], rtol=1e-4, atol=1e-4 * np.abs(F).max())
+    with sets.open_simulations(folder / "training.h5", problem, seed=1, split="training") as source:
+        raw = everything(source)[0]
+    network = recipes.build(Recipe(**SMALL), problem).network
+    x = np.stack([network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32)) for d in raw])
+    np.testing.assert_allclose(found[2]["training"]["mu"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
+
+
+def test_a_fit_that_continues_scales_as_the_one_before(folder):
+    """Bit for bit: 7 + 5 iterations and 12."""
+    recipe = {"standardise": "each", "problem": FAR}
+    whole = do_fit(folder, "whole", max_iterations=12, **recipe)
+    do_fit(folder, "first", max_iterations=7, **recipe)
+    second = do_fit(folder, "second", parent="first", max_iterations=5, **recipe)
+    for one, other in zip(flat(read(second)[0]), flat(read(whole)[0]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(storage.read_scaling(second), storage.read_scaling(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
