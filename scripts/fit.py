@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from imnn_core import chunks, files, fisher, host, problems, recipes, scaling, sets, storage
+from imnn_core.errors import InputError
 from imnn_core.fit import SPLITS, Diverged
 from imnn_core.fit import fit as run_fit
 from imnn_core.iteration import QUANTITIES, Best, State
@@ -127,6 +128,8 @@ def fit(
         inputs = scaling_of(recipe, sources["validation" if on_the_fly else "training"], path_to_parent)
         fitter = recipes.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
         n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
+        if n_s < recipe.n_summaries + 3:
+            raise InputError(f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}")
         log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
         log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
         if on_the_fly:

@@ -10,10 +10,17 @@ from imnn_core.jobs import job, log
 
 
 def digits(value, n=4):
-    """A number to n significant digits, trailing zeros too, and a dash for what was not measured."""
+    """A number to n significant digits, or to whole ones, and a dash for what was not measured."""
     if value is None or pd.isna(value):
         return "–"
-    return f"{value:#.{n}g}".rstrip(".") if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if 10**n <= abs(value) < 1e7 else f"{value:#.{n}g}".rstrip(".")
+
+
+def compact(value):
+    """A number to four significant digits, or to whole ones."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def percent(ratio):
@@ -177,7 +184,7 @@ def report(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"digits": digits, "with_error": results.with_error, "data_uri": data_uri}
+    environment.filters |= {"digits": digits, "compact": compact, "with_error": results.with_error, "data_uri": data_uri}
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
         run=run,

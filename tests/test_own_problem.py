@@ -166,6 +166,10 @@ def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation
     ("simulator", "fault"),
     [
         (lambda rng, theta: np.full(4, np.nan), r"expected finite numbers at theta_fid = \[0.5, 2.0\], found NaN .* index 0"),
+        (
+            lambda rng, theta: np.random.normal(size=4),
+            "expected the same simulation from the same random generator, found another",
+        ),
         (lambda rng, theta: rng.normal(size=5), r"expected simulations of shape \(4,\), found \(5,\)"),
         (lambda rng, theta: np.array(list("abcd")), "expected simulations of real numbers"),
     ],

@@ -24,8 +24,8 @@ def test_the_kept_iteration_lies_within_the_figure():
 
 def test_numbers_of_the_report():
     """Oracle: by hand."""
-    found = [digits(value) for value in (39.9, 50.0, 1.0e6, None, float("nan"), 7)]
-    assert found == ["39.90", "50.00", "1.000e+06", "–", "–", "7"]
+    found = [digits(value) for value in (39.9, 50.0, 1.0e6, 1.0e7, None, float("nan"), 7)]
+    assert found == ["39.90", "50.00", "1000000", "1.000e+07", "–", "–", "7"]
     assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
@@ -51,9 +51,15 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
     assert share(seeds[:1]) == ("the score", 0.5, 0.1, 0.1)
     assert share(seeds).whose == "the score"
     assert str(share(seeds)) == "– %"
-    of_linear = [{"det_F_analytic": None, "splits": {"test": {"network": network, "over_linear": null}}}]
-    assert share(of_linear).whose == "a linear compression"
-    assert str(share(of_linear)) == "– ×"
+    for linear, of_it, expected in (
+        ((20.0, 5.0), ratio, ("a linear compression", "0.50 ± 0.10 ×")),
+        ((20.0, 11.0), ratio, ("nothing", "–")),  # less than twice its error
+        ((None, None), null, ("nothing", "–")),
+    ):
+        floor = {"det_F": dict(zip(("value", "error"), linear, strict=True))}
+        test = {"network": network, "linear": floor, "over_linear": of_it}
+        found = share([{"det_F_analytic": None, "splits": {"test": test}}])
+        assert (found.whose, str(found)) == expected
     assert on_test(seeds, "over_linear", "det_F", "value") is None
 
 

@@ -5,6 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
+from check_files import check_files
 from conftest import everything
 from imnn_core import chunks, examples, problems, sets, simulations, user_files
 from imnn_core.errors import InputError
@@ -35,8 +36,8 @@ def write(path, arrays, attributes=()):
     return path
 
 
-def faults_of(path, problem=PROBLEM, is_split=False, fewest=5, **others):
-    return user_files.faults({"training": path, **others}, problem, fewest, is_split)
+def faults_of(path, problem=PROBLEM, is_split=False, **others):
+    return user_files.faults({"training": path, **others}, problem, is_split)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".npz"])
@@ -75,7 +76,7 @@ def with_nan(array):
         (changed(derivative=lambda d: d[:, :7]), "expected derivative of shape (n_d, 10, 2), found (50, 7, 2)"),
         (changed(fiducial=lambda d: d.astype(np.float64)), "expected numbers of one size, found float64 in fiducial and float32 in derivative"),
         (changed(fiducial=lambda d: (100 * d).astype(int)), "expected fiducial of float32 or float64, found int64"),
-        (changed(fiducial=lambda d: d[:1], derivative=lambda d: d[:1]), "expected at least n_summaries + 3 = 5 simulations, found 1"),
+        (changed(fiducial=lambda d: d[:1], derivative=lambda d: d[:1]), "expected at least n_params + 3 = 5 simulations, found 1"),
         (changed(fiducial=lambda d: d[:40]), "expected at most as many in derivative as in fiducial, 40, found 50"),
         (changed(derivative=lambda d: d[:1]), "expected at least 2 simulations in derivative, found 1"),
         (changed(fiducial=with_nan), "expected finite numbers in fiducial, found NaN or infinity in 1 of 60 simulations, the first at index 7"),
@@ -142,7 +143,7 @@ def test_simulations_in_two_sets_are_found(tmp_path, monkeypatch):
     training, test = arrays_of(), arrays_of(split="test")
     test["fiducial"][[5, 20, 40]] = training["fiducial"][[33, 8, 2]]
     paths = {name: write(tmp_path / f"{name}.h5", arrays) for name, arrays in (("training", training), ("test", test))}
-    (line,) = user_files.faults(paths, PROBLEM, 5, False)
+    (line,) = user_files.faults(paths, PROBLEM, False)
     assert line.startswith("simulations: expected different simulations in training and test, found 3 in both, such as index ")
     one, other = map(int, re.search(r"index (\d+) of training and index (\d+) of test", line).groups())
     assert {33: 5, 8: 20, 2: 40}[one] == other
@@ -194,10 +195,14 @@ def test_rows_of_a_selection_are_those_of_the_source(rng, monkeypatch, small):
 
 
 def use(folder, paths, fractions=(), seeds=(1,), problem=FILES):
-    splits = [*paths, *dict(fractions)]
-    keys = [(seed, split) for seed in seeds for split in splits]
-    outputs = {(seed, split): folder / f"seed-{seed}-{split}.h5" for seed, split in keys}
-    use_files(paths, outputs, problem=problem, fractions=dict(fractions), fewest=5)
+    check_files(
+        {split: str(path) for split, path in paths.items()}, folder / "checked.json", problem=problem, is_split=bool(fractions)
+    )
+    outputs = {}
+    for seed in seeds:
+        of_seed = {split: folder / f"seed-{seed}-{split}.h5" for split in [*paths, *dict(fractions)]}
+        use_files(folder / "checked.json", of_seed, problem=problem, fractions=dict(fractions), seed=seed)
+        outputs |= {(seed, split): path for split, path in of_seed.items()}
     return outputs
 
 
@@ -242,7 +247,7 @@ def test_a_file_that_has_changed_since_it_was_checked(tmp_path):
     outputs = use(tmp_path, {"training": path})
     write(path, arrays_of(40, 30))
     with pytest.raises(
-        InputError, match=f"{path}: expected 60 in fiducial as when it was checked, found 40; to check it anew: rm"
+        InputError, match=f"{path}: expected 60 in fiducial as when it was checked, found 40; run snakemake again"
     ):
         with sets.open_simulations(outputs[1, "training"], PROBLEM, seed=1, split="training"):
             pass

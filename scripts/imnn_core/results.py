@@ -62,7 +62,7 @@ def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
 def has_floor(informations: Sequence[dict]) -> bool:
     """Whether a linear compression keeps information: |F| of the test set is more than twice its error, in every seed."""
     value, error = (on_test(informations, "linear", "det_F", part) for part in ("value", "error"))
-    return bool(np.all(value > 2 * error))
+    return value is not None and bool(np.all(value > 2 * error))
 
 
 def share(informations: Sequence[dict]) -> Share:

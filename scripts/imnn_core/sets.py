@@ -72,18 +72,16 @@ def write_simulations(
 
 
 def write_reference(
-    path: str | Path, path_to_file: str | Path, source: Source, problem: Problem, *, rows_of_file: np.ndarray | None, seed: int,
-    split: str,
-) -> None:  # fmt: skip
-    """Write which simulations of a user's HDF5 file are a split, without a copy of them.
+    path: str | Path, checked: Mapping[str, Any], problem: Problem, *, rows_of_file: np.ndarray | None, seed: int, split: str
+) -> None:
+    """Write which simulations of a user's file are a split, without a copy of them.
 
     Args:
-        path_to_file: the user's.
-        source: all of that file.
+        checked: the path to the `file`, and its `n_s` and `n_d`.
         rows_of_file: numbers of the split's simulations in it, rising; all, if None.
 
     """
-    sizes = {"file": str(path_to_file), "n_s_of_file": len(source.fiducial), "n_d_of_file": len(source.derivative)}
+    sizes = {"file": str(checked["file"]), "n_s_of_file": checked["n_s"], "n_d_of_file": checked["n_d"]}
     with writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
@@ -114,7 +112,7 @@ def open_simulations(
                 if found != value:
                     raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
             if file.attrs["kind"] == "reference":
-                source = stack.enter_context(_referred(file, path, problem))
+                source = stack.enter_context(_referred(file, problem))
             else:
                 source = _source(file, path, dataset_names(problem), make_again(path))
             expected = {"fiducial": (n_s, problem.input_shape), "derivative": (n_d, problem.derivative_shape)}
@@ -129,7 +127,7 @@ def open_simulations(
 
 
 @contextlib.contextmanager
-def _referred(reference: h5py.File, path: str | Path, problem: Problem) -> Iterator[Source]:
+def _referred(reference: h5py.File, problem: Problem) -> Iterator[Source]:
     """The simulations of a user's file that a reference means."""
     with open_users(reference.attrs["file"], problem) as source:
         for part, key in (("fiducial", "n_s_of_file"), ("derivative", "n_d_of_file")):
@@ -137,7 +135,7 @@ def _referred(reference: h5py.File, path: str | Path, problem: Problem) -> Itera
             if found != expected:
                 raise InputError(
                     f"{reference.attrs['file']}: expected {expected} in {dataset_names(problem)[part]} as when it was checked, "
-                    f"found {found}; to check it anew: rm '{path}'"
+                    f"found {found}; run snakemake again to check it anew"
                 )
         yield chunks.select(source, reference["rows"][:]) if "rows" in reference else source
 

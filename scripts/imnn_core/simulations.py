@@ -75,6 +75,13 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
         check_output(problem, d.shape, d.dtype)
         return d.astype(dtype)
 
+    first, again = (simulate(0, problem.theta_fid) for _ in range(2))
+    if not np.array_equal(first, again, equal_nan=True):
+        raise InputError(
+            f"problem {problem.name!r}: expected the same simulation from the same random generator, found another; draw all "
+            "random numbers from the generator that the simulator is given, so that seeds match across parameters"
+        )
+
     def fiducial(indices):
         return np.stack([simulate(int(index), problem.theta_fid) for index in indices])
 

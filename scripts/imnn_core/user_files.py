@@ -56,7 +56,12 @@ def _faults_of_shape(where: str, part: str, dataset, problem: Problem):
         yield f"{where}: expected {name} of shape {expected}, found {found}{_transposed(problem, part, dataset.shape)}"
 
 
-def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem, fewest: int):
+def fewest(problem: Problem) -> int:
+    """Simulations that a set needs at the least: with as many summaries as parameters, C has an inverse, and it an error."""
+    return problem.n_params + 3
+
+
+def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem):
     """Of one file, by what it says of itself."""
     names = sets.dataset_names(problem)
     missing = [name for name in names.values() if name not in arrays]
@@ -88,8 +93,8 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
         kinds = " and ".join(f"{datasets[part].dtype} in {name}" for part, name in names.items())
         yield f"{where}: expected numbers of one size, found {kinds}"
     n_s, n_d = (len(datasets[part]) for part in ("fiducial", "derivative"))
-    if n_s < fewest:
-        yield f"{where}: expected at least n_summaries + 3 = {fewest} simulations, found {n_s}"
+    if n_s < fewest(problem):
+        yield f"{where}: expected at least n_params + 3 = {fewest(problem)} simulations, found {n_s}"
     if n_d > n_s:
         yield f"{where}: expected at most as many in {names['derivative']} as in fiducial, {n_s}, found {n_d}"
     if n_d < 2:
@@ -117,13 +122,12 @@ def _numbers(source: Source, names: Mapping[str, str], where: str) -> tuple[np.n
     return np.frombuffer(b"".join(hashes), np.uint64), lines
 
 
-def faults(paths: Mapping[str, str | Path], problem: Problem, fewest: int, is_split: bool) -> list[str]:
+def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> list[str]:
     """All that is wrong with a user's files, a line each.
 
     Args:
         paths: by split.
         problem: with the parameters, shapes and kind of derivatives that are expected.
-        fewest: simulations that a set needs.
         is_split: whether the training file is split into sets.
 
     """
@@ -132,7 +136,7 @@ def faults(paths: Mapping[str, str | Path], problem: Problem, fewest: int, is_sp
         where = f"simulations.{split} ({path})"
         try:
             with sets.open_arrays(path) as (arrays, attributes):
-                of_file = list(_faults_of_structure(where, arrays, attributes, problem, fewest))
+                of_file = list(_faults_of_structure(where, arrays, attributes, problem))
                 lines += of_file
                 if not of_file:
                     dtypes[split] = str(arrays["fiducial"].dtype)

@@ -1,7 +1,7 @@
 if settings.files:
 
-    rule use_files:
-        """Check the user's files of simulations; each set is a note of which simulations of a file it has."""
+    rule check_files:
+        """Look for every fault of the user's files of simulations."""
         input:
             **{
                 split: found(path)
@@ -9,22 +9,34 @@ if settings.files:
                 if (path := getattr(settings.files, split))
             },
         output:
-            expand(
-                "results/{run}/simulations/seed-{seed}/{split}.h5",
-                run=settings.run,
-                seed=settings.seeds,
-                split=settings.files.splits,
-            ),
+            checked="results/{run}/simulations/checked.json",
         log:
-            expand("results/{run}/logs/use_files.log", run=settings.run),
+            "results/{run}/logs/check_files.log",
         benchmark:
-            f"results/{settings.run}/benchmarks/use_files.tsv"
+            "results/{run}/benchmarks/check_files.tsv"
         params:
             problem=PROBLEM,
-            seeds=settings.seeds,
-            splits=settings.files.splits,
+            is_split=bool(settings.files.fractions),
+            code=code("check_files.py"),
+        script:
+            "../../scripts/check_files.py"
+
+    rule use_files:
+        """Each set of a seed: a note of which simulations of a file it has."""
+        input:
+            checked="results/{run}/simulations/checked.json",
+        output:
+            **{
+                split: f"results/{{run}}/simulations/seed-{{seed}}/{split}.h5"
+                for split in settings.files.splits
+            },
+        log:
+            "results/{run}/logs/use_files/seed-{seed}.log",
+        benchmark:
+            "results/{run}/benchmarks/use_files/seed-{seed}.tsv"
+        params:
+            problem=PROBLEM,
             fractions=settings.files.fractions,
-            fewest=max(recipe.n_summaries for recipe in settings.fits.values()) + 3,
             code=code("use_files.py"),
         script:
             "../../scripts/use_files.py"

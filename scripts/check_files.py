@@ -1,0 +1,42 @@
+"""Check a user's files of simulations, all at once and before any fit."""
+
+from imnn_core import devices, differences, files, problems, sets, user_files
+from imnn_core.errors import InputError
+from imnn_core.jobs import job, log
+from imnn_core.results import faults_of_differences
+
+
+def check_files(paths_to_files, path_to_checked, *, problem, is_split):
+    """Check the files, and write how many simulations and derivatives each holds.
+
+    Args:
+        paths_to_files: the user's, by split.
+        is_split: whether sets without a file get a part of the training file.
+
+    """
+    devices.only_cpu()
+    problem = problems.build(**problem)
+    lines = user_files.faults(paths_to_files, problem, is_split)
+    if lines:
+        raise InputError("\n".join(["the files of simulations have faults:", *lines]))
+    checked = {}
+    for split, path in paths_to_files.items():
+        with sets.open_users(path, problem) as source:
+            checked[split] = {"file": path, "n_s": len(source.fiducial), "n_d": len(source.derivative)}
+            if problem.delta_theta is not None:
+                found = {"independence": differences.independence(source).tolist(), "step": None}
+                checked[split] |= found
+                for line in faults_of_differences(found, problem.names):
+                    log.info("warning: %s: %s", path, line)
+        log.info("%s: %d simulations, %d with derivatives in %s", split, checked[split]["n_s"], checked[split]["n_d"], path)
+    files.write_json(path_to_checked, checked)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        check_files(
+            paths_to_files=dict(snakemake.input.items()),
+            path_to_checked=snakemake.output.checked,
+            problem=snakemake.params.problem,
+            is_split=snakemake.params.is_split,
+        )
