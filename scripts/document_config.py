@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from imnn_core.config import Config, Files
+from imnn_core.config import Config
+from imnn_core.problem_schema import Files
 from imnn_core.schema import CNN, MLP, DeepSet, Optimiser, Recipe
 
 CONFIG = Path(__file__).parent.parent / "config"

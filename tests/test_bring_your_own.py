@@ -92,6 +92,14 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     assert list(found["n_s"]) == 2 * [360]
     assert (found["det_F"] > 30).all()
     assert not np.isclose(*found["det_F"])  # each seed has its own split
+    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path))
+    where += ("--configfile", str(root / "config/examples/files.yaml"), "--config")
+    more = planned(tmp_path, *where, "seeds=[1, 2, 3]", *override[1:])
+    assert {rule: more.get(rule) for rule in ("check_files", "use_files", "fit")} == {
+        "check_files": None,
+        "use_files": 1,
+        "fit": 1,
+    }
     monkeypatch.chdir(tmp_path)  # the config names the file from there
     built = problems.build("files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1])
     rows = []

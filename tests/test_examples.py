@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from analytic_fisher import monte_carlo
 from imnn_core import examples, simulations
+from imnn_core.problem_schema import PROBLEMS
 
 CASES = [
     ("exponential_rate", {"theta_fid": (2.5,), "input_shape": (7,)}),
@@ -95,3 +96,12 @@ def test_the_exponential_rate_by_hand():
     d, dd = drawn(problem, 2000, 2000)
     assert d.mean() == pytest.approx(0.25, rel=0.02)
     np.testing.assert_allclose(dd[..., 0], -d / 4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", examples.EXAMPLES)
+def test_what_the_configuration_knows_of_a_problem_is_so(name):
+    """Before jax is imported; so it is written twice."""
+    known, problem = PROBLEMS[name], examples.EXAMPLES[name]()
+    assert (known.names, known.input_shape) == (problem.names, problem.input_shape)
+    np.testing.assert_array_equal(known.theta_fid, problem.theta_fid)
+    assert PROBLEMS.keys() == examples.EXAMPLES.keys()

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from imnn_core import faults
+from imnn_core import consistency, faults
 from imnn_core.errors import InputError
 from imnn_core.names import nearest
+from imnn_core.problem_schema import FILES, PROBLEMS, Files
 from imnn_core.schema import (
-    NETWORKS,
     Count,
     CountOrZero,
     DeepSet,
@@ -19,57 +19,6 @@ from imnn_core.schema import (
     not_bool,
 )
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
-
-
-class ProblemSchema(Model):
-    """What a configuration must know of a problem before jax is imported."""
-
-    names: tuple[str, ...]
-    theta_fid: tuple[float, ...]
-    lower_bounds: tuple[float | None, ...]
-    input_shape: tuple[int, ...]
-
-
-PROBLEMS = {
-    "gaussian": ProblemSchema(names=("mu", "Sigma"), theta_fid=(0.0, 1.0), lower_bounds=(None, 0.0), input_shape=(10,)),
-    "exponential_rate": ProblemSchema(names=("rate",), theta_fid=(1.0,), lower_bounds=(0.0,), input_shape=(10,)),
-    "gaussian_field": ProblemSchema(names=("A", "B"), theta_fid=(1.0, 1.0), lower_bounds=(0.0, None), input_shape=(32, 32)),
-}
-FILES = "files"
-
-Fraction = Annotated[Real, Field(gt=0, lt=1)]
-
-
-class Files(Model):
-    """Files of simulations in place of a simulator."""
-
-    training: str = Field(
-        description="HDF5 or npz: `fiducial` (n_s, *input_shape) and `derivative` (n_d, *input_shape, n_params)."
-    )
-    validation: str | None = Field(None, description="The same for validation.")
-    test: str | None = Field(None, description="The same for the test set.")
-    fractions: dict[Literal["validation", "test"], Fraction] = Field(
-        {},
-        description="Of each set that has no file, the part of the training file's simulations that it gets; drawn by the "
-        "seed, simulation by simulation, so that none is in two sets.",
-    )
-
-    @model_validator(mode="after")
-    def _each_set_has_simulations(self) -> "Files":
-        for split in ("validation", "test"):
-            given, fraction = getattr(self, split), self.fractions.get(split)
-            if given is not None and fraction is not None:
-                raise ValueError(f"fractions.{split}: expected none, since {split} has a file, found {fraction:g}")
-        if self.test is None and "test" not in self.fractions:
-            raise ValueError("expected a test set, by `test: FILE` or by `fractions: {test: 0.2}`, found none")
-        if sum(self.fractions.values()) >= 1:
-            raise ValueError(f"fractions: expected less than 1 together, found {sum(self.fractions.values()):g}")
-        return self
-
-    @property
-    def splits(self) -> list[str]:
-        """Sets that there are."""
-        return [split for split in ("training", "validation", "test") if getattr(self, split) or split in self.fractions]
 
 
 def _how(simulations: Any) -> str:
@@ -152,12 +101,7 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        found = [
-            *self._faults_of_problem(),
-            *self._faults_of_simulations(),
-            *self._faults_of_derivatives(),
-            *self._faults_of_fits(),
-        ]
+        found = list(consistency.faults(self))
         if found:
             raise ValueError("\n".join(found))
         return self
@@ -171,109 +115,6 @@ class Config(Model):
     def parameters(self) -> list[str] | None:
         """Names of the parameters, or None where only the user's file knows them."""
         return list(PROBLEMS[self.problem].names) if self.problem in PROBLEMS else self.names
-
-    def _faults_of_problem(self):
-        if self.problem == FILES:
-            if self.files is None:
-                yield f"simulations: expected files, as `problem: files` says, found {self.simulations!r}"
-            for key in ("names", "theta_fid", "input_shape"):
-                if getattr(self, key) is None:
-                    yield f"{key}: expected a value, since `problem: files` has none of its own, found none"
-        elif self.names is not None:
-            yield f"names: expected none, since the problem has its own, found {self.names}"
-        names = self.parameters
-        if names is None:
-            return
-        if len(set(names)) < len(names):
-            yield f"names: expected each name once, found {names}"
-        for key in ("theta_fid", "delta_theta"):
-            value = getattr(self, key)
-            if value is not None and len(value) != len(names):
-                yield f"{key}: expected {len(names)} numbers ({', '.join(names)}), found {len(value)}"
-        if self.problem not in PROBLEMS:
-            return
-        halves = [step / 2 for step in self.delta_theta or [0] * len(names)]
-        for name, value, bound, half in zip(names, self.theta_fid, PROBLEMS[self.problem].lower_bounds, halves, strict=False):
-            if bound is not None and value <= bound:
-                yield f"theta_fid: expected {name} > {bound:g}, found {value:g}"
-            elif bound is not None and value - half <= bound:
-                yield f"delta_theta: expected {name} > {bound:g} at theta_fid - delta_theta / 2, found {value - half:g}"
-
-    def _faults_of_simulations(self):
-        sizes = self.model_fields_set & {"n_s", "n_d", "n_test"}
-        if self.files is None and self.n_d > self.n_s:
-            yield f"n_d: expected at most n_s = {self.n_s}, found {self.n_d}"
-        if self.files is not None:
-            for key in sorted(sizes):
-                found = getattr(self, key)
-                yield f"{key}: expected none, since the files of `simulations` say how many there are, found {found}"
-        repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
-        if repeated:
-            yield f"seeds: expected each seed once, found {', '.join(map(str, repeated))} more than once"
-        if self.refine and self.observed is None:
-            yield f"refine: expected 0 without `observed`, from which the estimates come, found {self.refine}"
-        if self.refine and self.files is not None:
-            yield f"refine: expected 0 with files of simulations, which are at one theta_fid, found {self.refine}"
-
-    def _faults_of_derivatives(self):
-        if self.derivative == "exact" and self.delta_theta is not None:
-            yield f"delta_theta: expected none unless `derivative: finite_difference`, found {self.delta_theta}"
-        if self.derivative == "finite_difference" and self.delta_theta is None:
-            yield "delta_theta: expected a distance for each parameter with `derivative: finite_difference`, found none"
-
-    def _faults_of_fits(self):
-        names = self.parameters
-        widest = max(self.fits, key=lambda name: self.fits[name].n_summaries)
-        fewest = self.fits[widest].n_summaries + 3
-        for key in ("n_s", "n_test") if self.files is None else ():
-            if getattr(self, key) < fewest:
-                yield f"{key}: expected at least n_summaries + 3 = {fewest} (of fits.{widest}), found {getattr(self, key)}"
-        for name, recipe in self.fits.items():
-            where = f"fits.{name}"
-            if names is not None and recipe.n_summaries < len(names):
-                yield f"{where}.n_summaries: expected at least n_params = {len(names)}, found {recipe.n_summaries}"
-            kind = recipe.network.kind
-            if kind not in NETWORKS and not self.problem.endswith(".py"):
-                near = nearest(kind, NETWORKS)
-                yield f"{where}.network.kind: expected {' or '.join(map(repr, NETWORKS))}, found {kind!r}{near}"
-            if self.simulations == "on_the_fly":
-                if not recipe.validation:
-                    yield f"{where}.validation: expected true with `simulations: on_the_fly`, found false"
-                if recipe.augment is not None:
-                    yield f"{where}.augment: expected null with `simulations: on_the_fly`, found {recipe.augment!r}"
-            if self.files is not None and recipe.validation and "validation" not in self.files.splits:
-                yield f"{where}.validation: expected false, or validation simulations by a file or a fraction, found true"
-            if recipe.continue_from is not None:
-                yield from self._faults_of_continuing(name, recipe)
-
-    def _faults_of_continuing(self, name, recipe):
-        where, parent = f"fits.{name}.continue_from", recipe.continue_from
-        if parent not in self.fits:
-            yield f"{where}: expected one of the fits {', '.join(self.fits)}, found {parent!r}{nearest(parent, self.fits)}"
-            return
-        ancestors = [name]
-        while parent in self.fits:
-            if parent in ancestors:
-                circle = " -> ".join([*ancestors, parent])
-                yield f"{where}: expected a chain of fits with a beginning, found the circle {circle}"
-                return
-            ancestors.append(parent)
-            parent = self.fits[parent].continue_from
-        start = self.fits[recipe.continue_from]
-        for key in ("n_summaries", "network", "standardise", "validation", "averaging"):
-            if getattr(recipe, key) != getattr(start, key):
-                yield (
-                    f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues; "
-                    f"found {getattr(recipe, key)!r} in place of {getattr(start, key)!r}"
-                )
-        if recipe.whiten:
-            parent = recipe.continue_from
-            yield f"fits.{name}.whiten: expected false, since this fit begins with the weights of {parent!r}, found true"
-        if recipe.optimiser.name != start.optimiser.name:
-            yield (
-                f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in {recipe.continue_from!r}, whose "
-                f"optimiser state this fit continues; found {recipe.optimiser.name!r}"
-            )
 
 
 def read_config(values: dict) -> Config:

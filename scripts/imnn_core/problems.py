@@ -11,8 +11,8 @@ from imnn_core.errors import InputError
 from imnn_core.examples import EXAMPLES
 from imnn_core.files import read_json
 from imnn_core.problem import Problem
+from imnn_core.problem_schema import FILES
 
-FILES = "files"  # the kind of a problem of which nothing but simulations is known
 PROBLEMS = dict(EXAMPLES)
 
 

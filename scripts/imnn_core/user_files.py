@@ -103,7 +103,7 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
 
 def _numbers(source: Source, names: Mapping[str, str], where: str) -> tuple[np.ndarray, list[str]]:
     """A hash of each simulation, (n_s,) of uint64, and what is not finite; the whole file is read once, a piece at a time."""
-    lines, hashes = [], []
+    lines, hashes = [], np.empty(len(source.fiducial), np.uint64)
     for part, name in names.items():
         array = getattr(source, part)
         per_piece = max(1, BYTES // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
@@ -113,13 +113,14 @@ def _numbers(source: Source, names: Mapping[str, str], where: str) -> tuple[np.n
             source.read(part, start, piece)
             bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
             if part == "fiducial":
-                hashes += [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece]
+                each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
+                hashes[start : start + len(piece)] = [int.from_bytes(digest, "little") for digest in each]
         if bad:
             lines.append(
                 f"{where}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of {len(array)} simulations, "
                 f"the first at index {bad[0]}"
             )
-    return np.frombuffer(b"".join(hashes), np.uint64), lines
+    return hashes, lines
 
 
 def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> list[str]:
