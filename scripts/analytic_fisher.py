@@ -4,19 +4,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core import devices, files, fisher, problems, simulations
+from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 
 
 def monte_carlo(problem, n):
-    """Mean of -d^2 ln L / d theta^2 over n simulations at theta_fid, its standard error, and |F|'s.
+    """Mean of -d^2 ln L / d theta^2 over n simulations at theta_fid, its standard error, and |F|'s; and of d ln L / d theta.
 
     F = E[-d^2 ln L / d theta^2]; the error of |F| to first order, d|F| = |F| tr(F^-1 dF).
     """
+    slopes_of = jax.jit(jax.vmap(jax.grad(problem.log_likelihood), in_axes=(None, 0)))
     hessian = jax.jit(jax.vmap(jax.hessian(problem.log_likelihood), in_axes=(None, 0)))
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
-    drawn = simulations.draw(problem, simulations.stream(0, "monte_carlo"), n, 0)
-    each = -np.concatenate([np.asarray(hessian(theta, piece.fiducial), np.float64) for piece in drawn])
+    score, each = [], []
+    for piece in simulations.draw(problem, simulations.stream(0, "monte_carlo"), n, 0):
+        score.append(np.asarray(slopes_of(theta, piece.fiducial), np.float64))
+        each.append(-np.asarray(hessian(theta, piece.fiducial), np.float64))
+    score, each = np.concatenate(score), np.concatenate(each)
+    if not (np.isfinite(score).all() and np.isfinite(each).all()):
+        raise InputError(
+            f"problem {problem.name!r}: expected of log_likelihood finite derivatives by theta, first and second, found NaN or "
+            f"infinity at theta_fid = {problem.theta_fid.tolist()}"
+        )
     F = each.mean(axis=0)
+    if not np.linalg.det(F):
+        raise InputError(f"problem {problem.name!r}: expected a log_likelihood that depends on all of {list(problem.names)}")
     det_F = fisher.determinant(F)
     slopes = det_F * np.einsum("ij,nji->n", np.linalg.inv(F), each)
     return {
@@ -24,6 +36,8 @@ def monte_carlo(problem, n):
         "F": F.tolist(),
         "F_error": (each.std(axis=0, ddof=1) / np.sqrt(n)).tolist(),
         "det_F": det_F,
+        "score": score.mean(axis=0).tolist(),
+        "score_error": (score.std(axis=0, ddof=1) / np.sqrt(n)).tolist(),
         "det_F_error": float(slopes.std(ddof=1) / np.sqrt(n)),
     }
 

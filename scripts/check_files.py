@@ -1,9 +1,9 @@
 """Check a user's files of simulations, all at once and before any fit."""
 
 from imnn_core import devices, differences, files, problems, sets, user_files
+from imnn_core.caveats import faults_of_differences
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
-from imnn_core.results import faults_of_differences
 
 
 def check_files(paths_to_files, path_to_checked, *, problem, is_split):
@@ -16,13 +16,14 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     """
     devices.only_cpu()
     problem = problems.build(**problem)
-    lines = user_files.faults(paths_to_files, problem, is_split)
+    digests, lines = user_files.check(paths_to_files, problem, is_split)
     if lines:
         raise InputError("\n".join(["the files of simulations have faults:", *lines]))
     checked = {}
     for split, path in paths_to_files.items():
         with sets.open_users(path, problem) as source:
             checked[split] = {"file": path, "n_s": len(source.fiducial), "n_d": len(source.derivative)}
+            checked[split]["digest"] = digests[split]
             if problem.delta_theta is not None:
                 found = {"independence": differences.independence(source).tolist(), "step": None}
                 checked[split] |= found

@@ -2,45 +2,53 @@
 
 import jax
 import numpy as np
-from imnn_core import files, fisher, measure, problems, recipes, sets, storage
+from imnn_core import caveats, files, fisher, measure, problems, recipes, scaling, sets, storage
+from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
 
 
-def estimate(path_to_observed, path_to_fit, path_to_estimate, *, problem, fit, seed, recipe, path_to_theta=None):
+def estimate(
+    path_to_observed, path_to_fit, path_to_information, path_to_estimate, *, problem, fit, seed, recipe, path_to_theta=None
+):
     """Compress the observed data and write their estimates theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu), with errors from F.
 
-    The statistics are those of the validation set, or of training where there was none, at the weights that the recipe chose.
+    The statistics are those of the test set, which neither fitted nor chose the weights; F without its bias of order 1/n.
     """
     recipe = Recipe(**recipe)
     problem = problems.at(path_to_theta, **problem)
     observed = sets.read_observed(path_to_observed, problem)
-    fitter = recipes.build(recipe, problem, scaling=storage.read_scaling(path_to_fit))
+    fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
     like = fitter.first_state(seed).weights
-    trees, _, statistics, _ = storage.read_fit(path_to_fit, {recipe.evaluated: like})
-    split = "validation" if "validation" in statistics else "training"
-    found = fisher.Statistics(**statistics[split])
+    trees, _, _, _ = storage.read_fit(path_to_fit, {recipe.evaluated: like})
+    information = files.read_json(path_to_information)
+    found = fisher.Statistics(**{name: np.array(array, np.float64) for name, array in information["calibration"].items()})
+    measured = information["splits"]["test"]["network"]
+    F, det_F = (np.array(measured[name]["debiased"], np.float64) for name in ("F", "det_F"))
+    if not (np.isfinite(F).all() and np.linalg.eigvalsh(F)[0] > 0):
+        raise InputError(
+            f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; no error follows from it"
+        )
     x = jax.vmap(lambda d: fitter.network.apply(trees[recipe.evaluated], d))(observed)
     estimates = measure.estimates(np.asarray(x, np.float64), found, problem.theta_fid)
-    covariance = np.linalg.inv(found.F)
+    covariance = np.linalg.inv(F)
     for values in estimates:
         shown = zip(problem.names, values, np.sqrt(np.diag(covariance)), strict=True)
         log.info("%s", ", ".join(f"{name} = {value:.4g} +- {error:.2g}" for name, value, error in shown))
-    files.write_json(
-        path_to_estimate,
-        {
-            "fit": fit,
-            "seed": seed,
-            "names": list(problem.names),
-            "theta_fid": problem.theta_fid.tolist(),
-            "estimates": estimates.tolist(),
-            "covariance": covariance.tolist(),
-            "error": np.sqrt(np.diag(covariance)).tolist(),
-            "statistics": split,
-            "det_F": fisher.determinant(found.F),
-            "observed": str(path_to_observed),
-        },
-    )
+    written = {
+        "fit": fit,
+        "seed": seed,
+        "names": list(problem.names),
+        "theta_fid": problem.theta_fid.tolist(),
+        "estimates": estimates.tolist(),
+        "covariance": covariance.tolist(),
+        "error": np.sqrt(np.diag(covariance)).tolist(),
+        "det_F": float(det_F),
+        "observed": str(path_to_observed),
+    }
+    if (away := caveats.distance(written)) > caveats.FAR:
+        log.info("warning: %.3g bounds from theta_fid, where neither F nor its error need hold; see `refine`", away)
+    files.write_json(path_to_estimate, written)
 
 
 if __name__ == "__main__":
@@ -48,6 +56,7 @@ if __name__ == "__main__":
         estimate(
             path_to_observed=snakemake.input.observed,
             path_to_fit=snakemake.input.fit,
+            path_to_information=snakemake.input.information,
             path_to_estimate=snakemake.output.estimate,
             problem=snakemake.params.problem,
             fit=snakemake.wildcards.fit,

@@ -1,13 +1,28 @@
 """What a fit's summaries keep: of the test set, which neither fitted nor chose the weights, and of the sets that did."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import compress, derivatives, differences, files, linear, measure, problems, recipes, results, sets, storage
+from imnn_core import (
+    caveats,
+    compress,
+    derivatives,
+    differences,
+    files,
+    linear,
+    measure,
+    problems,
+    recipes,
+    scaling,
+    sets,
+    storage,
+)
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
-from imnn_core.simulations import stream
+from imnn_core.simulations import steps, stream
 
 SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
@@ -32,13 +47,14 @@ def side_by_side(network, problem, n_summaries):
     return apply, {name: slice(*ends) for name, ends in zip(parts, zip([0, *stops], stops, strict=False), strict=True)}
 
 
+def without_nan(array):
+    """Numbers for JSON, null for what is not finite."""
+    return np.where(np.isfinite(array), array, None).tolist()
+
+
 def plain(estimate):
-    """An estimate for JSON: value, debiased and error of each quantity, null for what is not finite."""
-
-    def numbers(array):
-        return np.where(np.isfinite(array), array, None).tolist()
-
-    return jax.tree.map(lambda *each: dict(zip(measure.Estimate._fields, map(numbers, each), strict=True)), *estimate)
+    """An estimate for JSON: value, debiased and error of each quantity."""
+    return jax.tree.map(lambda *each: dict(zip(measure.Estimate._fields, map(without_nan, each), strict=True)), *estimate)
 
 
 def log_split(split, estimate):
@@ -92,15 +108,18 @@ def halved(summaries, measured, compressed, weights, blocks, problem, seed):
     if problem.simulator is None:
         return {"step": None}
     source = differences.with_half_the_steps(problem, stream(seed, "test"), len(summaries.dx_dtheta))
-    half = 2 * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which has divided by the whole steps
+    scale = steps(problem) / steps(replace(problem, delta_theta=problem.delta_theta / 2))  # 2, but for rounding
+    half = scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which were divided by the whole steps
     change, error = differences.change_of_det_F(summaries, half)
-    det_F = measured["network"]["det_F"]
-    return {"step": {"n": len(half), "change": change, "error": error, "error_det_F": det_F["error"] / det_F["value"]}}
+    value, error_det_F = (measured["network"]["det_F"][part] for part in ("value", "error"))
+    if value is None or not np.isfinite([change, error]).all():
+        return {"step": None}
+    return {"step": {"n": len(half), "change": change, "error": error, "error_det_F": error_det_F / value}}
 
 
 def log_differences(found, problem):
     """What finite differences are worth, in the log."""
-    for line in results.faults_of_differences(found, problem.names):
+    for line in caveats.faults_of_differences(found, problem.names):
         log.info("warning: %s", line)
     if found["step"]:
         step = found["step"]
@@ -121,9 +140,9 @@ def evaluate(
     """
     recipe = Recipe(**recipe)
     problem = problems.at(path_to_theta, **problem)
-    compressions, splits, differenced, weights = {}, {}, None, None
+    compressions, splits, independent, differenced, weights = {}, {}, [], None, None
     with recipes.memory_for(recipe.n_per_device):
-        fitter = recipes.build(recipe, problem, scaling=storage.read_scaling(path_to_fit))
+        fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
         like = fitter.first_state(seed).weights
         trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
@@ -134,18 +153,20 @@ def evaluate(
             path = paths_to_simulations[split]
             with sets.open_simulations(path, problem, seed=seed, split=split, **size) as source:
                 if weights is None:
-                    b, how = linear.compression(source, problem.delta_theta)
+                    b, how = linear.compression(source, steps(problem))
                     weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
                 summaries = compressed(weights, source)
-                if split == "test" and problem.delta_theta is not None:
-                    differenced = {"independence": differences.independence(source).tolist()}
+                if problem.delta_theta is not None:
+                    independent.append(differences.independence(source))
             compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
             estimate = measure.measure(compressions[split])
             splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(estimate)
             log_split(split, estimate)
-        if differenced:
+        if independent:
+            differenced = {"independence": np.max(independent, axis=0).tolist()}
             differenced |= halved(compressions["test"]["network"], splits["test"], compressed, weights, blocks, problem, seed)
             log_differences(differenced, problem)
+    calibrated = measure.statistics_of(compressions["test"]["network"])  # for observed data, to which the test set is strange
     calibration = compressions.get("validation") or compressions["training"]  # not of the test set, whose estimates these are
     table = table_of_estimates(compressions["test"], calibration, problem)
     files.write_text(path_to_estimates, table.to_csv(index=False))
@@ -162,6 +183,7 @@ def evaluate(
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,
         "finite_differences": differenced,
+        "calibration": {name: without_nan(array) for name, array in calibrated._asdict().items()},
         "splits": splits,
     }
     files.write_json(path_to_information, information)

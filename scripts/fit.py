@@ -76,7 +76,7 @@ def scaling_of(recipe, source, path_to_parent):
     """How the network sees the simulations: as the fit that this one continues, or by a set; None for as they are."""
     if recipe.standardise is None:
         return None
-    found = storage.read_scaling(path_to_parent) if path_to_parent else scaling.of_source(source, recipe.standardise)
+    found = scaling.of_fit(path_to_parent) if path_to_parent else scaling.of_source(source, recipe.standardise)
     log.info("simulations less %.4g, over %.4g (means over a simulation)", found.mean.mean(), found.scale.mean())
     return found
 

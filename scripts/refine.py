@@ -6,7 +6,7 @@ from imnn_core.jobs import job, log
 
 
 def refine(paths_to_estimates, path_to_theta):
-    """Write the mean estimate, over seeds and observations, of the recipe with the largest |F|, averaged over seeds.
+    """Write the mean estimate, over seeds and observations, of the recipe with the largest test |F|, averaged over seeds.
 
     Args:
         paths_to_estimates: of each recipe and seed, see `estimate`.

@@ -4,8 +4,9 @@ import base64
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
-from imnn_core import files, results
+from imnn_core import caveats, files, results
 from imnn_core.jobs import job, log
 
 
@@ -21,11 +22,6 @@ def digits(value, n=4):
 def compact(value):
     """A number to four significant digits, or to whole ones."""
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
-
-
-def percent(ratio):
-    """A ratio in per cent: no decimals from 10 % on, else two digits."""
-    return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
 
 
 def data_uri(path):
@@ -47,6 +43,7 @@ def verdicts(of_fit):
             "fit": fit,
             "share": share,
             "det_F": results.with_error(*results.of_seeds(det_F, error)),
+            "has_information": bool(np.mean(det_F) > 2 * np.mean(error)),
             "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose in ("the score", "the analytic") else None,
             "n_seeds": n_seeds,
         }
@@ -87,58 +84,6 @@ def rows(table):
         yield {record["split"]: record for record in group.to_dict("records")}
 
 
-def caveats(table):
-    """What a reader should know before trusting the numbers: (what, what to do)."""
-    for row in table[table["split"] == "test"].itertuples():
-        if row.stopped == "max_iterations":
-            yield (
-                f"{row.fit}, seed {row.seed} stopped at max_iterations; |F| may still have been rising.",
-                "Raise max_iterations, or continue it with a recipe that has continue_from.",
-            )
-        if row.kept_iteration == 0 and row.iterations > 1:
-            yield (
-                f"{row.fit}, seed {row.seed}: the weights kept are the initial ones, since |F| never rose above theirs.",
-                "Try another learning_rate, more patience or a larger min_iterations.",
-            )
-        if getattr(row, "ratio_to_analytic", 1) < 0.5:
-            yield (
-                f"{row.fit}, seed {row.seed} keeps only {percent(row.ratio_to_analytic)} % of the analytic |F|.",
-                "Try more simulations, another network, a smaller learning_rate or more patience.",
-            )
-        if row.det_F_error > 0.1 * row.det_F:
-            yield (
-                f"{row.fit}, seed {row.seed}: |F| of the test set is known to {percent(row.det_F_error / row.det_F)} % only.",
-                "Raise n_test.",
-            )
-        of_training = table[(table["fit"] == row.fit) & (table["seed"] == row.seed) & (table["split"] == "training")]
-        seen = of_training["ratio_to_score"].max() if "ratio_to_score" in table else float("nan")  # none if drawn on the fly
-        if seen > getattr(row, "ratio_to_score", seen) + 0.1:
-            yield (
-                f"{row.fit}, seed {row.seed} is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, "
-                f"{percent(row.ratio_to_score)} % on the test set.",
-                "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
-            )
-        if not 0.5 < row.det_C < 2:
-            yield (
-                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, not 1: the weights kept are from before "
-                "the penalty brought it there.",
-                "F does not depend on it; for summaries of unit covariance give more patience, or keep the final weights.",
-            )
-    for fit in table["fit"].unique():
-        if "validation" not in set(table[table["fit"] == fit]["split"]):
-            yield (
-                f"{fit} had no validation set: training |F| decided when to stop and which weights were best.",
-                "Its training |F| is optimistic; trust the test set.",
-            )
-
-
-def caveats_of_differences(informations, names):
-    """What finite differences by the parameters left to be desired: (what, what to do)."""
-    for information in informations:
-        for line in results.faults_of_differences(information["finite_differences"], names):
-            yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in config/README.md."
-
-
 def differences_of(information):
     """What finite differences by the parameters are worth, by one fit, or None for exact derivatives."""
     found = information["finite_differences"]
@@ -156,13 +101,16 @@ def sizes(informations, settings):
     return f"{training['n_s']} training simulations ({training['n_d']} with derivatives), {test}"
 
 
-def observations(paths):
-    """Per fit, seed and observation, the estimate of each parameter with its error."""
-    for path in paths:
-        found = files.read_json(path)
-        for i, values in enumerate(found["estimates"]):
-            cells = [results.with_error(*pair) for pair in zip(values, found["error"], strict=True)]
-            yield {"fit": found["fit"], "seed": found["seed"], "number": i + 1, "cells": cells, "file": found["observed"]}
+def observations(estimates):
+    """Per fit, seed and observation, the estimate of each parameter with its error; of several, that of all at the end."""
+    for found in estimates:
+        n = len(found["estimates"])
+        each = [(str(i + 1), values, found["error"]) for i, values in enumerate(found["estimates"])]
+        if n > 1:
+            each.append(("all", np.mean(found["estimates"], axis=0), np.array(found["error"]) / np.sqrt(n)))
+        for number, values, error in each:
+            cells = [results.with_error(*pair) for pair in zip(values, error, strict=True)]
+            yield {"fit": found["fit"], "seed": found["seed"], "number": number, "cells": cells, "file": found["observed"]}
 
 
 def report(
@@ -180,6 +128,12 @@ def report(
     table, analytic = read_table(path_to_summary), files.read_json(path_to_analytic)
     of_fit = results.by_fit(paths_to_information)
     informations = [information for seeds in of_fit.values() for information in seeds]
+    observed = [files.read_json(path) for path in paths_to_estimates]
+    serious = [
+        *caveats.of_problem(analytic, informations),
+        *caveats.of_differences(informations, analytic["names"]),
+        *caveats.of_estimates(observed, settings.get("refine", 0) > 0),
+    ]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -194,9 +148,11 @@ def report(
         per_parameter=list(per_parameter(of_fit, analytic["names"])),
         assumptions=list(assumptions(of_fit, analytic["names"])),
         has_score="ratio_to_score" in table,
-        caveats=[*caveats(table), *caveats_of_differences(informations, analytic["names"])],
+        caveats=[*serious, *caveats.of_fits(table)],
+        warnings=len(serious),
         differences=differences_of(informations[0]),
-        observed=list(observations(paths_to_estimates)),
+        observed=list(observations(observed)),
+        refinements=[] if "/" in run else [f"refined-{i + 1}" for i in range(settings.get("refine", 0))],
         rows=list(rows(table)),
         figures=paths_to_figures,
         histories=list(zip(informations, paths_to_figures["histories"], strict=True)),

@@ -122,7 +122,6 @@ def in_equinox(n_summaries, width=5):
         return eqx.nn.MLP(4, n_summaries, width, depth=2, key=key)
 
     static = eqx.partition(eqx.filter_eval_shape(model, jax.random.key(0)), eqx.is_array)[1]
-    static = eqx.filter(static, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct), replace=None)
     return (lambda key, shape: eqx.filter(model(key), eqx.is_array)), (lambda weights, d: eqx.combine(weights, static)(d))
 
 
@@ -196,6 +195,9 @@ def integer_weights(n_summaries):
             {"own": (lambda key, shape: 1.0, lambda w, d: d @ d @ d)},
             r"for simulations of shape \(4,\), found ",
         ),
+        ({"kind": "own"}, {"own": lambda n_summaries: 1 / 0}, r"found ZeroDivisionError: division by zero"),
+        ({"kind": "own", "width": "1e-3"}, {"own": lambda n, width: 1 / 0 if width == 1e-3 else plain(n)}, "ZeroDivisionError"),
+        ({"kind": "mlp"}, {"mlp": plain}, "network.kind: expected another name for the problem's own network, found 'mlp'"),
         ({"kind": "onw"}, {"own": plain}, r"network.kind: expected mlp, deep_set, cnn, own, found 'onw' \(nearest: own\)"),
         (
             {"kind": "cnn", "channels_last": True},

@@ -72,7 +72,7 @@ def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root
     log = (tmp_path / "results/autoregression/logs/evaluate/products/seed-1.log").read_text()
     assert "with delta_theta halved: -0.00" in log
     assert "warning" not in log
-    assert "a linear compression has none to speak of" in report
+    assert "a linear compression has none" in report
 
 
 @pytest.mark.parametrize("kind", ["derivative", "shifted"])
@@ -136,19 +136,18 @@ def test_simulations_on_the_fly_with_one_parameter(root, tmp_path):
 
 
 def test_the_field_through_the_graph(root, tmp_path):
+    """Oracle: the score on the same fields; the recipe of the config, on a smaller grid, where 600 iterations take seconds."""
     config = root / "config/gaussian_field.yaml"
-    recipe = "fits={cnn: {max_iterations: 10, network: {channels: [4]}}}"
+    recipe = "fits={cnn: {max_iterations: 600, network: {channels: [16]}}}"
     run(
         root,
         tmp_path,
         config,
         "seeds=[1]",
-        "n_s=60",
-        "n_d=40",
-        "n_test=300",
+        "n_test=2000",
         "n_monte_carlo=50",
         "input_shape=[12, 12]",
         recipe,
     )
     found, _ = table_of(tmp_path, "gaussian_field")
-    assert 0 < found.loc["cnn", "ratio_to_score"] < 1.1
+    assert 0.9 < found.loc["cnn", "ratio_to_score"] < 1.02

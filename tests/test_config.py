@@ -65,6 +65,7 @@ def recipe(**values):
         ({"fits": recipe(optimiser={"b1": float("inf")})}, "fits.mlp.optimiser: expected finite numbers, found inf"),
         ({"fits": recipe(network=None)}, "fits.mlp.network: expected a mapping, found None"),
         ({"fits": recipe(network={"kind": "deepset"})}, "fits.mlp.network.kind: expected 'mlp' or 'deep_set' or 'cnn', found 'deepset' (nearest: deep_set)"),
+        ({"fits": recipe(network={"kind": ["mlp"]})}, "fits.mlp.network.kind: expected text (a number in quotes is text), found ['mlp']"),
         ({"fits": recipe(network={"kind": None})}, "fits.mlp.network.kind: expected text (a number in quotes is text), found None"),
         ({"fits": recipe(network={"kind": "deep_set", "hiden": [3]})}, "fits.mlp.network.hiden: unknown key (nearest: hidden)"),
         ({"fits": recipe(network={"kind": "deep_set", "hidden": []})}, "fits.mlp.network.hidden: expected at least one entry, found []"),

@@ -167,6 +167,25 @@ def test_independence_of_shifted_simulations(rng, correlation, expected, monkeyp
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def test_change_of_det_F_of_several_correlated_summaries(rng):
+    """Oracle: numpy: |F| from the definition before and after, and the jackknife over simulations for its error."""
+    A = rng.standard_normal((3, 3))
+    x = rng.standard_normal((2000, 3)) @ A.T
+    whole = rng.standard_normal((3, 2)) + 0.3 * rng.standard_normal((2000, 3, 2))
+    half = whole[:300] + 0.02 + 0.1 * rng.standard_normal((300, 3, 2))
+    change, error = differences.change_of_det_F(differences.Summaries(x, whole), half)
+    inverse = np.linalg.inv(np.cov(x, rowvar=False))
+
+    def ratio(rows):
+        D, D_half = whole[:300][rows].mean(axis=0), half[rows].mean(axis=0)
+        return np.linalg.det(D_half.T @ inverse @ D_half) / np.linalg.det(D.T @ inverse @ D) - 1
+
+    assert change == pytest.approx(ratio(np.arange(300)), rel=1e-9)
+    each = [ratio(np.delete(np.arange(300), i)) for i in range(300)]
+    assert error == pytest.approx(np.sqrt(299 * np.var(each)), rel=0.2)
+    assert np.isnan(differences.change_of_det_F(differences.Summaries(0 * x, whole), half)).all()
+
+
 def test_change_of_det_F_where_the_steps_are_halved(rng):
     """Oracle: x = theta^3 at theta = 1 has the slope 3 + h^2/4 with step h: |F| changes by (3.0625/3.25)^2 from 1 to 1/2."""
     x = rng.standard_normal((5000, 1))

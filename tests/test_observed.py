@@ -3,36 +3,49 @@
 import json
 
 import h5py
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
 from estimate import estimate
-from imnn_core import examples, problems, sets
+from imnn_core import examples, problems, recipes, sets
 from imnn_core.errors import InputError
+from imnn_core.schema import Recipe
 from refine import refine
-from small_run import PROBLEM, do_evaluate, do_fit, prepare, recipe_of
+from small_run import PROBLEM, do_evaluate, do_fit, prepare, read, recipe_of
 from test_workflow import planned, snakemake
 
 GAUSSIAN = problems.build(**PROBLEM)
 
 
 def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
-    """Oracle: the table that `evaluate` writes, whose own oracle is numpy; errors from F^-1 of the validation set in fit.h5."""
+    """Oracle: numpy, theta_fid + F^-1 D^T C^-1 (x - mu) with the statistics of the test set; errors from its debiased F."""
     prepare(tmp_path)
-    path = do_fit(tmp_path, "one", max_iterations=12)
-    do_evaluate(tmp_path, "one")
+    recipe = {"standardise": "each", "max_iterations": 12}
+    path = do_fit(tmp_path, "one", **recipe)
+    information = do_evaluate(tmp_path, "one", **recipe)
     with sets.open_simulations(tmp_path / "test.h5", GAUSSIAN, seed=1, split="test") as source:
         d, _ = everything(source)
     with h5py.File(tmp_path / "observed.h5", "w") as file:
         file["observed"] = d[:3].astype(np.float64)
-    estimate(tmp_path / "observed.h5", path, tmp_path / "observed.json", problem=PROBLEM, fit="one", seed=1, recipe=recipe_of())
+    paths = (tmp_path / "observed.h5", path, tmp_path / "one.json", tmp_path / "observed.json")
+    estimate(*paths, problem=PROBLEM, fit="one", seed=1, recipe=recipe_of(**recipe))
     found = json.loads((tmp_path / "observed.json").read_text())
-    table = np.loadtxt(tmp_path / "one-estimates.csv", delimiter=",", skiprows=1, max_rows=3, usecols=(0, 1))
-    np.testing.assert_allclose(found["estimates"], table, rtol=1e-4, atol=1e-4)
-    with h5py.File(path) as file:
-        np.testing.assert_allclose(found["covariance"], np.linalg.inv(file["statistics/validation/F"][:]))
-    assert (found["fit"], found["seed"], found["statistics"]) == ("one", 1, "validation")
+    with sets.open_simulations(tmp_path / "training.h5", GAUSSIAN, seed=1, split="training") as source:
+        training, _ = everything(source)
+    network = recipes.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
+    weights = read(path)[0]["weights/best"]
+    x = jax.vmap(lambda d: network.apply(weights, d))((d - training.mean(axis=0)) / training.std(axis=0))
+    x = np.asarray(x, np.float64)
+    of_test = information["splits"]["test"]["network"]["F"]
+    F, C = np.array(of_test["value"]), np.cov(x, rowvar=False)
+    D = np.array(information["calibration"]["dmu_dtheta"])
+    np.testing.assert_allclose(D.T @ np.linalg.inv(C) @ D, F, rtol=1e-3, atol=1e-3 * np.abs(F).max())
+    expected = [0, 1] + (np.linalg.inv(F) @ D.T @ np.linalg.inv(C) @ (x[:3] - x.mean(axis=0)).T).T
+    np.testing.assert_allclose(found["estimates"], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found["covariance"], np.linalg.inv(of_test["debiased"]))
+    assert (found["fit"], found["seed"]) == ("one", 1)
 
 
 @pytest.mark.parametrize("suffix", ["h5", "npz", "npy"])
@@ -113,5 +126,9 @@ def test_observed_data_and_a_refinement(root, tmp_path):
     np.testing.assert_allclose(found["error"], 1 / np.sqrt(F), rtol=0.2)
     assert np.all(np.abs(np.array(theta[1]) - exact) < 0.2 / np.sqrt(F))  # far nearer than an error
     assert not (results / "theta_fid.json").exists()
+    information = json.loads((results / "refined-2/fits/deep_set/seed-1/information.json").read_text())
+    assert information["det_F_analytic"] == pytest.approx(100 / theta[1][1] * 100 / (2 * theta[1][1] ** 2))
+    score = information["splits"]["test"]["score"]["det_F"]  # taken at the same parameters as the simulations
+    assert abs(score["value"] - information["det_F_analytic"]) < 5 * score["error"]
     with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
         np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

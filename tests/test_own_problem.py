@@ -1,12 +1,14 @@
 """A user's own Python file: what is taken from it, and each of its faults in one line."""
 
+import sys
 import textwrap
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import checks, problems, simulations
+from imnn_core import checks, chunks, derivatives, problems, simulations
 from imnn_core.config import read_config
 from imnn_core.digest import user_code_digest
 from imnn_core.errors import InputError
@@ -67,13 +69,16 @@ def test_a_file_may_import_others_beside_it_and_changes_with_them(tmp_path):
 
 
 def test_a_package_beside_the_file_counts_too(tmp_path):
-    path = written(tmp_path, "from imnn_test_package import part\n" + WHOLE)
+    """Its own __init__, what that imports relatively, and keywords that this project's own digest leaves out."""
+    path = written(tmp_path, "from imnn_test_package.part import A\n" + WHOLE)
     (tmp_path / "imnn_test_package").mkdir()
-    written(tmp_path / "imnn_test_package", "", "__init__.py")
-    inner = written(tmp_path / "imnn_test_package", "A = 1\n", "part.py")
-    first = user_code_digest(path)
-    inner.write_text("A = 2\n")
-    assert user_code_digest(path) != first
+    texts = {"__init__.py": "from .other import B\n", "part.py": "A = 1\n", "other.py": "B = dict(description=3)\n"}
+    files = {name: written(tmp_path / "imnn_test_package", text, name) for name, text in texts.items()}
+    digests = {user_code_digest(path)}
+    for name, text in (("part.py", "A = 2\n"), ("other.py", "B = dict(description=4)\n"), ("__init__.py", "C = 1\n")):
+        files[name].write_text(text)
+        digests.add(user_code_digest(path))
+    assert len(digests) == 4
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,10 @@ def test_a_package_beside_the_file_counts_too(tmp_path):
         (WHOLE.replace("return theta[0]", "return jax.lax.while_loop(lambda x: x[0] < theta[1], lambda x: x + theta[1], theta[0] * jnp.ones(4)); theta[0]"), {"derivative": "finite_difference", "delta_theta": [1, 1]}, None),
         (WHOLE.replace("Problem(simulator,", "Problem(simulator, numpy=True,"), {}, "derivative: expected finite_difference, with delta_theta, since the simulator of problem 'mine' is a numpy function"),
         (WHOLE.replace("Problem(simulator,", "Problem(simulator, numpy=True,"), {"derivative": "finite_difference", "delta_theta": [1, 1], "simulations": "on_the_fly"}, "simulations: expected draw, since a numpy simulator can't be compiled into the fit, found on_the_fly"),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(4,), log_likelihood=lambda theta, d: -(d - theta[0]) ** 2"), {}, "problem 'mine': log_likelihood: expected one number for a simulation, found an array of shape (4,); is a sum"),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(4,), log_likelihood=lambda theta, d: float(theta[0])"), {}, "problem 'mine': log_likelihood: expected a function in jax.numpy, found ConcretizationTypeError: "),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(4,), fisher=lambda theta: [1.0]"), {}, "problem 'mine': expected of fisher a symmetric matrix of shape (2, 2), found [1.0]"),
+        (WHOLE.replace("input_shape=(4,)", "input_shape=(4,), fisher=lambda theta: 1 / 0"), {}, "problem 'mine': fisher could not be called: ZeroDivisionError: division by zero"),
         (WHOLE, {"derivative": "finite_difference", "delta_theta": [1]}, "delta_theta: expected 2 finite numbers (a, b), found [1.0]"),
     ],
 )  # fmt: skip
@@ -115,6 +124,49 @@ def test_faults_of_a_file(tmp_path, text, config, line):
     assert len(lines) == 1
     assert lines[0].startswith(line.format(path=path))
     assert "\n" not in lines[0]
+
+
+def test_a_relative_path_has_a_line_number_too_and_a_module_beside_it_comes_before_the_projects(tmp_path, monkeypatch):
+    """`simulate.py` is a script of this project."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("x = 1\n1 / 0\n")
+    assert lines_of("mine.py") == ["problem mine.py: could not be imported: ZeroDivisionError: division by zero (line 2)"]
+    (tmp_path / "mine.py").write_text("def f(:\n")
+    assert lines_of("mine.py") == ["problem mine.py: could not be imported: SyntaxError: invalid syntax (line 1)"]
+    (tmp_path / "simulate.py").write_text("T = 3\n")
+    (tmp_path / "mine.py").write_text("from simulate import T\n" + WHOLE)
+    monkeypatch.delitem(sys.modules, "simulate", raising=False)
+    assert lines_of("mine.py") == []
+    sys.modules.pop("simulate")
+    assert sys.path[0] != str(tmp_path)
+
+
+def test_observed_data_are_looked_at_before_any_work(tmp_path):
+    path = written(tmp_path, WHOLE)
+    np.save(tmp_path / "observed.npy", np.ones(5))
+    settings = read_config({"problem": str(path), "fits": {"a": {"network": {"hidden": [4]}}}})
+    (line,) = checks.faults(settings, {"kind": str(path)}, str(tmp_path / "observed.npy"))
+    assert line.endswith("expected data of shape (4,) or (n, 4), found (5,)")
+    assert checks.faults(settings, {"kind": str(path)}, str(tmp_path / "not there yet.npy")) == []
+
+
+def test_arrays_in_place_of_lists():
+    problem = Problem(in_numpy, jnp.array([0.0, 1.0]), np.array(["a", "b"]), np.array([4]), delta_theta=np.array([0.1, 0.2]))
+    assert (problem.names, problem.input_shape, problem.theta_fid.tolist()) == (("a", "b"), (4,), [0.0, 1.0])
+
+
+def test_steps_are_those_that_float32_leaves():
+    """Oracle: numpy: near 1e4 float32 has steps of 1/1024; the slope of a linear simulator is exact all the same."""
+    problem = Problem(lambda key, theta: theta[0] * jnp.ones(3), [1e4], ["a"], [3], delta_theta=[0.01], name="far")
+    plus, minus = (np.float64(np.float32(1e4 + side * 0.005)) for side in (1, -1))
+    assert simulations.steps(problem)[0] == plus - minus != 0.01
+    (piece,) = simulations.draw(problem, jax.random.key(0), 4, 4)
+    x, dx = derivatives.stored(lambda weights, d: d[:1], problem)(None, chunks.Batch(*map(jnp.asarray, piece)))
+    np.testing.assert_allclose(dx, 1, rtol=1e-6)
+    with pytest.raises(InputError, match=r"delta_theta: expected steps that are not lost in theta_fid = \[10000.0\] by round"):
+        simulations.check(replace(problem, delta_theta=[1e-4]))
+    in_float64 = replace(problem, simulator=lambda rng, theta: theta[0] * np.ones(3), numpy=True)
+    assert simulations.steps(in_float64)[0] == 0.01
 
 
 def test_a_file_that_is_not_there(tmp_path):

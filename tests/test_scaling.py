@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import everything, random_simulations
-from imnn_core import chunks, linear, problems, recipes, scaling, sets, storage
+from imnn_core import chunks, linear, problems, recipes, scaling, sets
 from imnn_core.schema import Recipe
 from small_run import PROBLEM, SMALL, do_evaluate, do_fit, flat, prepare, read
 
@@ -48,7 +48,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
         d = file["fiducial"][:].astype(np.float64)
     axis = None if how == "all" else 0
     mean, scale = d.mean(axis=axis), d.std(axis=axis)
-    np.testing.assert_allclose(storage.read_scaling(path).mean, mean, rtol=1e-9)
+    np.testing.assert_allclose(scaling.of_fit(path).mean, mean, rtol=1e-9)
     for split in ("training", "validation"):
         with h5py.File(folder / f"{split}.h5") as file:
             fiducial = ((file["fiducial"][:] - mean) / scale).astype(np.float32)
@@ -61,7 +61,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     expected = read(do_fit(tmp_path, "beforehand", problem=FAR, max_iterations=12))
     found = read(path)
     np.testing.assert_allclose(found[1], expected[1], rtol=2e-3, atol=2e-3)
-    assert storage.read_scaling(tmp_path / "beforehand.h5") is None
+    assert scaling.of_fit(tmp_path / "beforehand.h5") is None
 
     information = do_evaluate(folder, f"scaled-{how}", problem=FAR, standardise=how)
     F = np.array(information["splits"]["training"]["network"]["F"]["value"])
@@ -81,5 +81,5 @@ def test_a_fit_that_continues_scales_as_the_one_before(folder):
     second = do_fit(folder, "second", parent="first", max_iterations=5, **recipe)
     for one, other in zip(flat(read(second)[0]), flat(read(whole)[0]), strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(storage.read_scaling(second), storage.read_scaling(whole), strict=True):
+    for one, other in zip(scaling.of_fit(second), scaling.of_fit(whole), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -91,7 +91,14 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     plot_estimates(estimates, folder / "chain.json", folder / "analytic.json", drawn[4:], fits=["chain"])
     assert [path.read_bytes() for path in drawn] == before
 
-    observed = {"fit": "chain", "seed": 1, "estimates": [[0.25, 1.5], [0.5, 2]], "error": [0.125, 0.25], "observed": "mine.npz"}
+    observed = {
+        "fit": "chain",
+        "seed": 1,
+        "estimates": [[0.25, 1.5], [0.5, 2]],
+        "error": [0.125, 0.25],
+        "observed": "mine.npz",
+        "theta_fid": [0, 1],
+    }
     (folder / "observed.json").write_text(json.dumps(observed))
     different = {"independence": [0.9, 0.01], "step": {"n": 9, "change": -0.2, "error": 0.01, "error_det_F": 0.05}}
     (folder / "chain.json").write_text(json.dumps(information | {"finite_differences": different}))
@@ -112,7 +119,7 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     assert "<td>2</td><td>0.50 ± 0.12</td><td>2.00 ± 0.25</td>" in html  # of the second observation
     assert "has 0.9 of the variance of independent draws" in html
     assert "halving delta_theta changes |F| by -20 %, more than the error of |F|, 5 %" in html
-    assert "|F| of chain, seed 1, changes by -20 ± 1 %" in html
+    assert "|F| of chain, seed 1, changes by −20.0 ± 1.0 %" in html
     assert "chain, seed 1 stopped at max_iterations" in html
     for outside in ('src="http', 'href="http', "<script", "@import", "url("):
         assert outside not in html

@@ -33,8 +33,9 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
     if callable(found):
         try:
             found = found(recipe.n_summaries, **settings)
-        except TypeError as error:
-            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found: {error}") from None
+        except Exception as error:  # whatever the user's function raises
+            first = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found {first}") from None
     elif settings:
         raise InputError(f"{where}: expected no settings, since it is a pair (init, apply), found {settings}")
     if not isinstance(found, tuple | list) or len(found) != 2 or not all(map(callable, found)):
@@ -80,6 +81,10 @@ def build(recipe: Recipe, problem: Problem) -> Network:
     if kind not in networks.NETWORKS and kind not in problem.networks:
         known = [*networks.NETWORKS, *problem.networks]
         raise InputError(f"network.kind: expected {', '.join(known)}, found {kind!r}{nearest(kind, known)}")
+    if kind in problem.networks and kind in networks.NETWORKS:
+        raise InputError(
+            f"network.kind: expected another name for the problem's own network, found {kind!r}, one of the project's"
+        )
     if kind in problem.networks:
         network = _own(recipe, problem)
     else:

@@ -34,4 +34,4 @@ def new_keys(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
     return part._replace(batch=Batch(data, data[:, : part.batch.derivative.shape[1]]))
 
 
-AUGMENTATIONS = {"permute": permute, "on_the_fly": new_keys}
+AUGMENTATIONS = {"permute": permute}

@@ -1,18 +1,20 @@
 """What is wrong with a configuration as far as only jax, or the user's own problem, can tell; nothing is computed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from imnn_core import architecture, devices, optimisers, problems, simulations
+from imnn_core import architecture, devices, optimisers, problems, sets, simulations
 from imnn_core.config import Config
 from imnn_core.errors import InputError
 
 
-def faults(settings: Config, problem: Mapping) -> list[str]:
+def faults(settings: Config, problem: Mapping, observed: str | None = None) -> list[str]:
     """Faults of a checked configuration's optimisers, problem and networks, a line each.
 
     Args:
         settings: the configuration.
         problem: arguments of `problems.build`.
+        observed: path to the observed data, which are looked at where they are there already.
 
     """
     devices.only_cpu()  # a user's file may compute something when it is imported
@@ -21,6 +23,10 @@ def faults(settings: Config, problem: Mapping) -> list[str]:
         built = problems.build(**problem)
         if settings.files is None:
             simulations.check(built)
+        simulations.check_likelihood(built)
+        built.closed_form()
+        if observed is not None and Path(observed).exists():
+            sets.read_observed(observed, built)
     except InputError as error:
         return [*lines, *str(error).splitlines()]
     if settings.simulations == "on_the_fly" and built.numpy:

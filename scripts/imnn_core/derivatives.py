@@ -67,7 +67,7 @@ def differences(apply: Apply, delta_theta) -> Summarise:
 
 def stored(apply: Apply, problem: Problem) -> Summarise:
     """The `summarise` of simulations that lie in files: exact derivatives, or finite differences."""
-    return exact(apply) if problem.delta_theta is None else differences(apply, problem.delta_theta)
+    return exact(apply) if problem.delta_theta is None else differences(apply, simulations.steps(problem))
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:

@@ -1,5 +1,6 @@
 """What finite differences by the parameters are worth: whether seeds match, and whether the steps are small enough."""
 
+import math
 from dataclasses import replace
 
 import jax
@@ -10,7 +11,7 @@ from imnn_core.compress import Summaries
 from imnn_core.problem import Problem
 
 BYTES = 2**25  # of simulations that are read, or drawn, at a time
-MOST = 1000  # simulations with half the steps
+MOST, MOST_IN_NUMPY = 1000, 200  # simulations with half the steps
 
 
 def independence(source: Source) -> np.ndarray:
@@ -39,16 +40,16 @@ def independence(source: Source) -> np.ndarray:
 
 
 def with_half_the_steps(problem: Problem, key: jax.Array, n_d: int) -> Source:
-    """The first simulations of a set, drawn with half of delta_theta: at most MOST of them, nor more than BYTES."""
+    """The first simulations of a set with half of delta_theta: at most MOST of them, nor more than BYTES."""
     half = replace(problem, delta_theta=problem.delta_theta / 2)
     numbers = np.prod(problem.input_shape) * (1 + 2 * problem.n_params)
-    n = max(2, min(n_d, MOST, int(BYTES // (4 * numbers))))
+    n = max(2, min(n_d, MOST_IN_NUMPY if problem.numpy else MOST, int(BYTES // (4 * numbers))))
     pieces = simulations.draw(half, key, n, n)
     return chunks.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
 
 
 def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, float]:
-    """Relative change of |F| with derivatives from half the steps, and its standard error.
+    """Relative change of |F| with derivatives from half the steps, and its standard error; NaN where C or F has no inverse.
 
     The covariance is that of all summaries, the derivatives those of the same simulations; |F| to first order in their change:
     d ln|F| = 2 tr(F^-1 D^T C^-1 dD).
@@ -58,11 +59,16 @@ def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, floa
         half: dx/dtheta of its first n simulations with half the steps, (n, n_summaries, n_params).
 
     """
+    if not (np.isfinite(half).all() and np.isfinite(summaries.x).all()):
+        return math.nan, math.nan
     C = np.cov(summaries.x, rowvar=False, ddof=1).reshape(half.shape[1], half.shape[1])
     whole = summaries.dx_dtheta[: len(half)]
     D, D_half = whole.mean(axis=0), half.mean(axis=0)
-    F, F_half = (derivative.T @ np.linalg.solve(C, derivative) for derivative in (D, D_half))
+    try:
+        F, F_half = (derivative.T @ np.linalg.solve(C, derivative) for derivative in (D, D_half))
+        slopes = 2 * np.linalg.solve(F, D.T @ np.linalg.inv(C))  # (n_params, n_summaries)
+    except np.linalg.LinAlgError:
+        return math.nan, math.nan
     change = fisher.determinant(F_half) / fisher.determinant(F) - 1
-    slopes = 2 * np.linalg.solve(F, D.T @ np.linalg.inv(C))  # (n_params, n_summaries)
     each = np.einsum("ax,nxa->n", slopes, half - whole)
     return float(change), float(each.std(ddof=1) / np.sqrt(len(half)))

@@ -19,22 +19,25 @@ def _imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def _meaning(node: object) -> object:
-    """A syntax tree as nested tuples, without docstrings and descriptions, and without what is empty.
+def _meaning(node: object, described: bool = False) -> object:
+    """A syntax tree as nested tuples, without docstrings and what is empty; where ``described``, without descriptions.
 
     `ast.dump` differs between versions of Python, in how it shows what is empty.
     """
     if isinstance(node, list):
-        return tuple(_meaning(item) for item in node)
+        return tuple(_meaning(item, described) for item in node)
     if not isinstance(node, ast.AST):
         return node
     fields = dict(ast.iter_fields(node))
     body = fields.get("body")
     if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         fields["body"] = body[1:]
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.Call) and described:
         fields["keywords"] = [keyword for keyword in node.keywords if keyword.arg != "description"]
-    return (type(node).__name__, *((name, _meaning(value)) for name, value in fields.items() if value not in (None, [])))
+    return (
+        type(node).__name__,
+        *((name, _meaning(value, described)) for name, value in fields.items() if value not in (None, [])),
+    )
 
 
 def code_digest(path_to_script: str | Path) -> str:
@@ -51,7 +54,7 @@ def code_digest(path_to_script: str | Path) -> str:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         todo += [scripts / PACKAGE / f"{name}.py" for name in _imported(tree)]
-        seen[path] = repr(_meaning(tree))
+        seen[path] = repr(_meaning(tree, described=True))
     return _digest(seen)
 
 
@@ -60,18 +63,20 @@ def _digest(meanings: dict[Path, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _imported_from(folder: Path, tree: ast.AST) -> Iterator[Path]:
-    """Files in a folder, or in packages there, that a module imports."""
+def _imported_from(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
+    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
     for node in ast.walk(tree):
-        names = []
+        names, base = [], folder
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
+            base = folder if node.level == 0 else path.parents[node.level - 1]
             module = node.module or ""
             names = [module, *(f"{module}.{alias.name}".lstrip(".") for alias in node.names)]
-        for name in filter(None, names):
-            place = folder.joinpath(*name.split("."))
-            yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+        for parts in (name.split(".") for name in names if name):
+            for n in range(1, len(parts) + 1):
+                place = base.joinpath(*parts[:n])
+                yield from (each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file())
 
 
 def user_code_digest(path_to_file: str | Path) -> str:
@@ -91,6 +96,6 @@ def user_code_digest(path_to_file: str | Path) -> str:
         except (SyntaxError, ValueError):
             seen[path] = repr(content)
             continue
-        todo += _imported_from(folder, tree)
+        todo += _imported_from(folder, path, tree)
         seen[path] = repr(_meaning(tree))
     return _digest(seen)

@@ -124,7 +124,8 @@ def cnn(
 ) -> Network:  # fmt: skip
     """A convolutional network on a periodic grid of one to three dimensions: layers, means over the grid, and a head.
 
-    Summaries do not change where the grid is shifted (by a multiple of the strides), and weights fit any size of grid.
+    Summaries do not change where the grid is shifted (with strides that divide the grid, by a multiple of them), and weights
+    fit any size of grid. Patches are held in memory: of each layer kernel**n_dimensions times what goes into it.
 
     Args:
         n_summaries: outputs, without an activation.

@@ -47,6 +47,10 @@ class Problem:
     name: str = ""
 
     def __post_init__(self):
+        for key in ("theta_fid", "names", "input_shape", "delta_theta"):
+            value = getattr(self, key)
+            if hasattr(value, "tolist"):  # an array, of numpy or of jax
+                object.__setattr__(self, key, np.asarray(value).tolist())
         found = [*self._faults()]
         if found:
             raise InputError("\n".join(found))
@@ -55,7 +59,11 @@ class Problem:
             "names": tuple(self.names),
             "input_shape": tuple(int(n) for n in self.input_shape),
             "networks": dict(self.networks),
-            "symbols": tuple(self.symbols or (rf"$\mathrm{{{name}}}$".replace("_", r"\_") for name in self.names)),
+            "symbols": tuple(
+                [symbol if "$" in symbol or "\\" not in symbol else f"${symbol}$" for symbol in self.symbols]
+                if self.symbols
+                else [rf"$\mathrm{{{name}}}$".replace("_", r"\_") for name in self.names]
+            ),
             "delta_theta": None if self.delta_theta is None else np.asarray(self.delta_theta, np.float64),
         }
         for key, value in plain.items():
@@ -73,9 +81,9 @@ class Problem:
             if key == "delta_theta" and value is None:
                 continue
             if not _are_numbers(value) or len(value) != len(names):
-                yield f"{key}: expected {len(names)} finite numbers ({', '.join(names)}), found {_shown(value)}"
+                yield f"{key}: expected {len(names)} finite numbers ({', '.join(names)}), found {value}"
             elif key == "delta_theta" and min(value) <= 0:
-                yield f"{key}: expected numbers > 0, found {_shown(value)}"
+                yield f"{key}: expected numbers > 0, found {value}"
         shape = self.input_shape
         whole = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n > 0 for n in shape)
         if not whole or not shape:
@@ -98,7 +106,11 @@ class Problem:
         """
         if self.fisher is None:
             return None
-        F = np.asarray(self.fisher(self.theta_fid), np.float64)
+        try:
+            F = np.asarray(self.fisher(self.theta_fid), np.float64)
+        except Exception as error:  # whatever the user's function raises
+            first = str(error).partition("\n")[0]
+            raise InputError(f"problem {self.name!r}: fisher could not be called: {type(error).__name__}: {first}") from None
         if F.shape != (self.n_params, self.n_params) or not np.isfinite(F).all() or not np.allclose(F, F.T):
             raise InputError(
                 f"problem {self.name!r}: expected of fisher a symmetric matrix of shape {(self.n_params, self.n_params)}, "
@@ -121,10 +133,4 @@ class Problem:
 
 def _are_numbers(value) -> bool:
     """Whether these are finite numbers in one row."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
     return isinstance(value, Sequence) and all(isinstance(item, Real) and math.isfinite(item) for item in value)
-
-
-def _shown(value) -> str:
-    return str(value.tolist() if isinstance(value, np.ndarray) else value)

@@ -34,20 +34,23 @@ def load(path: str | Path) -> Problem:
     if not path.is_file():
         raise InputError(f"problem: expected a Python file, found none at {path}")
     folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.append(folder)
     name = f"problem_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and pickles of the file look for it
+    sys.path.insert(0, folder)  # before this project's own scripts, which may have the name of a user's module
     try:
         spec.loader.exec_module(module)
     except InputError as error:  # of Problem's own checks
         lines = [f"problem {path}: {line}" for line in str(error).splitlines()]
         raise InputError("\n".join(lines)) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_in(path, error)
-        raise InputError(f"problem {path}: could not be imported: {type(error).__name__}: {error}{line}") from None
+        what = error.msg if isinstance(error, SyntaxError) else error
+        raise InputError(f"problem {path}: could not be imported: {type(error).__name__}: {what}{line}") from None
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)  # for what it imports later
     found = getattr(module, "problem", None)
     if not isinstance(found, Problem):
         what = "found none" if found is None else f"found {found!r}"
@@ -61,7 +64,9 @@ def _line_in(path: Path, error: Exception) -> str:
     """Where in a user's file an error arose."""
     if isinstance(error, SyntaxError):
         return f" (line {error.lineno})"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()
+    ]
     return f" (line {lines[-1]})" if lines else ""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from imnn_core import aggregate, architecture, derivatives, fisher, optimisers
 from imnn_core.aggregate import Engine
-from imnn_core.augment import AUGMENTATIONS
+from imnn_core.augment import AUGMENTATIONS, new_keys
 from imnn_core.chunks import Source
 from imnn_core.devices import choose, memory, only_cpu
 from imnn_core.errors import InputError
@@ -89,11 +89,12 @@ class Fitter(NamedTuple):
 
     def augment(self, seed: int) -> Augment | None:
         """How the training data of an iteration are changed, or None."""
-        name = "on_the_fly" if self.on_the_fly else self.recipe.augment
-        if name is None:
+        if self.on_the_fly:
+            change, key = partial(new_keys, self.problem), stream(seed, "on_the_fly")
+        elif self.recipe.augment is None:
             return None
-        change = partial(AUGMENTATIONS[name], self.problem)
-        key = stream(seed, "on_the_fly" if self.on_the_fly else "augment")
+        else:
+            change, key = partial(AUGMENTATIONS[self.recipe.augment], self.problem), stream(seed, "augment")
 
         @jax.jit
         def changed(iteration, part):

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.files import read_json
 
-INDEPENDENT = 0.5  # of the variance of independent draws, from which on a difference is taken for one of unmatched seeds
-
 
 class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
@@ -88,36 +86,15 @@ def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
 
 
 def with_error(value: float, error: float) -> str:
-    """A number and its error, to two digits of the error where it has decimals: 49.92 ± 0.11; a dash for what is no number."""
+    """A number and its error, to two digits of the error where it has decimals: 49.92 ± 0.11.
+
+    A dash for what is no number; no error where the number is exact but for rounding.
+    """
     if not math.isfinite(value):
         return "–"
     if not math.isfinite(error):
         return f"{value:.3g}"
-    decimals = min(12, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 2
+    if error <= 1e-9 * max(1, abs(value)):  # exact, but for rounding
+        return f"{value if abs(value) > 1e-9 else 0:.6g}".replace("-", "−")
+    decimals = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
-
-
-def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:
-    """What is wrong with finite differences, in a line each, with numbers.
-
-    Args:
-        found: None for exact derivatives; else `independence` of each parameter; and `step`, None or a mapping of change and
-            error, of |F| with half of delta_theta relative to |F|, and of error_det_F, that of |F| itself.
-        names: of the parameters.
-
-    """
-    if found is None:
-        return []
-    lines = [
-        f"the difference of simulations at shifted {name} has {value:.2g} of the variance of independent draws (matched seeds: "
-        "far less than 1); seeds do not match, or delta_theta is too large"
-        for name, value in zip(names, found["independence"], strict=True)
-        if value > INDEPENDENT
-    ]
-    step = found["step"]
-    if step and abs(step["change"]) > max(step["error_det_F"], 2 * step["error"]):
-        lines.append(
-            f"halving delta_theta changes |F| by {100 * step['change']:+.2g} %, more than the error of |F|, "
-            f"{100 * step['error_det_F']:.2g} %; take a smaller delta_theta"
-        )
-    return lines

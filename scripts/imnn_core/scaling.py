@@ -1,9 +1,11 @@
 """The scale of simulations, taken off before a network sees them."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from imnn_core import storage
 from imnn_core.chunks import Source
 from imnn_core.linear import blocks
 from imnn_core.networks import Network
@@ -33,6 +35,12 @@ def of_source(source: Source, how: str) -> Scaling:
     if how == "all":
         return Scaling(mean[0], scale[0])
     return Scaling(mean.reshape(shape), scale.reshape(shape))
+
+
+def of_fit(path: str | Path) -> Scaling | None:
+    """How a fit's network saw the simulations, from its file; None for as they are."""
+    found = storage.read_arrays(path, "inputs")
+    return found and Scaling(**found)
 
 
 def scaled(network: Network, scaling: Scaling | None) -> Network:

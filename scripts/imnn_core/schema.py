@@ -124,6 +124,13 @@ class OwnNetwork(Model):
 
     kind: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_numbers(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {key: value if key == "kind" else _numbers(value) for key, value in values.items()}
+        return values
+
 
 NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
 
@@ -131,7 +138,7 @@ NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
 def _kind(network: Any) -> str:
     """Which network a mapping describes: `mlp`, unless it says another, which may be one of the problem's own."""
     kind = network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
-    return kind if kind in NETWORKS else "own"
+    return kind if isinstance(kind, str) and kind in NETWORKS else "own"
 
 
 Network = Annotated[

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,12 @@ def write_reference(
     """Write which simulations of a user's file are a split, without a copy of them.
 
     Args:
-        checked: the path to the `file`, and its `n_s` and `n_d`.
+        checked: the path to the `file`, its `n_s` and `n_d`, and a `digest` of its numbers.
         rows_of_file: numbers of the split's simulations in it, rising; all, if None.
 
     """
     sizes = {"file": str(checked["file"]), "n_s_of_file": checked["n_s"], "n_d_of_file": checked["n_d"]}
+    sizes["digest"] = checked["digest"]  # so that a reference changes with the numbers that it means
     with writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
@@ -153,7 +155,7 @@ def _source(file: h5py.File, path: str | Path, names: Mapping[str, str], remedy:
     arrays, offsets = {}, {}
     for part, dataset in datasets.items():
         dtype = dataset.dtype.newbyteorder("=")
-        as_in_memory = dataset.id.get_type() == h5py.h5t.py_create(dtype)
+        as_in_memory = dataset.id.get_type() == h5py.h5t.py_create(dtype) and dataset.file.filename == file.filename  # no link
         wide = dtype.itemsize > np.dtype(jnp.result_type(float)).itemsize
         arrays[part] = jax.ShapeDtypeStruct(dataset.shape, jnp.result_type(float) if wide else dtype)
         offsets[part] = dataset.id.get_offset() if as_in_memory and not wide else None  # None, too, if not in one piece
@@ -192,14 +194,16 @@ def open_arrays(path: str | Path) -> Iterator[Mapping[str, Any]]:
                 found, attributes = stack.enter_context(h5py.File(path, "r")), {}
                 attributes = {name: _plain(value) for name, value in found.attrs.items()}
             else:
-                found, attributes = np.load(path, allow_pickle=False), {}
+                found, attributes = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False), {}
                 if isinstance(found, np.ndarray):
                     found = {"observed": found}
                 else:
-                    stack.enter_context(found)
+                    with found:
+                        found = {name: found[name] for name in found}
                     attributes = {name: _plain(found[name]) for name in ("names", "theta_fid", "delta_theta") if name in found}
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: expected an HDF5 or npz file, found: {error}") from None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            what = "something else, or a pickle, which is not read" if "pickle" in str(error) else error
+            raise InputError(f"{path}: expected an HDF5, npz or npy file, found: {what}") from None
         yield found, attributes
 
 
@@ -211,8 +215,9 @@ def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
         if isinstance(found, h5py.File):
             yield _source(found, path, names, remedy)
         else:
-            dtype = np.dtype(jnp.result_type(float))
-            yield chunks.in_memory(*(np.asarray(found[name]).astype(dtype, copy=False) for name in names.values()))
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, which is looked for
+                arrays = [found[name].astype(jnp.result_type(float), copy=False) for name in names.values()]
+            yield chunks.in_memory(*arrays)
 
 
 def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
@@ -225,7 +230,10 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
     with open_arrays(path) as (found, _):
         if "observed" not in found:
             raise InputError(f"observed ({path}): expected a dataset 'observed', found {', '.join(found) or 'none'}")
-        observed = np.asarray(found["observed"])
+        observed = found["observed"]
+        if not isinstance(observed, h5py.Dataset | np.ndarray):
+            raise InputError(f"observed ({path}): expected a dataset 'observed', found {type(observed).__name__}")
+        observed = np.asarray(observed)
     if observed.dtype.kind not in "fiu":
         raise InputError(f"observed ({path}): expected real numbers, found {observed.dtype}")
     shape = problem.input_shape

@@ -43,6 +43,17 @@ def shifted(problem: Problem) -> np.ndarray:
     return problem.theta_fid[None, None] + np.stack([-half, half])
 
 
+def steps(problem: Problem) -> np.ndarray | None:
+    """The distances of the parameters of finite differences as simulated, (n_params,), or None for exact derivatives.
+
+    Those of delta_theta, but for a simulator in JAX, to which the parameters come rounded to its own precision.
+    """
+    if problem.delta_theta is None or problem.numpy or problem.simulator is None:
+        return problem.delta_theta
+    minus, plus = shifted(problem).astype(jnp.result_type(float)).astype(np.float64)
+    return np.diagonal(plus - minus)
+
+
 def of_key(problem: Problem) -> tuple[Callable, Callable]:
     """Functions of one key: to a simulation, and to what its derivative is made of (see `Simulations`)."""
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
@@ -124,11 +135,39 @@ def check(problem: Problem) -> None:
                 "a numpy function, which JAX cannot differentiate; found exact"
             )
         return
+    if problem.delta_theta is not None and np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1):
+        raise InputError(
+            f"delta_theta: expected steps that are not lost in theta_fid = {problem.theta_fid.tolist()} by rounding, found "
+            f"{problem.delta_theta.tolist()}, of which {steps(problem).tolist()} is left"
+        )
     key = jax.eval_shape(lambda: jax.random.key(0))
     fiducial, derivative = of_key(problem)
     found = _traced(problem, fiducial, key, "run under jax.jit", "")
     check_output(problem, found.shape, found.dtype)
     _traced(problem, derivative, key, "differentiated by theta", ", or set `derivative: finite_difference` and delta_theta")
+
+
+def check_likelihood(problem: Problem) -> None:
+    """See, by shapes alone, that a likelihood gives one number, and can be differentiated by theta.
+
+    Raises:
+        InputError: it is not so.
+
+    """
+    if problem.log_likelihood is None:
+        return
+    theta, d = (jax.ShapeDtypeStruct(shape, jnp.result_type(float)) for shape in ((problem.n_params,), problem.input_shape))
+    where = f"problem {problem.name!r}: log_likelihood"
+    try:
+        found = jax.eval_shape(problem.log_likelihood, theta, d)
+        jax.eval_shape(jax.hessian(problem.log_likelihood), theta, d) if found.shape == () else None
+    except Exception as error:  # whatever the user's function raises
+        first = str(error).partition("\n")[0]
+        raise InputError(f"{where}: expected a function in jax.numpy, found {type(error).__name__}: {first}") from None
+    if found.shape != ():
+        raise InputError(
+            f"{where}: expected one number for a simulation, found an array of shape {found.shape}; is a sum missing?"
+        )
 
 
 def _traced(problem, function, key, what, otherwise):

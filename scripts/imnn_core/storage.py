@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from imnn_core.errors import InputError
 from imnn_core.files import make_again, replacing
-from imnn_core.scaling import Scaling
 
 FORMAT = 1  # of the files written here; a reader refuses another
 
@@ -124,15 +123,15 @@ def write_fit(path: str | Path, trees: dict, history: np.ndarray, statistics: di
             write_tree(file.require_group(f"statistics/{split}"), values)
 
 
-def read_scaling(path: str | Path) -> Scaling | None:
-    """How a fit's network saw the simulations, see `scaling`; None for as they are.
+def read_arrays(path: str | Path, group: str) -> dict[str, np.ndarray] | None:
+    """The arrays of a group of a fit's file by name, or None where there is no such group.
 
     Raises:
         InputError: the file is not whole.
 
     """
     with opened(path, "fit") as file, as_input_errors(path):
-        return Scaling(*(file["inputs"][name][()] for name in Scaling._fields)) if "inputs" in file else None
+        return {name: dataset[()] for name, dataset in file[group].items()} if group in file else None
 
 
 def read_fit(path: str | Path, like: dict[str, Any]) -> tuple[dict, np.ndarray, dict, dict]:

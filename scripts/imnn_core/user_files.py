@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from imnn_core import sets
@@ -49,7 +50,7 @@ def _faults_of_shape(where: str, part: str, dataset, problem: Problem):
     name = sets.dataset_names(problem)[part]
     letter = "n_s" if part == "fiducial" else "n_d"
     shape = problem.input_shape if part == "fiducial" else problem.derivative_shape
-    if dataset.dtype not in (np.float32, np.float64):
+    if dataset.dtype.newbyteorder("=") not in (np.float32, np.float64):
         yield f"{where}: expected {name} of float32 or float64, found {dataset.dtype}"
     if tuple(dataset.shape[1:]) != shape or not dataset.shape:
         expected, found = of_shape(letter, *shape), of_shape(*dataset.shape)
@@ -64,7 +65,7 @@ def fewest(problem: Problem) -> int:
 def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem):
     """Of one file, by what it says of itself."""
     names = sets.dataset_names(problem)
-    missing = [name for name in names.values() if name not in arrays]
+    missing = [name for name in names.values() if not hasattr(arrays.get(name), "dtype")]  # a group has none
     for name in missing:
         there = [key for key in arrays if key not in attributes]
         other = {"derivative": "shifted", "shifted": "derivative"}.get(name)
@@ -101,30 +102,61 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
         yield f"{where}: expected at least 2 simulations in {names['derivative']}, found {n_d}"
 
 
-def _numbers(source: Source, names: Mapping[str, str], where: str) -> tuple[np.ndarray, list[str]]:
-    """A hash of each simulation, (n_s,) of uint64, and what is not finite; the whole file is read once, a piece at a time."""
-    lines, hashes = [], np.empty(len(source.fiducial), np.uint64)
-    for part, name in names.items():
+def _depends(piece: np.ndarray, problem: Problem) -> np.ndarray:
+    """Of which parameters some simulations of a piece have a derivative, or a difference, that is not 0, (n_params,)."""
+    slopes = np.moveaxis(piece, -1, 0) if problem.delta_theta is None else np.moveaxis(piece[:, 1] - piece[:, 0], 1, 0)
+    return (slopes != 0).reshape(problem.n_params, -1).any(axis=1)
+
+
+class Numbers(NamedTuple):
+    """What the numbers of a file are like.
+
+    hashes: of each simulation, (n_s,) of uint64. digest: of all numbers. faults: a line each.
+    """
+
+    hashes: np.ndarray
+    digest: str
+    faults: list[str]
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether simulations repeat by themselves, as those of a few counts do."""
+        return len(np.unique(self.hashes)) < 0.9 * len(self.hashes)
+
+
+def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
+    """The whole file is read once, a piece at a time."""
+    lines, hashes, whole = [], np.empty(len(source.fiducial), np.uint64), hashlib.blake2b(digest_size=16)
+    for part, name in sets.dataset_names(problem).items():
         array = getattr(source, part)
         per_piece = max(1, BYTES // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
-        bad = []
+        bad, seen = [], False
         for start in range(0, len(array), per_piece):
             piece = np.empty((min(per_piece, len(array) - start), *array.shape[1:]), array.dtype)
             source.read(part, start, piece)
+            whole.update(piece)
             bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
+            if part == "derivative":
+                seen = seen | _depends(piece, problem)
             if part == "fiducial":
                 each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
                 hashes[start : start + len(piece)] = [int.from_bytes(digest, "little") for digest in each]
         if bad:
             lines.append(
-                f"{where}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of {len(array)} simulations, "
-                f"the first at index {bad[0]}"
+                f"{where}: expected finite numbers in {name}, found NaN, infinity, or what float32 "
+                f"can't hold in {len(bad)} of {len(array)} simulations, the first at index {bad[0]}"
             )
-    return hashes, lines
+        elif part == "derivative":
+            constant = [parameter for parameter, found in zip(problem.names, seen, strict=True) if not found]
+            if constant:
+                lines.append(
+                    f"{where}: expected simulations that depend on {', '.join(constant)}, found {name} by it that is 0"
+                )
+    return Numbers(hashes, whole.hexdigest(), lines)
 
 
-def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> list[str]:
-    """All that is wrong with a user's files, a line each.
+def check(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> tuple[dict[str, str], list[str]]:
+    """A digest of each of a user's files, and all that is wrong with them, a line each.
 
     Args:
         paths: by split.
@@ -132,7 +164,7 @@ def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) ->
         is_split: whether the training file is split into sets.
 
     """
-    lines, hashes, dtypes = [], {}, {}
+    lines, numbers, dtypes = [], {}, {}
     for split, path in paths.items():
         where = f"simulations.{split} ({path})"
         try:
@@ -143,13 +175,15 @@ def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) ->
                     dtypes[split] = str(arrays["fiducial"].dtype)
             if not of_file:
                 with sets.open_users(path, problem) as source:
-                    hashes[split], of_numbers = _numbers(source, sets.dataset_names(problem), where)
-                lines += of_numbers
+                    numbers[split] = _numbers(source, problem, where)
+                lines += numbers[split].faults
         except InputError as error:
             lines.append(f"simulations.{split}: {error}")
     if len(set(dtypes.values())) > 1:
         found = ", ".join(f"{dtype} in {split}" for split, dtype in dtypes.items())
         lines.append(f"simulations: expected numbers of one size in all files, found {found}")
+    # Discrete simulations are the same now and then; numbers that are not finite, too.
+    hashes = {split: found.hashes for split, found in numbers.items() if not (found.faults or found.is_discrete)}
     for one, other in itertools.combinations(hashes, 2):
         common = np.intersect1d(hashes[one], hashes[other])
         if common.size:
@@ -167,7 +201,7 @@ def faults(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) ->
                 f"simulations.training ({paths['training']}): expected different simulations, since it is split into sets, "
                 f"found {n} twice, such as index {i} and {again}"
             )
-    return lines
+    return {split: found.digest for split, found in numbers.items()}, lines
 
 
 def split_rows(n_s: int, n_d: int, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:

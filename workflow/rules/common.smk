@@ -42,7 +42,8 @@ def check_with_jax(settings, problem):
     """Build optimisers, problem and networks once: only in the workflow's own process, not in each job's."""
     from imnn_core import checks
 
-    faults = checks.faults(settings, problem)
+    observed = settings.observed and found(settings.observed)
+    faults = checks.faults(settings, problem, observed)
     if faults:
         raise InputError("\n".join(faults))
 

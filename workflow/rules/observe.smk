@@ -6,6 +6,7 @@ if settings.observed:
             unpack(theta_of_refinement),
             observed=found(settings.observed),
             fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
+            information="results/{run}/fits/{fit}/seed-{seed}/information.json",
         output:
             estimate="results/{run}/fits/{fit}/seed-{seed}/observed.json",
         log:
