@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import loaded, random_simulations
+from conftest import random_simulations
 from imnn_core import aggregate, architecture, chunks, derivatives, examples, fisher, iteration, networks, recipes
 from imnn_core import fit as fitting
 from imnn_core.errors import InputError
@@ -38,14 +38,15 @@ def numpy_cnn(weights, d, strides, means, channels_last):
     return x @ np.asarray(head[-1]["w"]) + np.asarray(head[-1]["b"])
 
 
-@pytest.mark.parametrize("kernel", [3, 4, 1])
 @pytest.mark.parametrize(
-    ("input_shape", "channels_last", "strides", "means"),
+    ("input_shape", "channels_last", "strides", "means", "kernel"),
     [
-        ((12,), False, None, "last"),
-        ((8, 6), False, [2, 1], "every"),
-        ((8, 6, 3), True, [1, 2], "last"),
-        ((4, 6, 8), False, [2, 1], "every"),
+        ((12,), False, None, "last", 4),
+        ((12,), False, None, "last", 1),
+        ((8, 6), False, [2, 1], "every", 3),
+        ((8, 6, 3), True, [1, 2], "last", 4),
+        ((8, 6, 3), True, [1, 2], "last", 3),
+        ((4, 6, 8), False, [2, 1], "every", 3),
     ],
 )
 def test_the_convolutional_network(float64, rng, input_shape, channels_last, strides, means, kernel):
@@ -220,6 +221,5 @@ def test_the_aggregate_of_a_convolutional_network(rng, float64):
     weights = network.init(jax.random.key(0), (4, 4))
     summarise = derivatives.exact(network.apply)
     simulations = random_simulations(rng, float64, 13, 9, (4, 4))
-    engine = aggregate.resident(summarise, LOSS, jax.devices()[:2])
-    loaded(engine, simulations, 3)
-    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 3, 1e-11)
+    engine = aggregate.resident(summarise, LOSS, jax.devices()[:1])
+    assert_is_the_direct_gradient(engine, weights, simulations, summarise, 7, 1e-11)
