@@ -43,6 +43,18 @@ def _layer(layer, x):
     return x @ layer["w"] + layer["b"]
 
 
+def _dense(layers, x, act):
+    """Dense layers one after the other, an activation after each but the last."""
+    for layer in layers[:-1]:
+        x = act(_layer(layer, x))
+    return _layer(layers[-1], x)
+
+
+def _map_head(weights, A, b):
+    """The weights of a network that ends with dense layers, its head, which give A x + b in place of x."""
+    return weights | {"head": _map_last(weights["head"], A, b)}
+
+
 def _map_last(layers, A, b):
     """The layers with A x + b in place of what the last of them gives, x."""
     last = layers[-1]
@@ -69,10 +81,7 @@ def mlp(n_summaries: int, hidden: Sequence[int] = (128, 128, 128), activation: s
         return _init_layers(key, [math.prod(input_shape), *hidden, n_summaries])
 
     def apply(weights, d):  # d: (*input_shape)
-        x = d.reshape(-1)
-        for layer in weights[:-1]:
-            x = act(_layer(layer, x))
-        return _layer(weights[-1], x)  # (n_summaries,)
+        return _dense(weights, d.reshape(-1), act)  # (n_summaries,)
 
     return Network(init, apply, _map_last)
 
@@ -108,14 +117,9 @@ def deep_set(
         for layer in weights["element"]:
             h = act(h @ layer["w"] + layer["b"][None])  # (n_elements, width)
         x = jnp.mean(h, axis=0)
-        for layer in weights["head"][:-1]:
-            x = act(_layer(layer, x))
-        return _layer(weights["head"][-1], x)  # (n_summaries,)
+        return _dense(weights["head"], x, act)  # (n_summaries,)
 
-    def map_summaries(weights, A, b):
-        return weights | {"head": _map_last(weights["head"], A, b)}
-
-    return Network(init, apply, map_summaries)
+    return Network(init, apply, _map_head)
 
 
 def cnn(
@@ -171,14 +175,9 @@ def cnn(
             found.append(jnp.mean(h, axis=1))
             h = h.reshape(-1, *p.shape[1:])
         x = jnp.concatenate(found) if means == "every" else found[-1]
-        for layer in weights["head"][:-1]:
-            x = act(_layer(layer, x))
-        return _layer(weights["head"][-1], x)  # (n_summaries,)
+        return _dense(weights["head"], x, act)  # (n_summaries,)
 
-    def map_summaries(weights, A, b):
-        return weights | {"head": _map_last(weights["head"], A, b)}
-
-    return Network(init, apply, map_summaries)
+    return Network(init, apply, _map_head)
 
 
 NETWORKS = {"mlp": mlp, "deep_set": deep_set, "cnn": cnn}
