@@ -22,7 +22,7 @@ from imnn_core import (
 )
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
-from imnn_core.simulations import steps, stream
+from imnn_core.simulations import steps, steps_are_lost, stream
 
 SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
@@ -105,10 +105,11 @@ def halved(summaries, measured, compressed, weights, blocks, problem, seed):
         blocks: where each compression's summaries lie.
 
     """
-    if problem.simulator is None:
+    half_the_steps = replace(problem, delta_theta=problem.delta_theta / 2)
+    if problem.simulator is None or steps_are_lost(half_the_steps):
         return {"step": None}
-    source = differences.with_half_the_steps(problem, stream(seed, "test"), len(summaries.dx_dtheta))
-    scale = steps(problem) / steps(replace(problem, delta_theta=problem.delta_theta / 2))  # 2, but for rounding
+    source = differences.some_of(half_the_steps, stream(seed, "test"), len(summaries.dx_dtheta))
+    scale = steps(problem) / steps(half_the_steps)  # 2, but for rounding
     half = scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which were divided by the whole steps
     change, error = differences.change_of_det_F(summaries, half)
     value, error_det_F = (measured["network"]["det_F"][part] for part in ("value", "error"))

@@ -42,7 +42,7 @@ def linear_gaussian(n_params, known):
 def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within four errors."""
     build, F = linear_gaussian(n_params, known)
-    monkeypatch.setitem(problems.PROBLEMS, "linear", build)
+    monkeypatch.setitem(problems.EXAMPLES, "linear", build)
     problem = {"kind": "linear", "theta_fid": [1.0] * n_params, "input_shape": [10]}
     for split, sizes in (("training", SIZES), ("validation", SIZES), ("test", {"n_s": 500, "n_d": 500})):
         simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, **sizes)

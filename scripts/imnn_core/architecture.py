@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from imnn_core import networks
-from imnn_core.errors import InputError
+from imnn_core.errors import InputError, in_a_line
 from imnn_core.names import nearest
 from imnn_core.networks import Network
 from imnn_core.problem import Problem
@@ -34,8 +34,7 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
         try:
             found = found(recipe.n_summaries, **settings)
         except Exception as error:  # whatever the user's function raises
-            first = f"{type(error).__name__}: {error}".partition("\n")[0]
-            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found {first}") from None
+            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found {in_a_line(error)}") from None
     elif settings:
         raise InputError(f"{where}: expected no settings, since it is a pair (init, apply), found {settings}")
     if not isinstance(found, tuple | list) or len(found) != 2 or not all(map(callable, found)):
@@ -57,9 +56,8 @@ def check(network: Network, recipe: Recipe, problem: Problem) -> None:
         weights = jax.eval_shape(lambda: network.init(jax.random.key(0), problem.input_shape))
         x = jax.eval_shape(network.apply, weights, d)
     except Exception as error:  # whatever the network raises
-        first = str(error).partition("\n")[0]
         raise InputError(
-            f"{where}: expected a network for simulations of shape {problem.input_shape}, found {type(error).__name__}: {first}"
+            f"{where}: expected a network for simulations of shape {problem.input_shape}, found {in_a_line(error)}"
         ) from None
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):

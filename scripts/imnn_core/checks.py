@@ -1,4 +1,4 @@
-"""What is wrong with a configuration as far as only jax, or the user's own problem, can tell; nothing is computed."""
+"""What is wrong with a configuration as far as only jax, or the user's own problem and data, can tell; nothing is simulated."""
 
 from collections.abc import Mapping
 from pathlib import Path

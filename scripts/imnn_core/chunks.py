@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -109,6 +109,21 @@ def select(source: Source, rows: np.ndarray) -> Source:
         return jax.ShapeDtypeStruct((n, *array.shape[1:]), array.dtype)
 
     return Source(of_rows(source.fiducial, len(rows)), of_rows(source.derivative, n_d), read)
+
+
+def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of "fiducial" or "derivative" in order, as many at a time as n_bytes hold: (number of the first, rows)."""
+    array = getattr(source, name)
+    rows = max(1, n_bytes // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
+    for start in range(0, len(array), rows):
+        piece = np.empty((min(rows, len(array) - start), *array.shape[1:]), array.dtype)
+        source.read(name, start, piece)
+        yield start, piece
+
+
+def not_finite(rows: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that hold NaN or infinity."""
+    return np.flatnonzero(~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim))))
 
 
 class Group(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from imnn_core import consistency, faults
 from imnn_core.errors import InputError
 from imnn_core.names import nearest
-from imnn_core.problem_schema import FILES, PROBLEMS, Files
+from imnn_core.problem_schema import FILES, PROBLEMS, Files, is_file
 from imnn_core.schema import (
     Count,
     CountOrZero,
@@ -85,7 +85,7 @@ class Config(Model):
     @field_validator("problem")
     @classmethod
     def _is_problem(cls, problem: str) -> str:
-        if problem in PROBLEMS or problem == FILES or problem.endswith(".py"):
+        if problem in PROBLEMS or problem == FILES or is_file(problem):
             return problem
         known = [*PROBLEMS, FILES]
         raise ValueError(f"expected {', '.join(known)}, or a Python file such as my_problem.py{nearest(problem, known)}")

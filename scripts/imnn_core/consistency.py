@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imnn_core.names import nearest
-from imnn_core.problem_schema import FILES, PROBLEMS
+from imnn_core.problem_schema import FILES, PROBLEMS, is_file
 from imnn_core.schema import NETWORKS
 
 
@@ -78,7 +78,7 @@ def _of_fits(config):
         if names is not None and recipe.n_summaries < len(names):
             yield f"{where}.n_summaries: expected at least n_params = {len(names)}, found {recipe.n_summaries}"
         kind = recipe.network.kind
-        if kind not in NETWORKS and not config.problem.endswith(".py"):
+        if kind not in NETWORKS and not is_file(config.problem):
             near = nearest(kind, NETWORKS)
             yield f"{where}.network.kind: expected {' or '.join(map(repr, NETWORKS))}, found {kind!r}{near}"
         if config.simulations == "on_the_fly":

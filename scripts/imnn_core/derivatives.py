@@ -13,14 +13,6 @@ from imnn_core.problem import Problem
 Apply = Callable[[Weights, jax.Array], jax.Array]  # a network on one simulation, (weights, d) -> x
 
 
-def _and_those_without(network: Callable, x: jax.Array, batch: Batch) -> jax.Array:
-    """With the summaries x of the simulations that have derivatives, those of the rest."""
-    n_d = len(batch.derivative)
-    if n_d == len(batch.fiducial):
-        return x
-    return jnp.concatenate([x, jax.vmap(network)(batch.fiducial[n_d:])])
-
-
 def exact(apply: Apply) -> Summarise:
     """The `summarise` of simulations with exact derivatives.
 
@@ -37,8 +29,11 @@ def exact(apply: Apply) -> Summarise:
 
             return jax.vmap(push, in_axes=-1, out_axes=(None, -1))(dd)  # (n_summaries,), (n_summaries, n_params)
 
-        x, dx_dtheta = jax.vmap(with_derivative)(batch.fiducial[: len(batch.derivative)], batch.derivative)
-        return _and_those_without(network, x, batch), dx_dtheta
+        n_d = len(batch.derivative)
+        x, dx_dtheta = jax.vmap(with_derivative)(batch.fiducial[:n_d], batch.derivative)
+        if n_d < len(batch.fiducial):
+            x = jnp.concatenate([x, jax.vmap(network)(batch.fiducial[n_d:])])
+        return x, dx_dtheta
 
     return summarise
 
@@ -59,8 +54,7 @@ def differences(apply: Apply, delta_theta) -> Summarise:
         minus_plus = jax.vmap(jax.vmap(jax.vmap(network)))(batch.derivative)  # (n_d, 2, n_params, n_summaries)
         step = jnp.asarray(delta_theta, minus_plus.dtype)[None, :, None]
         dx_dtheta = jnp.moveaxis((minus_plus[:, 1] - minus_plus[:, 0]) / step, 1, -1)
-        x = jax.vmap(network)(batch.fiducial[: len(batch.derivative)])
-        return _and_those_without(network, x, batch), dx_dtheta
+        return jax.vmap(network)(batch.fiducial), dx_dtheta
 
     return summarise
 

@@ -1,17 +1,17 @@
 """What finite differences by the parameters are worth: whether seeds match, and whether the steps are small enough."""
 
 import math
-from dataclasses import replace
 
 import jax
 import numpy as np
 from imnn_core import chunks, fisher, simulations
-from imnn_core.chunks import Source
+from imnn_core.chunks import Source, pieces
 from imnn_core.compress import Summaries
+from imnn_core.measure import statistics_of, weights_of_estimates
 from imnn_core.problem import Problem
 
 BYTES = 2**25  # of simulations that are read, or drawn, at a time
-MOST, MOST_IN_NUMPY = 1000, 200  # simulations with half the steps
+MOST, MOST_IN_NUMPY = 1000, 200  # simulations that are drawn with half the steps
 
 
 def independence(source: Source) -> np.ndarray:
@@ -23,28 +23,25 @@ def independence(source: Source) -> np.ndarray:
         source: with simulations at shifted parameters, (n_d, 2, n_params, *input_shape).
 
     """
-    shape, dtype = source.derivative.shape, source.derivative.dtype
-    row = np.empty((1, *shape[1:]), dtype).nbytes
-    sums = np.zeros((2, 3, *shape[2:]))  # of minus, plus and their difference, less the first simulation: of powers 1 and 2
+    shape = source.derivative.shape
+    sums = np.zeros((2, 3, *shape[2:]))  # of powers 1 and 2 of minus, plus and their difference, less the first simulation
     first = None
-    for start in range(0, shape[0], max(1, BYTES // row)):
-        block = np.empty((min(max(1, BYTES // row), shape[0] - start), *shape[1:]), dtype)
-        source.read("derivative", start, block)
+    for _, block in pieces(source, "derivative", BYTES):
         block = block.astype(np.float64)
         first = block[0] if first is None else first
-        three = np.stack([block[:, 0] - first[0], block[:, 1] - first[1], block[:, 1] - block[:, 0] - (first[1] - first[0])])
+        minus, plus = (block[:, side] - first[side] for side in (0, 1))
+        three = np.stack([minus, plus, plus - minus])
         sums += np.stack([three.sum(axis=1), (three**2).sum(axis=1)])
     variances = sums[1] / shape[0] - (sums[0] / shape[0]) ** 2  # (3, n_params, *input_shape)
     minus, plus, difference = variances.reshape(3, shape[2], -1).sum(axis=-1)
     return difference / np.where(minus + plus > 0, minus + plus, 1)
 
 
-def with_half_the_steps(problem: Problem, key: jax.Array, n_d: int) -> Source:
-    """The first simulations of a set with half of delta_theta: at most MOST of them, nor more than BYTES."""
-    half = replace(problem, delta_theta=problem.delta_theta / 2)
+def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
+    """The first simulations of a set of n_d, drawn anew: at most MOST of them, nor more than BYTES."""
     numbers = np.prod(problem.input_shape) * (1 + 2 * problem.n_params)
     n = max(2, min(n_d, MOST_IN_NUMPY if problem.numpy else MOST, int(BYTES // (4 * numbers))))
-    pieces = simulations.draw(half, key, n, n)
+    pieces = simulations.draw(problem, key, n, n)
     return chunks.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
 
 
@@ -59,16 +56,10 @@ def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, floa
         half: dx/dtheta of its first n simulations with half the steps, (n, n_summaries, n_params).
 
     """
-    if not (np.isfinite(half).all() and np.isfinite(summaries.x).all()):
-        return math.nan, math.nan
-    C = np.cov(summaries.x, rowvar=False, ddof=1).reshape(half.shape[1], half.shape[1])
     whole = summaries.dx_dtheta[: len(half)]
-    D, D_half = whole.mean(axis=0), half.mean(axis=0)
-    try:
-        F, F_half = (derivative.T @ np.linalg.solve(C, derivative) for derivative in (D, D_half))
-        slopes = 2 * np.linalg.solve(F, D.T @ np.linalg.inv(C))  # (n_params, n_summaries)
-    except np.linalg.LinAlgError:
+    before, after = (statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, half))
+    if not (np.isfinite(before.F).all() and np.isfinite(after.F).all()):
         return math.nan, math.nan
-    change = fisher.determinant(F_half) / fisher.determinant(F) - 1
-    each = np.einsum("ax,nxa->n", slopes, half - whole)
+    change = fisher.determinant(after.F) / fisher.determinant(before.F) - 1
+    each = 2 * np.einsum("xa,nxa->n", weights_of_estimates(before), half - whole)
     return float(change), float(each.std(ddof=1) / np.sqrt(len(half)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from imnn_core.chunks import Source
+from imnn_core.chunks import Source, pieces
 
 MOST_INPUTS = 4096  # beyond, only the variances are used
 PER_INPUT = 10  # simulations, at least, else only the variances are used: at twice the inputs half of F would be lost to noise
@@ -12,17 +12,12 @@ BYTES = 2**25  # read at a time
 
 def blocks(source: Source, name: str, delta_theta: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
-    array = getattr(source, name)
-    row = np.empty((1, *array.shape[1:]), array.dtype)
-    per_block = max(1, BYTES // max(1, row.nbytes))
-    for start in range(0, len(array), per_block):
-        block = np.empty((min(per_block, len(array) - start), *array.shape[1:]), array.dtype)
-        source.read(name, start, block)
+    for _, block in pieces(source, name, BYTES):
         block = block.astype(np.float64)
         if name == "fiducial":
             yield block.reshape(len(block), -1)
         elif delta_theta is None:
-            yield block.reshape(len(block), -1, array.shape[-1])
+            yield block.reshape(len(block), -1, block.shape[-1])
         else:
             minus, plus = (side.reshape(*side.shape[:2], -1) for side in (block[:, 0], block[:, 1]))
             yield np.moveaxis((plus - minus) / delta_theta[None, :, None], 1, -1)

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from imnn_core.errors import InputError
+from imnn_core.errors import InputError, in_a_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Problem:
             value = getattr(self, key)
             if hasattr(value, "tolist"):  # an array, of numpy or of jax
                 object.__setattr__(self, key, np.asarray(value).tolist())
-        found = [*self._faults()]
+        found = list(self._faults())
         if found:
             raise InputError("\n".join(found))
         plain = {
@@ -109,8 +109,7 @@ class Problem:
         try:
             F = np.asarray(self.fisher(self.theta_fid), np.float64)
         except Exception as error:  # whatever the user's function raises
-            first = str(error).partition("\n")[0]
-            raise InputError(f"problem {self.name!r}: fisher could not be called: {type(error).__name__}: {first}") from None
+            raise InputError(f"problem {self.name!r}: fisher could not be called: {in_a_line(error)}") from None
         if F.shape != (self.n_params, self.n_params) or not np.isfinite(F).all() or not np.allclose(F, F.T):
             raise InputError(
                 f"problem {self.name!r}: expected of fisher a symmetric matrix of shape {(self.n_params, self.n_params)}, "

@@ -22,6 +22,12 @@ PROBLEMS = {
 }
 FILES = "files"  # the problem of which nothing but simulations is known
 
+
+def is_file(problem: str) -> bool:
+    """Whether the configuration's `problem:` is a user's file."""
+    return problem.endswith(".py")
+
+
 Fraction = Annotated[Real, Field(gt=0, lt=1)]
 
 

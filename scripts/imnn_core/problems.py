@@ -11,14 +11,7 @@ from imnn_core.errors import InputError
 from imnn_core.examples import EXAMPLES
 from imnn_core.files import read_json
 from imnn_core.problem import Problem
-from imnn_core.problem_schema import FILES
-
-PROBLEMS = dict(EXAMPLES)
-
-
-def is_file(kind: str) -> bool:
-    """Whether the configuration's `problem:` is a user's file."""
-    return kind.endswith(".py")
+from imnn_core.problem_schema import FILES, is_file
 
 
 def load(path: str | Path) -> Problem:
@@ -100,7 +93,7 @@ def build(
     if kind == FILES:
         return Problem(simulator=None, names=names, delta_theta=delta_theta, name=kind, **given)
     if not is_file(kind):
-        return replace(PROBLEMS[kind](**given), name=kind, delta_theta=delta_theta)
+        return replace(EXAMPLES[kind](**given), name=kind, delta_theta=delta_theta)
     problem = load(kind)
     if input_shape is not None and tuple(input_shape) != problem.input_shape:
         raise InputError(

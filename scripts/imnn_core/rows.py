@@ -1,13 +1,11 @@
 """Rows of numbers: read from a file as they lie in it, and seen to be finite."""
 
-import math
 import os
 from pathlib import Path
 
 import numpy as np
-from imnn_core.chunks import Source
+from imnn_core.chunks import Source, not_finite, pieces
 from imnn_core.errors import InputError
-from imnn_core.files import make_again
 
 PIECE = 2**23  # bytes that are checked at a time
 
@@ -26,23 +24,22 @@ def read(descriptor: int, offset: int, out: np.ndarray) -> None:
         raise OSError("it ended early")
 
 
-def check_finite(source: Source, path: str | Path) -> None:
+def check_finite(source: Source, path: str | Path, remedy: str) -> None:
     """Read a whole source, a piece at a time, to see that its numbers are finite.
+
+    Args:
+        source: of simulations.
+        path: where they lie, and
+        remedy: what to do about it, for the error.
 
     Raises:
         InputError: some are not; it names the file, what is wrong, how often, and where first.
 
     """
     for name in ("fiducial", "derivative"):
-        array = getattr(source, name)
-        n, rows = len(array), max(1, PIECE // (math.prod(array.shape[1:]) * array.dtype.itemsize))
-        bad = []
-        for start in range(0, n, rows):
-            piece = np.empty((min(rows, n - start), *array.shape[1:]), array.dtype)
-            source.read(name, start, piece)
-            bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
+        bad = [index for start, piece in pieces(source, name, PIECE) for index in start + not_finite(piece)]
         if bad:
             raise InputError(
-                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of {n} "
-                f"simulations, the first at index {bad[0]}; {make_again(path)}"
+                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of "
+                f"{len(getattr(source, name))} simulations, the first at index {bad[0]}; {remedy}"
             )

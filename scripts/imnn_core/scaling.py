@@ -26,14 +26,11 @@ def of_source(source: Source, how: str) -> Scaling:
         how: "all" for one mean and one standard deviation of all numbers, "each" for those of each number of a simulation.
 
     """
-    n_s, shape = len(source.fiducial), source.fiducial.shape[1:]
-    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
-    mean = np.full_like(mean, mean.mean()) if how == "all" else mean
-    variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s
-    variance = np.full_like(variance, variance.mean()) if how == "all" else variance
+    n_s = len(source.fiducial)
+    shape, pooled = ((), np.mean) if how == "all" else (source.fiducial.shape[1:], np.asarray)
+    mean = pooled(sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s)
+    variance = pooled(sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s)
     scale = np.sqrt(np.where(variance > 0, variance, 1))
-    if how == "all":
-        return Scaling(mean[0], scale[0])
     return Scaling(mean.reshape(shape), scale.reshape(shape))
 
 

@@ -20,6 +20,8 @@ from imnn_core.problem import Problem
 from imnn_core.simulations import Simulations
 from imnn_core.storage import as_input_errors, opened, writing
 
+OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
+
 
 def dataset_names(problem: Problem) -> dict[str, str]:
     """What the parts of a set are called in a file."""
@@ -113,10 +115,12 @@ def open_simulations(
                 found, value = _plain(file.attrs.get(name)), _plain(value)
                 if found != value:
                     raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
+            where, remedy = path, make_again(path)
             if file.attrs["kind"] == "reference":
+                where, remedy = file.attrs["file"], OF_YOUR_OWN
                 source = stack.enter_context(_referred(file, problem))
             else:
-                source = _source(file, path, dataset_names(problem), make_again(path))
+                source = _source(file, path, dataset_names(problem), remedy)
             expected = {"fiducial": (n_s, problem.input_shape), "derivative": (n_d, problem.derivative_shape)}
             for part, (n, shape) in expected.items():
                 found = getattr(source, part).shape
@@ -124,7 +128,7 @@ def open_simulations(
                     name = dataset_names(problem)[part]
                     shown = of_shape("n" if n is None else n, *shape)
                     raise InputError(f"{path}: expected {name} of shape {shown}, found {found}; {make_again(path)}")
-            rows.check_finite(source, path)
+            rows.check_finite(source, where, remedy)
         yield source
 
 
@@ -176,7 +180,7 @@ def _source(file: h5py.File, path: str | Path, names: Mapping[str, str], remedy:
 
 
 @contextlib.contextmanager
-def open_arrays(path: str | Path) -> Iterator[Mapping[str, Any]]:
+def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
     """What is in a user's file, HDF5, npz or npy, by name (npy: `observed`): things with a shape and a dtype; and attributes.
 
     Nothing in it is executed: pickles are refused.
@@ -191,16 +195,12 @@ def open_arrays(path: str | Path) -> Iterator[Mapping[str, Any]]:
     with contextlib.ExitStack() as stack:
         try:
             if h5py.is_hdf5(path):
-                found, attributes = stack.enter_context(h5py.File(path, "r")), {}
+                found = stack.enter_context(h5py.File(path, "r"))
                 attributes = {name: _plain(value) for name, value in found.attrs.items()}
             else:
-                found, attributes = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False), {}
-                if isinstance(found, np.ndarray):
-                    found = {"observed": found}
-                else:
-                    with found:
-                        found = {name: found[name] for name in found}
-                    attributes = {name: _plain(found[name]) for name in ("names", "theta_fid", "delta_theta") if name in found}
+                loaded = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False)
+                found = {"observed": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+                attributes = {name: _plain(found[name]) for name in ("names", "theta_fid", "delta_theta") if name in found}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             what = "something else, or a pickle, which is not read" if "pickle" in str(error) else error
             raise InputError(f"{path}: expected an HDF5, npz or npy file, found: {what}") from None
@@ -210,10 +210,10 @@ def open_arrays(path: str | Path) -> Iterator[Mapping[str, Any]]:
 @contextlib.contextmanager
 def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
     """All simulations of a user's file, whose parts have been seen to be there; an HDF5 file is read where it lies."""
-    remedy, names = "it is a file of your own", dataset_names(problem)
+    names = dataset_names(problem)
     with open_arrays(path) as (found, _):
         if isinstance(found, h5py.File):
-            yield _source(found, path, names, remedy)
+            yield _source(found, path, names, OF_YOUR_OWN)
         else:
             with np.errstate(over="ignore"):  # what is too large becomes infinite, which is looked for
                 arrays = [found[name].astype(jnp.result_type(float), copy=False) for name in names.values()]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.errors import InputError
+from imnn_core.chunks import not_finite
+from imnn_core.errors import InputError, in_a_line
 from imnn_core.problem import Problem
 
 # What a seed is used for. Append only: a number that changes changes every result.
@@ -52,6 +53,11 @@ def steps(problem: Problem) -> np.ndarray | None:
         return problem.delta_theta
     minus, plus = shifted(problem).astype(jnp.result_type(float)).astype(np.float64)
     return np.diagonal(plus - minus)
+
+
+def steps_are_lost(problem: Problem) -> bool:
+    """Whether rounding leaves of some step of finite differences another one, by more than a tenth."""
+    return problem.delta_theta is not None and bool(np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1))
 
 
 def of_key(problem: Problem) -> tuple[Callable, Callable]:
@@ -135,7 +141,7 @@ def check(problem: Problem) -> None:
                 "a numpy function, which JAX cannot differentiate; found exact"
             )
         return
-    if problem.delta_theta is not None and np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1):
+    if steps_are_lost(problem):
         raise InputError(
             f"delta_theta: expected steps that are not lost in theta_fid = {problem.theta_fid.tolist()} by rounding, found "
             f"{problem.delta_theta.tolist()}, of which {steps(problem).tolist()} is left"
@@ -160,10 +166,10 @@ def check_likelihood(problem: Problem) -> None:
     where = f"problem {problem.name!r}: log_likelihood"
     try:
         found = jax.eval_shape(problem.log_likelihood, theta, d)
-        jax.eval_shape(jax.hessian(problem.log_likelihood), theta, d) if found.shape == () else None
+        if found.shape == ():
+            jax.eval_shape(jax.hessian(problem.log_likelihood), theta, d)
     except Exception as error:  # whatever the user's function raises
-        first = str(error).partition("\n")[0]
-        raise InputError(f"{where}: expected a function in jax.numpy, found {type(error).__name__}: {first}") from None
+        raise InputError(f"{where}: expected a function in jax.numpy, found {in_a_line(error)}") from None
     if found.shape != ():
         raise InputError(
             f"{where}: expected one number for a simulation, found an array of shape {found.shape}; is a sum missing?"
@@ -175,9 +181,8 @@ def _traced(problem, function, key, what, otherwise):
     try:
         return jax.eval_shape(function, key)
     except Exception as error:  # whatever the user's simulator raises
-        first = str(error).partition("\n")[0]
         raise InputError(
-            f"problem {problem.name!r}: expected a simulator that can be {what}, found {type(error).__name__}: {first}; "
+            f"problem {problem.name!r}: expected a simulator that can be {what}, found {in_a_line(error)}; "
             f"write it in jax.numpy{otherwise}, or declare it with numpy=True if it is a numpy function"
         ) from None
 
@@ -219,7 +224,7 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         if start < n_d:
             dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[: n_d - start]
         for what, array in (("simulation", d), ("derivative", dd)):
-            bad = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
+            bad = not_finite(array)
             if bad.size:
                 raise InputError(
                     f"problem {problem.name!r}: expected finite numbers at theta_fid = {problem.theta_fid.tolist()}, found "
@@ -230,16 +235,20 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         yield Simulations(d, dd)
 
 
+def depends(problem: Problem, dd: np.ndarray) -> np.ndarray:
+    """On which parameters some of these simulations depend, by their derivatives or differences, (n_params,)."""
+    slopes = np.moveaxis(dd, -1, 0) if problem.delta_theta is None else np.moveaxis(dd[:, 1] - dd[:, 0], 1, 0)
+    return (slopes != 0).reshape(problem.n_params, -1).any(axis=1)
+
+
 def _check_dependence(problem: Problem, dd: np.ndarray) -> None:
     """See that simulations depend on each parameter; JAX takes a comparison, or a rounding, for a constant."""
-    for i, name in enumerate(problem.names):
+    constant = [name for name, found in zip(problem.names, depends(problem, dd), strict=True) if not found]
+    if constant:
+        how, remedy = "difference", ""
         if problem.delta_theta is None:
-            constant, how = not dd[..., i].any(), "derivative"
-        else:
-            constant, how = np.array_equal(dd[:, 0, i], dd[:, 1, i]), "difference"
-        if constant:
-            raise InputError(
-                f"problem {problem.name!r}: expected simulations that depend on {name}, found a {how} by it that is 0 "
-                "everywhere"
-                + ("; if they do, by a comparison or a rounding, set `derivative: finite_difference`" * (how == "derivative"))
-            )
+            how, remedy = "derivative", "; if they do, by a comparison or a rounding, set `derivative: finite_difference`"
+        raise InputError(
+            f"problem {problem.name!r}: expected simulations that depend on {', '.join(constant)}, found a {how} by it "
+            f"that is 0 everywhere{remedy}"
+        )

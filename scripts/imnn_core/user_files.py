@@ -2,45 +2,41 @@
 
 import hashlib
 import itertools
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from imnn_core import sets
-from imnn_core.chunks import Source
+from imnn_core.chunks import Source, not_finite, pieces
 from imnn_core.errors import InputError
 from imnn_core.names import nearest, of_shape
 from imnn_core.problem import Problem
-from imnn_core.simulations import STREAMS
+from imnn_core.simulations import STREAMS, depends
 
 BYTES = 2**23  # read at a time
 
 
-def _axes(problem: Problem, part: str) -> list[tuple[str, tuple[int, ...]]]:
+def _axes(problem: Problem, part: str) -> list[list[tuple[str, tuple[int, ...]]]]:
     """The axes of a dataset after the first one, with their names: the right order first, then orders that people use."""
-    grid, p = [("*input_shape", problem.input_shape)], [("n_params", (problem.n_params,))]
+    grid, parameter, side = ("*input_shape", problem.input_shape), ("n_params", (problem.n_params,)), ("2", (2,))
     if part == "fiducial":
-        return [grid]
-    return (
-        [grid + p, p + grid]
-        if problem.delta_theta is None
-        else [[("2", (2,)), *p, *grid], [*p, ("2", (2,)), *grid], [*grid, *p, ("2", (2,))]]
-    )
+        return [[grid]]
+    if problem.delta_theta is None:
+        return [[grid, parameter], [parameter, grid]]
+    return [[side, parameter, grid], [parameter, side, grid], [grid, parameter, side]]
 
 
 def _transposed(problem: Problem, part: str, shape: tuple[int, ...]) -> str:
     """How the axes seem to lie, where the shape shows it."""
-    first = [(("n_s" if part == "fiducial" else "n_d"), None)]
+    first = [("n_s" if part == "fiducial" else "n_d", (None,))]  # of any size
     right, *others = _axes(problem, part)
     orders = [first + order for order in others]
     for order in (right, *others):
         orders += [order[:i] + first + order[i:] for i in range(1, len(order) + 1)]
     for order in orders:
-        sizes = [list(axis) if axis is not None else [None] for _, axis in order]
-        flat = list(itertools.chain(*sizes))
-        if len(flat) == len(shape) and all(n is None or n == found for n, found in zip(flat, shape, strict=True)):
+        sizes = [n for _, axis in order for n in axis]
+        if len(sizes) == len(shape) and all(n in (None, found) for n, found in zip(sizes, shape, strict=True)):
             seen, expected = (", ".join(name for name, _ in axes) for axes in (order, first + right))
             return f"; its axes seem to be ({seen}): transpose them to ({expected})"
     return ""
@@ -102,12 +98,6 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
         yield f"{where}: expected at least 2 simulations in {names['derivative']}, found {n_d}"
 
 
-def _depends(piece: np.ndarray, problem: Problem) -> np.ndarray:
-    """Of which parameters some simulations of a piece have a derivative, or a difference, that is not 0, (n_params,)."""
-    slopes = np.moveaxis(piece, -1, 0) if problem.delta_theta is None else np.moveaxis(piece[:, 1] - piece[:, 0], 1, 0)
-    return (slopes != 0).reshape(problem.n_params, -1).any(axis=1)
-
-
 class Numbers(NamedTuple):
     """What the numbers of a file are like.
 
@@ -128,23 +118,19 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
     """The whole file is read once, a piece at a time."""
     lines, hashes, whole = [], np.empty(len(source.fiducial), np.uint64), hashlib.blake2b(digest_size=16)
     for part, name in sets.dataset_names(problem).items():
-        array = getattr(source, part)
-        per_piece = max(1, BYTES // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
         bad, seen = [], False
-        for start in range(0, len(array), per_piece):
-            piece = np.empty((min(per_piece, len(array) - start), *array.shape[1:]), array.dtype)
-            source.read(part, start, piece)
+        for start, piece in pieces(source, part, BYTES):
             whole.update(piece)
-            bad.extend(start + np.flatnonzero(~np.isfinite(piece).all(axis=tuple(range(1, piece.ndim)))))
+            bad.extend(start + not_finite(piece))
             if part == "derivative":
-                seen = seen | _depends(piece, problem)
+                seen = seen | depends(problem, piece)
             if part == "fiducial":
                 each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
                 hashes[start : start + len(piece)] = [int.from_bytes(digest, "little") for digest in each]
         if bad:
             lines.append(
                 f"{where}: expected finite numbers in {name}, found NaN, infinity, or what float32 "
-                f"can't hold in {len(bad)} of {len(array)} simulations, the first at index {bad[0]}"
+                f"can't hold in {len(bad)} of {len(getattr(source, part))} simulations, the first at index {bad[0]}"
             )
         elif part == "derivative":
             constant = [parameter for parameter, found in zip(problem.names, seen, strict=True) if not found]

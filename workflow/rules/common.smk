@@ -14,6 +14,7 @@ from imnn_core.config import read_config
 from imnn_core.digest import code_digest, user_code_digest
 from imnn_core.errors import InputError
 from imnn_core.jobs import has_gpu
+from imnn_core.problem_schema import is_file
 
 
 def found(path):
@@ -26,15 +27,15 @@ def found(path):
 
 def problem_of(settings):
     """What the scripts need to know of the problem; a user's file with a digest of what its code means."""
-    is_file = settings.problem.endswith(".py")
-    path = found(settings.problem) if is_file else settings.problem
+    is_own = is_file(settings.problem)
+    path = found(settings.problem) if is_own else settings.problem
     return {
         "kind": path,
         "theta_fid": settings.theta_fid,
         "input_shape": settings.input_shape,
         "names": settings.names,
         "delta_theta": settings.delta_theta,
-        "code": user_code_digest(path) if is_file else None,
+        "code": user_code_digest(path) if is_own else None,
     }
 
 
