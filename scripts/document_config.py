@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 from imnn_core.config import Config
+from imnn_core.network_schema import CNN, MLP, DeepSet
 from imnn_core.problem_schema import Files
-from imnn_core.schema import CNN, MLP, DeepSet, Optimiser, Recipe
+from imnn_core.schema import Optimiser, Recipe
 
 CONFIG = Path(__file__).parent.parent / "config"
 
 HEAD = """# The configuration
 
-Made by `python scripts/document_config.py` from `config.py` and `schema.py` in `scripts/imnn_core/` and from
+Made by `python scripts/document_config.py` from `config.py` and the `*schema.py` in `scripts/imnn_core/` and from
 `scripts/own_problem.md`; edit those.
 
 - `config.yaml`: the default run, with every key.

@@ -22,7 +22,8 @@ from imnn_core import (
 )
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
-from imnn_core.simulations import steps, steps_are_lost, stream
+from imnn_core.simulations import stream
+from imnn_core.simulators import steps, steps_are_lost
 
 SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import checks, chunks, derivatives, problems, simulations
+from imnn_core import checks, chunks, derivatives, problems, simulations, simulators
 from imnn_core.config import read_config
 from imnn_core.digest import user_code_digest
 from imnn_core.errors import InputError
@@ -159,14 +159,14 @@ def test_steps_are_those_that_float32_leaves():
     """Oracle: numpy: near 1e4 float32 has steps of 1/1024; the slope of a linear simulator is exact all the same."""
     problem = Problem(lambda key, theta: theta[0] * jnp.ones(3), [1e4], ["a"], [3], delta_theta=[0.01], name="far")
     plus, minus = (np.float64(np.float32(1e4 + side * 0.005)) for side in (1, -1))
-    assert simulations.steps(problem)[0] == plus - minus != 0.01
+    assert simulators.steps(problem)[0] == plus - minus != 0.01
     (piece,) = simulations.draw(problem, jax.random.key(0), 4, 4)
     x, dx = derivatives.stored(lambda weights, d: d[:1], problem)(None, chunks.Batch(*map(jnp.asarray, piece)))
     np.testing.assert_allclose(dx, 1, rtol=1e-6)
     with pytest.raises(InputError, match=r"delta_theta: expected steps that are not lost in theta_fid = \[10000.0\] by round"):
-        simulations.check(replace(problem, delta_theta=[1e-4]))
+        simulators.check(replace(problem, delta_theta=[1e-4]))
     in_float64 = replace(problem, simulator=lambda rng, theta: theta[0] * np.ones(3), numpy=True)
-    assert simulations.steps(in_float64)[0] == 0.01
+    assert simulators.steps(in_float64)[0] == 0.01
 
 
 def test_a_file_that_is_not_there(tmp_path):

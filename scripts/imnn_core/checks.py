@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from imnn_core import architecture, devices, optimisers, problems, sets, simulations
+from imnn_core import architecture, devices, optimisers, problems, sets, simulators
 from imnn_core.config import Config
 from imnn_core.errors import InputError
 
@@ -22,8 +22,8 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> l
     try:
         built = problems.build(**problem)
         if settings.files is None:
-            simulations.check(built)
-        simulations.check_likelihood(built)
+            simulators.check(built)
+        simulators.check_likelihood(built)
         built.closed_form()
         if observed is not None and Path(observed).exists():
             sets.read_observed(observed, built)

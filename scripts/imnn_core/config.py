@@ -4,20 +4,11 @@ from typing import Annotated, Any, Literal
 
 from imnn_core import consistency, faults
 from imnn_core.errors import InputError
+from imnn_core.keys import Count, CountOrZero, Model, Name, Real, Seed, not_bool
 from imnn_core.names import nearest
+from imnn_core.network_schema import DeepSet
 from imnn_core.problem_schema import FILES, PROBLEMS, Files, is_file
-from imnn_core.schema import (
-    Count,
-    CountOrZero,
-    DeepSet,
-    Model,
-    Name,
-    Optimiser,
-    Real,
-    Recipe,
-    Seed,
-    not_bool,
-)
+from imnn_core.schema import Optimiser, Recipe
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from imnn_core.names import nearest
+from imnn_core.network_schema import NETWORKS
 from imnn_core.problem_schema import FILES, PROBLEMS, is_file
-from imnn_core.schema import NETWORKS
 
 
 def faults(config: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from imnn_core import simulations
+from imnn_core import simulators
 from imnn_core.chunks import Batch
 from imnn_core.passes import Summarise, Weights
 from imnn_core.problem import Problem
@@ -61,7 +61,7 @@ def differences(apply: Apply, delta_theta) -> Summarise:
 
 def stored(apply: Apply, problem: Problem) -> Summarise:
     """The `summarise` of simulations that lie in files: exact derivatives, or finite differences."""
-    return exact(apply) if problem.delta_theta is None else differences(apply, simulations.steps(problem))
+    return exact(apply) if problem.delta_theta is None else differences(apply, simulators.steps(problem))
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
@@ -76,7 +76,7 @@ def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
 
     """
     fiducial, derivative = (
-        jax.vmap(lambda data, of_one=of_one: of_one(jax.random.wrap_key_data(data))) for of_one in simulations.of_key(problem)
+        jax.vmap(lambda data, of_one=of_one: of_one(jax.random.wrap_key_data(data))) for of_one in simulators.of_key(problem)
     )
 
     def drawn(weights, batch):

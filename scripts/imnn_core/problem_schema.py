@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from imnn_core.schema import Model, Real
+from imnn_core.keys import Model, Real
 from pydantic import Field, model_validator
 
 

@@ -1,47 +1,10 @@
 """A recipe's keys: types, ranges, defaults and a sentence per key. Imports no jax."""
 
-import contextlib
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
-
-
-def _is_name(text: str) -> str:
-    """A folder's name: one that cannot climb out of the results, and that Snakemake's wildcards match."""
-    if not text or text[0] in ".-" or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
-        raise ValueError("expected a name of letters, digits, '_', '.' and '-' that begins with neither '.' nor '-'")
-    return text
-
-
-def not_bool(value: Any) -> Any:
-    """YAML's `yes` and `on` are truth values, which pydantic would read as the number 1."""
-    if isinstance(value, bool):
-        raise ValueError("expected a number")
-    return value
-
-
-def _numbers(value: Any) -> Any:
-    """YAML reads `1e-3` as text; what reads as a number is one, at any depth."""
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"expected finite numbers, found {value}")
-    return value
+from imnn_core.keys import Count, CountOrZero, Model, Name, Real, numbers
+from imnn_core.network_schema import MLP, Network
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 
 def _is_rate(value: Any) -> Any:
@@ -49,105 +12,6 @@ def _is_rate(value: Any) -> Any:
     if (number and value > 0) or (isinstance(value, dict) and "schedule" in value):
         return value
     raise ValueError("expected a number > 0, or a mapping with the key 'schedule'")
-
-
-Name = Annotated[str, AfterValidator(_is_name)]
-Real = Annotated[float, BeforeValidator(not_bool)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(not_bool)]
-CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(not_bool)]
-Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(not_bool)]
-
-
-Activation = Literal[
-    "celu", "elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus", "soft_sign", "square", "tanh"
-]  # fmt: skip
-
-
-class Model(BaseModel):
-    """What all parts of the configuration share: unknown keys and infinities are faults."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
-
-
-class MLP(Model):
-    """A multilayer perceptron on the flattened simulation."""
-
-    kind: Literal["mlp"] = Field("mlp", description="A multilayer perceptron on the flattened simulation.")
-    hidden: list[Count] = Field([128, 128, 128], description="Width of each hidden layer, first to last.")
-    activation: Activation = Field(
-        "leaky_relu", description="Activation after each hidden layer, by its name in `jax.nn`; or `square`."
-    )
-
-
-class DeepSet(Model):
-    """A network for exchangeable elements, which lie along the first axis of a simulation."""
-
-    kind: Literal["deep_set"] = Field(
-        "deep_set",
-        description="For exchangeable elements, along the first axis of a simulation: a network on each, the mean over them, "
-        "and a head. The elements' order does not matter to it.",
-    )
-    hidden: list[Count] = Field([32, 32], min_length=1, description="Width of each layer of the network on one element.")
-    head: list[Count] = Field([], description="Width of each hidden layer after the mean.")
-    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
-
-
-class CNN(Model):
-    """A convolutional network on a periodic grid."""
-
-    kind: Literal["cnn"] = Field(
-        "cnn",
-        description="For fields on a periodic grid of one to three dimensions: convolutional layers, means over the grid, and "
-        "a head.",
-    )
-    channels: list[Count] = Field([8, 8, 8], min_length=1, description="Channels of each convolutional layer.")
-    kernel: Count = Field(3, description="Points of each layer's kernel along each dimension.")
-    strides: list[Count] | None = Field(None, description="Stride of each layer; 1, if null.")
-    means: Literal["last", "every"] = Field(
-        "last", description="Means over the grid of the `last` layer's channels go into the head, or of `every` layer's."
-    )
-    channels_last: bool = Field(False, description="Whether a simulation's last axis is one of channels, not of the grid.")
-    head: list[Count] = Field([], description="Width of each hidden layer after the means.")
-    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
-
-    @model_validator(mode="after")
-    def _stride_for_each_layer(self) -> "CNN":
-        if self.strides is not None and len(self.strides) != len(self.channels):
-            raise ValueError(f"expected {len(self.channels)} strides, one for each of channels, found {len(self.strides)}")
-        return self
-
-
-class OwnNetwork(Model):
-    """A network of the problem's own `networks`; every further key is an argument of it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    kind: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_numbers(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            return {key: value if key == "kind" else _numbers(value) for key, value in values.items()}
-        return values
-
-
-NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
-
-
-def _kind(network: Any) -> str:
-    """Which network a mapping describes: `mlp`, unless it says another, which may be one of the problem's own."""
-    kind = network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
-    return kind if isinstance(kind, str) and kind in NETWORKS else "own"
-
-
-Network = Annotated[
-    Annotated[MLP, Tag("mlp")]
-    | Annotated[DeepSet, Tag("deep_set")]
-    | Annotated[CNN, Tag("cnn")]
-    | Annotated[OwnNetwork, Tag("own")],
-    Discriminator(_kind),
-]
 
 
 class Optimiser(Model):
@@ -166,7 +30,7 @@ class Optimiser(Model):
     @model_validator(mode="before")
     @classmethod
     def _read_numbers(cls, values: Any) -> Any:
-        return _numbers(values)
+        return numbers(values)
 
 
 class Recipe(Model):
