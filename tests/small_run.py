@@ -45,10 +45,10 @@ def prepare(folder):
     return folder
 
 
-def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, **changes):
+def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, on_the_fly=False, **changes):
     """Fit a recipe; the path to its fit."""
     fit(
-        folder / "training.h5",
+        None if on_the_fly else folder / "training.h5",
         folder / "validation.h5" if validation else None,
         folder / f"{parent}.h5" if parent else None,
         folder / f"{name}.h5",

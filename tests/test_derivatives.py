@@ -8,9 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import random_simulations
-from imnn_core import chunks, derivatives, differences, examples, fisher, iteration, networks, passes, recipes, simulations
+from imnn_core import (
+    chunks,
+    derivatives,
+    differences,
+    examples,
+    fisher,
+    iteration,
+    networks,
+    passes,
+    problems,
+    recipes,
+    simulations,
+)
 from imnn_core.problem import Problem
 from imnn_core.schema import Recipe
+from small_run import PROBLEM, SIZES, SMALL, do_fit, prepare, read
 from test_aggregate import assert_is_the_direct_gradient, engine_of, tolerance_of
 
 N_S = 13
@@ -127,6 +140,19 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
     assert any(
         np.abs(one - other).max() > 0.01 * largest for one, other in zip(*map(jax.tree.leaves, (gradient, again)), strict=True)
     )
+
+
+def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_not_seen(tmp_path):
+    """Oracle: numpy's mean and covariance of the summaries of the simulations of the iteration after the last."""
+    path = do_fit(prepare(tmp_path), "fly", on_the_fly=True, max_iterations=6)
+    trees, history, statistics, _ = read(path)
+    assert len(history) == 6
+    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    theta = jnp.asarray(problem.theta_fid, jnp.float32)
+    d = jnp.stack([problem.simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
+    x = np.asarray(jax.vmap(partial(network.apply, trees["weights/best"]))(d), np.float64)
+    np.testing.assert_allclose(statistics["training"]["mu"], x.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(statistics["training"]["C"], np.cov(x, rowvar=False), rtol=1e-3, atol=1e-5)
 
 
 def test_permuted_simulations_at_shifted_parameters_move_with_their_own(rng):
