@@ -140,6 +140,20 @@ def test_a_file_that_has_changed_since_it_was_checked(tmp_path):
             pass
 
 
+def test_numbers_that_went_bad_after_the_check_are_named_in_the_users_own_file(tmp_path):
+    """Which nobody is told to delete."""
+    arrays = arrays_of()
+    path = write(tmp_path / "a.h5", arrays)
+    outputs = use(tmp_path, {"training": path})
+    arrays["fiducial"][4, 2] = np.nan
+    write(path, arrays)
+    with pytest.raises(
+        InputError, match=f"^{path}: expected finite numbers in fiducial, .* index 4; it is a file of your own$"
+    ):
+        with sets.open_simulations(outputs[1, "training"], PROBLEM, seed=1, split="training"):
+            pass
+
+
 def test_a_streamed_fit_to_files_is_the_fit_to_the_same_simulations(tmp_path):
     """Oracle: the fit to the project's own files of the same simulations, bit for bit; and its evaluation."""
     from small_run import PROBLEM as GAUSSIAN
