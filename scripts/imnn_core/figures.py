@@ -83,10 +83,10 @@ def ellipses_figure(
         panels = figure.subplots(side, side, squeeze=False)
         grid = figure.axes[0]
         if n == 1:
-            if analytic is not None:
-                _bell(grid, theta_fid[0], analytic, color="black", linestyle="--", label="analytic")
             for fit, F in F_of.items():
                 _bell(grid, theta_fid[0], F, color=colour_and_mark(fit, F_of)[0], label=fit)
+            if analytic is not None:  # on top, since the best recipes lie on it
+                _bell(grid, theta_fid[0], analytic, color="black", linestyle="--", label="analytic")
             grid.set_xlabel(symbols[0])
             grid.set_ylabel("relative density")
             grid.set_ylim(bottom=0)
@@ -141,7 +141,7 @@ def estimates_figure(
     """
     n = len(symbols)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.6 + 3.0 * n, 5.4))
+        figure = Figure(figsize=(max(4.6, 0.6 + 3.0 * n), 5.4))  # the title needs so much
         panels = figure.subplots(2, n, squeeze=False, height_ratios=[1.5, 1])
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         for i in range(n):
