@@ -1,5 +1,6 @@
 """What a fit's summaries keep: of the test set, which neither fitted nor chose the weights, and of the sets that did."""
 
+import json
 from dataclasses import replace
 
 import jax
@@ -20,6 +21,7 @@ from imnn_core import (
     sets,
     storage,
 )
+from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
 from imnn_core.simulations import stream
@@ -56,6 +58,16 @@ def without_nan(array):
 def plain(estimate):
     """An estimate for JSON: value, debiased and error of each quantity."""
     return jax.tree.map(lambda *each: dict(zip(measure.Estimate._fields, map(without_nan, each), strict=True)), *estimate)
+
+
+def check_made_from(path_to_fit, made_from, paths):
+    """See that a fit was fitted to the simulations that are there now, whatever the files' times say."""
+    for split in made_from.keys() & paths:
+        if storage.checksum(paths[split]) != made_from[split]:
+            raise InputError(
+                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to other simulations; "
+                f"{files.make_again(path_to_fit)}"
+            )
 
 
 def log_split(split, estimate):
@@ -147,6 +159,7 @@ def evaluate(
         fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
         like = fitter.first_state(seed).weights
         trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
+        check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths_to_simulations)
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
         summarise = derivatives.stored(apply, problem)
         compressed = compress.compressor(summarise, fitter.devices, recipe.n_per_device, fitter.parallel)

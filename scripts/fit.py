@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 from imnn_core import chunks, files, fisher, host, problems, recipes, scaling, sets, storage
+from imnn_core.checkpoints import Begun, Checkpoint
 from imnn_core.errors import InputError
 from imnn_core.fit import SPLITS, Diverged
 from imnn_core.fit import fit as run_fit
@@ -48,7 +52,7 @@ def describe(progress, splits, patience):
 
 
 def continued(path_to_parent, like, patience):
-    """The state and the history with which another fit ended."""
+    """What another fit ended with, to go on from there."""
     like = trees_of(like) | {"weights/initial": like.weights}
     trees, history, _, attributes = storage.read_fit(path_to_parent, like)
     best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
@@ -57,7 +61,21 @@ def continued(path_to_parent, like, patience):
     since_best = 0 if out_of_patience else attributes["since_best"]
     counters = map(jnp.asarray, (since_best, len(history), 0))
     state = State(trees["weights/final"], trees.get("weights/average"), trees["optimiser_state"], best, *counters)
-    return state, trees["weights/initial"], history
+    return Begun(state, trees["weights/initial"], history, start=len(history))
+
+
+def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):
+    """Where the fit begins: where it was interrupted, where the fit ended that it continues, or at new weights."""
+    like = fitter.first_state(seed)
+    begun = checkpoint.resume(like)
+    if begun is None and path_to_parent:
+        begun = continued(path_to_parent, like, fitter.recipe.patience)
+        log.info("continues %s after its %d iterations", path_to_parent, len(begun.history))
+    elif begun is None:
+        state = fitter.first_state(seed, fitter.measured(training, seed, 0))
+        begun = Begun(state, state.weights, np.empty((0, *shape_of_history)), start=0)
+    checkpoint.begin(begun)
+    return begun
 
 
 @contextlib.contextmanager
@@ -81,8 +99,8 @@ def scaling_of(recipe, source, path_to_parent):
     return found
 
 
-def run(fitter, data, state, before, seed, bar):
-    """Fit, with a line in the log for every block; the result's history goes on from ``before``."""
+def run(fitter, data, begun, checkpoint, seed, bar):
+    """Fit, with a line in the log now and then; the result's history goes on from that so far."""
     patience = fitter.recipe.patience
 
     def report(progress):
@@ -92,21 +110,21 @@ def run(fitter, data, state, before, seed, bar):
 
     try:
         result = run_fit(
-            fitter.engine, fitter.optimiser, state, data["training"], data.get("validation"), fitter.settings, report,
-            fitter.augment(seed),
+            fitter.engine, fitter.optimiser, begun.state, data["training"], data.get("validation"), fitter.settings, report,
+            fitter.augment(seed), checkpoint.keep, begun.start,
         )  # fmt: skip
     except Diverged as error:
-        table = history_table(np.concatenate([before, error.history]), data)
+        table = history_table(np.concatenate([begun.history, error.history]), data)
         log.info("the history up to there:\n%s", table.to_csv(index=False))
         raise
-    return result._replace(history=np.concatenate([before, result.history]).astype(result.history.dtype))
+    return result._replace(history=np.concatenate([begun.history, result.history]).astype(result.history.dtype))
 
 
 def fit(
     path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history,
-    *, problem, seed, n_s, n_d, recipe, bar, path_to_theta=None,
+    *, problem, seed, n_s, n_d, recipe, bar, path_to_theta=None, code=None, checkpoint_minutes=5,
 ):  # fmt: skip
-    """Fit, and write the fit and its history.
+    """Fit, and write the fit and its history; go on from a checkpoint of this very fit that lies beside it.
 
     Args:
         path_to_training: None for simulations that are drawn on the fly.
@@ -116,13 +134,21 @@ def fit(
         recipe: as in the configuration, a mapping.
         bar: shows progress, see `jobs.Bar`.
         path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
+        code: digest of the code that fits.
+        checkpoint_minutes: between two savings of its state.
 
     """
     recipe = Recipe(**recipe)
+    identity = {"problem": problem, "recipe": recipe.model_dump(), "code": code, "seed": seed, "n_s": n_s, "n_d": n_d}
     problem = problems.at(path_to_theta, **problem)
     on_the_fly = path_to_training is None
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
-    with opened(paths, problem, n_s=n_s, n_d=n_d, seed=seed) as sources, recipes.memory_for(recipe.n_per_device):
+    read = {name: path for name, path in (paths | {"parent": path_to_parent}).items() if path}
+    made_from = {name: storage.checksum(path) for name, path in read.items()}
+    identity |= {"theta_fid": problem.theta_fid.tolist(), "jax": jax.__version__, "optax": optax.__version__} | made_from
+    checkpoint = Checkpoint(Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info)
+    asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
+    with opened(paths, problem, **asked) as sources, recipes.memory_for(recipe.n_per_device), checkpoint:
         n_bytes = sum(source.n_bytes for source in sources.values())
         copied = sources["training"].n_bytes if recipe.augment else 0
         inputs = scaling_of(recipe, sources["validation" if on_the_fly else "training"], path_to_parent)
@@ -138,40 +164,37 @@ def fit(
             log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
         statistics_of = host.in_float64(fisher.statistics)
         with fitter.data(**sources) as data:
-            if path_to_parent:
-                state, initial, before = continued(path_to_parent, fitter.first_state(seed), recipe.patience)
-                log.info("continues %s after its %d iterations", path_to_parent, len(before))
-            else:
-                state = fitter.first_state(seed, fitter.measured(data["training"], seed, 0))
-                initial, before = state.weights, np.empty((0, len(paths), len(QUANTITIES)))
-            result = run(fitter, data, state, before, seed, bar)
+            begun = begin(fitter, checkpoint, data["training"], path_to_parent, seed, (len(paths), len(QUANTITIES)))
+            result = run(fitter, data, begun, checkpoint, seed, bar)
             state, history = result.state, result.history
             log.info("stopped by %s after %d iterations", result.stopped, len(history))
-            trees = trees_of(state) | {"weights/initial": initial}
+            trees = trees_of(state) | {"weights/initial": begun.initial}
             chosen = trees[recipe.evaluated]
             measured = data | {"training": fitter.measured(data["training"], seed, len(history))}
             statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in measured.items()}
-    for split, values in statistics.items():
-        log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
-    attributes = {
-        "problem": problem.name,
-        "names": list(problem.names),
-        "theta_fid": problem.theta_fid,
-        "recipe": json.dumps(recipe.model_dump()),
-        "history_axes": json.dumps(["iteration", SPLITS[: len(paths)], QUANTITIES]),
-        "seed": seed,
-        "iterations": len(history),
-        "best_iteration": int(state.best.iteration),
-        "best_log_det_F": float(state.best.log_det_F),
-        "since_best": int(state.since_best),
-        "stopped": result.stopped,
-        "n_s": n_s,
-        "n_d": n_d,
-        "device": fitter.devices[0].device_kind,
-    }
-    trees |= {} if inputs is None else {"inputs": inputs}
-    storage.write_fit(path_to_fit, trees, history, statistics, attributes)
-    files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
+        for split, values in statistics.items():
+            log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
+        attributes = {
+            "problem": problem.name,
+            "names": list(problem.names),
+            "theta_fid": problem.theta_fid,
+            "recipe": json.dumps(recipe.model_dump()),
+            "history_axes": json.dumps(["iteration", SPLITS[: len(paths)], QUANTITIES]),
+            "seed": seed,
+            "iterations": len(history),
+            "best_iteration": int(state.best.iteration),
+            "best_log_det_F": float(state.best.log_det_F),
+            "since_best": int(state.since_best),
+            "stopped": result.stopped,
+            "n_s": n_s,
+            "n_d": n_d,
+            "device": fitter.devices[0].device_kind,
+            "made_from": json.dumps(made_from),
+        }
+        trees |= {} if inputs is None else {"inputs": inputs}
+        storage.write_fit(path_to_fit, trees, history, statistics, attributes)
+        files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
+    checkpoint.remove()
 
 
 if __name__ == "__main__":
@@ -189,4 +212,6 @@ if __name__ == "__main__":
             recipe=snakemake.params.recipe,
             bar=bar,
             path_to_theta=snakemake.input.get("theta_fid"),
+            code=snakemake.params.code,
+            checkpoint_minutes=snakemake.config["checkpoint_minutes"],
         )

@@ -1,5 +1,7 @@
 """Estimates of the parameters from one fit's summaries of test simulations, as a figure."""
 
+import io
+
 import numpy as np
 import pandas as pd
 from imnn_core import figures, files, plots
@@ -13,7 +15,7 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
         fits: all recipes, for the colour of this one.
 
     """
-    table = pd.read_csv(path_to_estimates)
+    table = pd.read_csv(io.BytesIO(files.read(path_to_estimates)))
     information, analytic = files.read_json(path_to_information), files.read_json(path_to_analytic)
     test, names = information["splits"]["test"], analytic["names"]
     kind, other = ("_exact", "exact") if f"{names[0]}_exact" in table else ("_linear", "linear compression")

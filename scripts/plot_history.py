@@ -1,5 +1,7 @@
 """The history of one fit as a figure of three panels."""
 
+import io
+
 import pandas as pd
 from imnn_core import files, plots
 from imnn_core.jobs import job, log
@@ -7,7 +9,7 @@ from imnn_core.jobs import job, log
 
 def plot_history(path_to_history, path_to_information, paths_to_figure):
     """Draw |F|, |C| and |C^-1|, penalty and coupling against iterations; one file per format."""
-    table = pd.read_csv(path_to_history)
+    table = pd.read_csv(io.BytesIO(files.read(path_to_history)))
     information = files.read_json(path_to_information)
     history = {name: table[name].to_numpy() for name in table.columns}
     det_F = f"{information['splits']['test']['network']['det_F']['value'] or float('nan'):#.3g}".rstrip(".")

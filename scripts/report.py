@@ -1,6 +1,7 @@
 """What the run found and how it was made, in one HTML file that needs no network."""
 
 import base64
+import io
 from pathlib import Path
 
 import jinja2
@@ -26,12 +27,12 @@ def compact(value):
 
 def data_uri(path):
     """An SVG file as an address that holds it."""
-    return "data:image/svg+xml;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(files.read(path)).decode()
 
 
 def read_table(path):
     """The summary, with the names of fits as text: one may be 1.10, or NA."""
-    return pd.read_csv(path, dtype={"fit": str}, keep_default_na=False, na_values=[""])
+    return pd.read_csv(io.BytesIO(files.read(path)), dtype={"fit": str}, keep_default_na=False, na_values=[""])
 
 
 def verdicts(of_fit):

@@ -45,7 +45,9 @@ def prepare(folder):
     return folder
 
 
-def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, on_the_fly=False, **changes):
+def do_fit(
+    folder, name, parent=None, validation=True, problem=PROBLEM, on_the_fly=False, bar=None, minutes=5, code=None, **changes
+):
     """Fit a recipe; the path to its fit."""
     fit(
         None if on_the_fly else folder / "training.h5",
@@ -56,7 +58,9 @@ def do_fit(folder, name, parent=None, validation=True, problem=PROBLEM, on_the_f
         problem=problem,
         seed=1,
         recipe=recipe_of(**changes),
-        bar=NoBar(),
+        bar=bar or NoBar(),
+        code=code,
+        checkpoint_minutes=minutes,
         **SIZES,
     )
     return folder / f"{name}.h5"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
-from imnn_core import fisher, host, problems, recipes, sets
+from imnn_core import files, fisher, host, problems, recipes, sets
 from imnn_core.errors import InputError
 from imnn_core.results import with_error
 from imnn_core.schema import Recipe
@@ -101,7 +101,7 @@ def test_the_chain_from_simulations_to_a_report(folder, root):
     }
     (folder / "observed.json").write_text(json.dumps(observed))
     different = {"independence": [0.9, 0.01], "step": {"n": 9, "change": -0.2, "error": 0.01, "error_det_F": 0.05}}
-    (folder / "chain.json").write_text(json.dumps(information | {"finite_differences": different}))
+    files.write_text(folder / "chain.json", json.dumps(information | {"finite_differences": different}))
     of_report = {"information": drawn[0], "ellipses": drawn[2], "estimates": [drawn[4]], "histories": 2 * figures[:1]}
     report(
         folder / "summary.csv", folder / "analytic.json", both, of_report,

@@ -67,6 +67,15 @@ class Config(Model):
         0,
         description="How many times the run is repeated with theta_fid at the estimate from `observed`, as `refined-1`, ….",
     )
+    checkpoint_minutes: Annotated[float, Field(gt=0), BeforeValidator(not_bool)] = Field(
+        5.0,
+        description="How often a fit saves its state, to go on from there if it is interrupted. A change makes nothing anew.",
+    )
+    gpu_memory: Literal["on_demand"] | Annotated[float, Field(gt=0, le=1), BeforeValidator(not_bool)] = Field(
+        "on_demand",
+        description="Of each GPU: `on_demand`, as much as it comes to, which leaves the rest to other jobs on it; or a "
+        "fraction that is taken at once, which is a little faster. A change makes nothing anew.",
+    )
     fits: dict[Name, Recipe] = Field(
         {"mlp": Recipe(), "deep_set": Recipe(network=DeepSet(), optimiser=Optimiser(learning_rate=3.0e-3), patience=100)},
         min_length=1,

@@ -1,7 +1,8 @@
-"""Text and JSON files, written whole or not at all."""
+"""Files, written whole or not at all; texts with a checksum beside them, by which they are known when they are read."""
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -53,9 +54,57 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _beside(path: str | Path) -> Path:
+    """Where the checksum of a file lies; `sha256sum --check` reads it."""
+    return Path(path).parent / f".{Path(path).name}.sha256"
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[Path]:
+    """As `replacing`, with a checksum beside the file."""
+    with replacing(path) as temporary:
+        yield temporary
+        _beside(path).unlink(missing_ok=True)  # first: at no time does one lie beside a file that it is not of
+        checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    with replacing(_beside(path)) as temporary:
+        temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
+
+
+def read(path: str | Path) -> bytes:
+    """What `writing` wrote; what lies there, where its checksum was not copied along.
+
+    Raises:
+        InputError: it is missing, or was changed since.
+
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: expected a file, found: {error.strerror}; {make_again(path)}") from None
+    beside = _beside(path)
+    # Snakemake's cache links to files of other runs, of which a checksum that lies here knows nothing.
+    if beside.exists() and not Path(path).is_symlink():
+        check(path, beside.read_text(encoding="utf-8").split(" ")[0], hashlib.sha256(content).hexdigest(), len(content))
+    return content
+
+
+def check(path: str | Path, expected: str, found: str, n_bytes: int) -> None:
+    """Compare two checksums.
+
+    Raises:
+        InputError: they differ.
+
+    """
+    if found != expected:
+        raise InputError(
+            f"{path}: expected the bytes that were written (sha256 {expected[:8]}…), found {n_bytes} others ({found[:8]}…): it "
+            f"was cut off or changed since; {make_again(path)}"
+        )
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    with replacing(path) as temporary:
+    with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -72,8 +121,8 @@ def read_json(path: str | Path) -> dict:
 
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(read(path))
+    except ValueError as error:
         raise InputError(f"{path}: expected a whole JSON file, found: {error}; {make_again(path)}") from None
 
 

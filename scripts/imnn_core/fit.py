@@ -16,15 +16,16 @@ from imnn_core.host import in_float64
 from imnn_core.iteration import QUANTITIES, Settings, State
 
 SPLITS = ("training", "validation")
+CALL = 1.0  # seconds that a call of the compiled loop is to take: a signal is heard, and a state kept, only between calls
 
 Augment = Callable[[jax.Array, Data], Data]  # (iteration, data) -> data
 
 
 class Progress(NamedTuple):
-    """What is reported after a block of iterations.
+    """What is reported after ``report_every`` iterations.
 
-    iteration, end: done, and at most. history: rows of this block, (n, n_splits, len(QUANTITIES)).
-    best_log_det_F, best_iteration, since_best: of the state. seconds: that the block took.
+    iteration, end: done, and at most. history: rows of these, (n, n_splits, len(QUANTITIES)).
+    best_log_det_F, best_iteration, since_best: of the state. seconds: that they took.
     """
 
     iteration: int
@@ -123,6 +124,8 @@ def fit(
     settings: Settings,
     report: Callable[[Progress], None] = lambda progress: None,
     augment: Augment | None = None,
+    keep: Callable[[State, np.ndarray], None] = lambda state, rows: None,
+    start: int | None = None,
 ) -> Result:
     """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
 
@@ -137,36 +140,49 @@ def fit(
         training, validation: as ``engine.load`` gives them; no validation set, if None.
         report: called after every ``report_every`` iterations.
         augment: changes the training data of an iteration, if not None.
+        keep: called about every CALL seconds with the state and the rows of the history since the call before.
+        start: iterations of the other fit that this one continues; all that the state has had, if None.
 
     Raises:
         Diverged: the loss, its gradient or validation |F| is not finite.
 
     """
     block = make_block(engine, optimiser, settings, augment)
-    start = int(state.iteration)
+    start = int(state.iteration) if start is None else start
     end = start + settings.max_iterations
     state = jax.device_put(jax.tree.map(_strong, state), engine.home)
     if engine.fused:  # compiled before the clock starts; a state of other types would now be an error, not a second compilation
         block = jax.jit(block).lower(state, training, validation, start, end).compile()
     n_splits = 1 if validation is None else 2
     histories = [np.empty((0, n_splits, len(QUANTITIES)), jax.tree.leaves(state.weights)[0].dtype)]
-    while int(state.iteration) < end and _is_patient(state, start, settings):
+
+    def goes_on():
+        return int(state.iteration) < end and bool(_is_patient(state, start, settings))
+
+    n, seconds, unreported = 1, 0.0, []
+    while goes_on():
         before, began = int(state.iteration), time.perf_counter()
-        until = min(before + settings.report_every, end)
-        state, rows = jax.block_until_ready(block(state, training, validation, start, until))
-        done = int(state.iteration)
+        line = before + settings.report_every - (before - start) % settings.report_every  # when the next report is due
+        state, rows = jax.block_until_ready(block(state, training, validation, start, min(before + n, line, end)))
+        done, took = int(state.iteration), time.perf_counter() - began
+        n = max(1, int(CALL * (done - before) / took))
         histories.append(np.asarray(rows)[: done - before])
-        report(
-            Progress(
-                iteration=done,
-                end=end,
-                history=histories[-1],
-                best_log_det_F=float(state.best.log_det_F),
-                best_iteration=int(state.best.iteration),
-                since_best=int(state.since_best),
-                seconds=time.perf_counter() - began,
+        seconds, unreported = seconds + took, [*unreported, histories[-1]]
+        if not state.failed:
+            keep(state, histories[-1])
+        if state.failed or done == line or not goes_on():
+            report(
+                Progress(
+                    iteration=done,
+                    end=end,
+                    history=np.concatenate(unreported),
+                    best_log_det_F=float(state.best.log_det_F),
+                    best_iteration=int(state.best.iteration),
+                    since_best=int(state.since_best),
+                    seconds=seconds,
+                )
             )
-        )
+            seconds, unreported = 0.0, []
         if state.failed:
             history = np.concatenate(histories)
             raise Diverged(

@@ -1,4 +1,4 @@
-"""What every script does around its function: log, threads, progress, and a user's fault in one line."""
+"""What every script does around its function: log, threads, progress, its end, and a user's fault in one line."""
 
 import contextlib
 import fcntl
@@ -7,8 +7,10 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imnn_core.errors import InputError
@@ -42,9 +44,75 @@ def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+GRACE = 15  # seconds in which a job that is told to end may save what it has
+
+
 def _interrupt(number, frame):
-    """End as after Ctrl-C, temporary files removed, where a cluster ends the job."""
+    """End as after Ctrl-C, temporary files removed; further signals have nothing to add."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt(number)
+
+
+class Watch:
+    """A thread that ends a job which nobody waits for any more, and one that does not end when it is told to.
+
+    Where Snakemake was killed its jobs live on, and must not write later what is another job's by then. Where another job
+    writes the same log, Snakemake was started again and knows nothing of this one. And Python heeds a signal only once a
+    call, as of XLA's compiler, returns.
+    """
+
+    def __init__(self, is_mine: Callable[[], bool]):
+        """Begin to watch, from the main thread.
+
+        Args:
+            is_mine: whether the log is still this job's.
+
+        """
+        self._is_mine, self._parent, self._over = is_mine, os.getppid(), threading.Event()
+        self._signals, write = os.pipe()
+        for end in (self._signals, write):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # hears a signal at once
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def _run(self):
+        told = None
+        while not self._over.wait(0.5):
+            if told is None and self._is_told():
+                told = time.monotonic()
+            elif told is None and os.getppid() != self._parent:
+                self._end("what started this job has ended, so that nobody waits for it")
+            elif told is None and not self._is_mine():
+                self._end("another job has begun to write this job's log")
+            elif told is not None and time.monotonic() - told > GRACE:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_told(self):
+        with contextlib.suppress(BlockingIOError):
+            return bool({signal.SIGINT, signal.SIGTERM} & set(os.read(self._signals, 64)))
+        return False
+
+    def _end(self, why):
+        log.info("%s", why)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._over.set()
+        signal.set_wakeup_fd(-1)
+
+
+def _say(text: str, terminal: int) -> None:
+    """Write a last word to the log, or to the terminal where the log can't take it, as on a full disk."""
+    words = f"{text}\n".encode()
+    try:
+        sys.stderr.flush()
+        whole = os.write(2, words) == len(words)
+    except OSError:
+        whole = False
+    if not whole:
+        os.write(terminal, words)
 
 
 @contextlib.contextmanager
@@ -63,9 +131,23 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
 
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background of a shell
+        signal.signal(signal.SIGINT, _interrupt)
     os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
     terminal = os.dup(2)
-    with open(path_to_log, "w") as file:
+    try:
+        Path(path_to_log).unlink(missing_ok=True)  # a file of its own, by which another job's is known
+        file = open(path_to_log, "w")
+    except OSError as error:
+        _say(f"error: {path_to_log}: expected a log that can be written, found: {error.strerror}", terminal)
+        sys.exit(1)
+
+    def is_mine():
+        with contextlib.suppress(OSError):  # removed, or not to be reached just now
+            return os.path.samestat(os.stat(path_to_log), os.fstat(file.fileno()))
+        return True
+
+    with file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         handler = logging.StreamHandler(sys.stderr)
@@ -73,20 +155,23 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         keep_compilations()
+        watch = Watch(is_mine)
         try:
             with Bar(terminal) as bar:
                 yield bar
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            _say(f"error: {error}", terminal)
             sys.exit(1)
         except KeyboardInterrupt as interrupt:
             number = interrupt.args[0] if interrupt.args else signal.SIGINT
-            print(f"interrupted by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+            _say(f"interrupted by {signal.Signals(number).name}", terminal)
             signal.signal(number, signal.SIG_DFL)  # end by the signal: XLA may crash when Python winds down now
             os.kill(os.getpid(), number)
         except Exception:
-            traceback.print_exc()
+            _say(traceback.format_exc().rstrip(), terminal)
             sys.exit(1)
+        finally:
+            watch.stop()
 
 
 class Bar:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from imnn_core.files import replacing
+from imnn_core.files import writing
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -132,5 +132,5 @@ def save(figure: Figure, path: str | Path, kind: str) -> None:
 def save_all(figure: Figure, paths: Sequence[str | Path]) -> None:
     """Write a figure to each path, whole or not at all, in the format that its ending says."""
     for path in paths:
-        with replacing(path) as temporary:
+        with writing(path) as temporary:
             save(figure, temporary, kind=str(path).rsplit(".", 1)[-1])

@@ -97,14 +97,15 @@ def open_simulations(
 ) -> Iterator[Source]:
     """One split of one seed, to be read by rows while the context lasts.
 
-    The whole file is read once, a piece at a time, to see that its numbers are finite.
+    The whole file is read once, to see that it is as it was written; of a reference the file that it means, to see that its
+    numbers are finite.
 
     Args:
         n_s, n_d: simulations and derivatives that are expected in it; as many as there are, if None.
 
     Raises:
-        InputError: the file is truncated, has other shapes, or comes from another problem, theta_fid,
-            seed or split than asked for, or holds NaN or infinities; and of ``Source.read``: it has become shorter, or
+        InputError: the file was cut off or changed, has other shapes, or comes from another problem, theta_fid,
+            seed or split than asked for; a user's holds NaN or infinities; and of ``Source.read``: it has become shorter, or
             can't be read any more.
 
     """
@@ -115,12 +116,11 @@ def open_simulations(
                 found, value = _plain(file.attrs.get(name)), _plain(value)
                 if found != value:
                     raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
-            where, remedy = path, make_again(path)
-            if file.attrs["kind"] == "reference":
-                where, remedy = file.attrs["file"], OF_YOUR_OWN
+            is_reference = file.attrs["kind"] == "reference"
+            if is_reference:
                 source = stack.enter_context(_referred(file, problem))
             else:
-                source = _source(file, path, dataset_names(problem), remedy)
+                source = _source(file, path, dataset_names(problem), make_again(path))
             expected = {"fiducial": (n_s, problem.input_shape), "derivative": (n_d, problem.derivative_shape)}
             for part, (n, shape) in expected.items():
                 found = getattr(source, part).shape
@@ -128,7 +128,8 @@ def open_simulations(
                     name = dataset_names(problem)[part]
                     shown = of_shape("n" if n is None else n, *shape)
                     raise InputError(f"{path}: expected {name} of shape {shown}, found {found}; {make_again(path)}")
-            rows.check_finite(source, where, remedy)
+            if is_reference:
+                rows.check_finite(source, file.attrs["file"], OF_YOUR_OWN)
         yield source
 
 

@@ -1,6 +1,7 @@
-"""HDF5 files, checked and with provenance, and fits in them."""
+"""HDF5 files, with provenance and a checksum by which they are known when they are read, and fits in them."""
 
 import contextlib
+import hashlib
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ import h5py
 import jax
 import numpy as np
 from imnn_core.errors import InputError
-from imnn_core.files import make_again, replacing
+from imnn_core.files import check, make_again, replacing
 
-FORMAT = 1  # of the files written here; a reader refuses another
+FORMAT = 2  # of the files written here; a reader refuses another
+HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "  # HDF5 leaves a file's first bytes to its user
 
 
 def provenance() -> dict[str, str]:
@@ -23,9 +25,52 @@ def provenance() -> dict[str, str]:
 @contextlib.contextmanager
 def writing(path: str | Path, kind: str, attributes: dict) -> Iterator[h5py.File]:
     """A new file of this kind, which is there once the context ends without an error."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update({"kind": kind, "format": FORMAT, **provenance(), **attributes})
-        yield file
+    with replacing(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=HEAD) as file:
+            file.attrs.update({"kind": kind, "format": FORMAT, **provenance(), **attributes})
+            yield file
+        seal(temporary)
+
+
+def _head(checksum: bytes) -> bytes:
+    return (MARK + checksum + b"\n").ljust(HEAD, b"\0")
+
+
+def seal(path: str | Path) -> None:
+    """Write the checksum of an HDF5 file into its first bytes."""
+    with open(path, "r+b") as file:
+        file.seek(HEAD)
+        written = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        file.write(_head(written.encode()))
+
+
+def checksum(path: str | Path) -> str:
+    """The checksum that stands in an HDF5 file's first bytes.
+
+    Raises:
+        InputError: there is none.
+
+    """
+    with as_input_errors(path), open(path, "rb") as file:
+        head = file.read(HEAD)
+    written = head.removeprefix(MARK).partition(b"\n")[0]
+    if head != _head(written):
+        raise InputError(f"{path}: expected a whole file of this pipeline, found one without its checksum; {make_again(path)}")
+    return written.decode("ascii", "replace")
+
+
+def verify(path: str | Path) -> None:
+    """See that an HDF5 file is as it was written; reads it once.
+
+    Raises:
+        InputError: it is not, or was not written here.
+
+    """
+    expected = checksum(path)
+    with as_input_errors(path), open(path, "rb") as file:
+        file.seek(HEAD)
+        check(path, expected, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
 
 
 @contextlib.contextmanager
@@ -43,9 +88,10 @@ def opened(path: str | Path, *kinds: str) -> h5py.File:
     """A file of one of these kinds, to be read.
 
     Raises:
-        InputError: the file is not whole, or of another kind.
+        InputError: the file is not as it was written, or of another kind.
 
     """
+    verify(path)
     with as_input_errors(path), contextlib.ExitStack() as stack:
         file = stack.enter_context(h5py.File(path, "r"))
         found = (file.attrs.get("kind"), file.attrs.get("format"))
@@ -105,17 +151,20 @@ def read_tree(group: h5py.Group, like: Any, what: str) -> Any:
     return jax.tree_util.tree_unflatten(structure, values)
 
 
-def write_fit(path: str | Path, trees: dict, history: np.ndarray, statistics: dict, attributes: dict) -> None:
-    """Write a fit.
+def write_fit(
+    path: str | Path, trees: dict, history: np.ndarray, statistics: dict, attributes: dict, kind: str = "fit"
+) -> None:
+    """Write a fit, or a checkpoint of one.
 
     Args:
         trees: weights and optimiser state, by name (`weights/best`, `optimiser_state`, …).
         history: (n_iterations, n_splits, n_quantities).
         statistics: `fisher.Statistics` of each split at the weights that the recipe chose.
         attributes: numbers and texts: recipe, seed, how it stopped, …
+        kind: of the file.
 
     """
-    with writing(path, "fit", attributes) as file:
+    with writing(path, kind, attributes) as file:
         for name, tree in trees.items():
             write_tree(file.require_group(name), tree)
         file["history"] = history
@@ -134,20 +183,21 @@ def read_arrays(path: str | Path, group: str) -> dict[str, np.ndarray] | None:
         return {name: dataset[()] for name, dataset in file[group].items()} if group in file else None
 
 
-def read_fit(path: str | Path, like: dict[str, Any]) -> tuple[dict, np.ndarray, dict, dict]:
+def read_fit(path: str | Path, like: dict[str, Any], kind: str = "fit") -> tuple[dict, np.ndarray, dict, dict]:
     """Read a fit: (trees, history, statistics, attributes), as `write_fit` got them, the statistics as mappings.
 
     Args:
         like: for each tree that is wanted one of its structure, see `read_tree`.
+        kind: of the file.
 
     Raises:
         InputError: the file is not whole, or holds other trees.
 
     """
-    with opened(path, "fit") as file, as_input_errors(path):
+    with opened(path, kind) as file, as_input_errors(path):
         trees = {name: read_tree(file[name], tree, name) for name, tree in like.items()}
         statistics = {
-            split: {name: dataset[()] for name, dataset in group.items()} for split, group in file["statistics"].items()
+            split: {name: dataset[()] for name, dataset in group.items()} for split, group in file.get("statistics", {}).items()
         }
         attributes = {
             name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for name, value in file.attrs.items()

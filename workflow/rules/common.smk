@@ -57,6 +57,19 @@ try:
 except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
 
+# What changes no result reaches the jobs past their params, which would make everything anew.
+config["checkpoint_minutes"] = settings.checkpoint_minutes
+MEMORY = (
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
+    "XLA_CLIENT_MEM_FRACTION",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION",
+)
+if not any(name in os.environ for name in MEMORY):  # which the user has chosen
+    on_demand = settings.gpu_memory == "on_demand"
+    os.environ[MEMORY[not on_demand]] = (
+        "false" if on_demand else str(settings.gpu_memory)
+    )
+
 ON_THE_FLY = settings.simulations == "on_the_fly"
 # Files say themselves how many simulations they hold.
 SIZES = {

@@ -27,7 +27,7 @@ rule report:
     benchmark:
         "results/{run}/benchmarks/report.tsv"
     params:
-        settings=settings.model_dump(),
+        settings=settings.model_dump(exclude={"checkpoint_minutes", "gpu_memory"}),
         code=code("report.py"),
     script:
         "../../scripts/report.py"

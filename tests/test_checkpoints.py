@@ -1,0 +1,179 @@
+"""A fit that is interrupted, and goes on from its checkpoint."""
+
+import h5py
+import numpy as np
+import pytest
+from imnn_core import storage
+from imnn_core.checkpoints import Checkpoint
+from imnn_core.errors import InputError
+from small_run import NoBar, do_fit, prepare
+
+
+class Interrupt(NoBar):
+    """Ends a fit at its n-th line of progress."""
+
+    def __init__(self, n, error=KeyboardInterrupt):
+        self.n, self.error = n, error
+
+    def show(self, *args):
+        self.n -= 1
+        if self.n == 0:
+            raise self.error
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = prepare(tmp_path_factory.mktemp("run"))
+    do_fit(folder, "parent", max_iterations=5)
+    return folder
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level("INFO", logger="imnn")
+    return caplog
+
+
+def interrupt(folder, name, n=1, error=KeyboardInterrupt, **recipe):
+    """The checkpoint of a fit that was ended at its n-th line."""
+    with pytest.raises(error):
+        do_fit(folder, name, bar=Interrupt(n, error), **recipe)
+    assert not (folder / f"{name}.h5").exists()
+    return folder / f"{name}.checkpoint.h5"
+
+
+def written(folder, name):
+    return [(folder / f"{name}.{kind}").read_bytes() for kind in ("h5", "csv")]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0}, "validation": False},
+        {"whiten": True, "augment": "permute", "averaging": 0.7, "standardise": "all"},
+        {"data": "streamed", "augment": "permute", "averaging": 0.7, "weights": "final"},
+        {"parent": "parent"},
+        {"on_the_fly": True},
+    ],
+)
+def test_interrupted_and_resumed_is_uninterrupted(folder, log, request, recipe):
+    """Bit for bit: the fit's file and its history, interrupted after 8 iterations, again after 16, and at its end."""
+    name = request.node.name
+    do_fit(folder, name, max_iterations=20, **recipe)
+    whole = written(folder, name)
+    (folder / f"{name}.h5").unlink()
+    n_lines = log.text.count("iteration ")
+    for _ in range(n_lines):
+        checkpoint = interrupt(folder, name, max_iterations=20, **recipe)
+    do_fit(folder, name, max_iterations=20, **recipe)
+    assert written(folder, name) == whole
+    assert log.text.count("goes on from") == n_lines
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_is_saved_whenever_its_minutes_are_over(folder):
+    path = folder / "often.checkpoint.h5"
+    found = []
+
+    class Look(NoBar):
+        def show(self, *args):
+            found.append(h5py.File(path)["history"].shape[0] if path.exists() else 0)
+
+    do_fit(folder, "often", max_iterations=20, bar=Look(), minutes=1e-9)
+    assert found == [8, 16, 20]
+    found.clear()
+    do_fit(folder, "often", max_iterations=20, bar=Look(), minutes=60)
+    assert found == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"strength": 9.0}, "recipe"),
+        ({"code": "edited"}, "code"),
+        ({"validation": False}, "validation"),
+    ],
+)
+def test_a_checkpoint_of_another_fit_is_left_alone(folder, log, changes, differs):
+    name = f"other-{differs}"
+    recipe = {"max_iterations": 12}
+    do_fit(folder, name, **recipe | changes)
+    whole = written(folder, name)
+    (folder / f"{name}.h5").unlink()
+    checkpoint = interrupt(folder, name, **recipe)
+    do_fit(folder, name, **recipe | changes)
+    assert (
+        f"begins anew, since the checkpoint can't be used: {checkpoint}: it is of another fit, which differs in {differs}"
+        in log.text
+    )
+    assert "goes on" not in log.text
+    assert written(folder, name) == whole
+    assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("fault", ["cut", "flipped", "empty", "a fit", "not HDF5"])
+def test_a_broken_checkpoint_is_left_alone(folder, log, fault):
+    do_fit(folder, "sound", max_iterations=12)
+    whole = written(folder, "sound")
+    (folder / "sound.h5").unlink()
+    checkpoint = interrupt(folder, "sound", max_iterations=12)
+    content = checkpoint.read_bytes()
+    at = len(content) // 2
+    broken = {"cut": content[:at], "flipped": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "empty": b""}
+    broken |= {"a fit": (folder / "parent.h5").read_bytes(), "not HDF5": b"x" * 10000}
+    checkpoint.write_bytes(broken[fault])
+    do_fit(folder, "sound", max_iterations=12)
+    assert f"begins anew, since the checkpoint can't be used: {checkpoint}: expected " in log.text
+    assert written(folder, "sound") == whole
+
+
+def test_simulations_that_were_made_anew_end_a_checkpoint(folder, log, tmp_path):
+    """The identity has the checksums of what the fit reads."""
+    for name in ("training", "validation"):
+        (tmp_path / f"{name}.h5").write_bytes((folder / f"{name}.h5").read_bytes())
+    interrupt(tmp_path, "fit", max_iterations=12)
+    with h5py.File(tmp_path / "training.h5", "a") as file:
+        file["fiducial"][0, 0] += 1
+    storage.seal(tmp_path / "training.h5")
+    do_fit(tmp_path, "fit", max_iterations=12)
+    assert "it is of another fit, which differs in training\n" in log.text
+
+
+def test_a_fit_that_fails_on_its_way_keeps_what_it_has(folder, log):
+    checkpoint = interrupt(folder, "failed", error=InputError, max_iterations=12)
+    assert h5py.File(checkpoint)["history"].shape[0] == 8
+    do_fit(folder, "failed", max_iterations=12)
+    assert f"goes on from {checkpoint} after 8 iterations" in log.text
+
+
+def test_a_fit_that_diverges_leaves_no_checkpoint(folder):
+    """From there it would only diverge again."""
+    with pytest.raises(InputError, match="not finite"):
+        do_fit(folder, "diverged", max_iterations=30, optimiser={"learning_rate": 1e18})
+    assert not (folder / "diverged.checkpoint.h5").exists()
+
+
+def test_a_signal_between_a_state_and_its_rows_does_no_harm(folder, monkeypatch):
+    """The history that is saved has a row for each iteration of the state that is saved."""
+    keep = Checkpoint.keep
+
+    class Rows(list):
+        def append(self, rows):
+            super().append(rows)
+            if sum(map(len, self)) > 8:
+                raise KeyboardInterrupt
+
+    def keep_in_two_steps(self, state, rows):
+        self._rows = Rows(self._rows)
+        keep(self, state, rows)
+
+    do_fit(folder, "torn", max_iterations=12)
+    whole = written(folder, "torn")
+    (folder / "torn.h5").unlink()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoint, "keep", keep_in_two_steps)
+        do_fit(folder, "torn", max_iterations=12)
+    assert h5py.File(folder / "torn.checkpoint.h5")["history"].shape[0] == 8
+    do_fit(folder, "torn", max_iterations=12)
+    assert written(folder, "torn") == whole
+    assert np.isfinite(h5py.File(folder / "torn.h5")["history"]).all()
