@@ -1,0 +1,124 @@
+"""Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of it."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+run: tiny
+seeds: [1]
+n_s: 100
+n_d: 80
+n_test: 300
+n_monte_carlo: 500
+checkpoint_minutes: 0.001
+fits:
+  small:
+    network: {hidden: [16]}
+    n_per_device: 50
+    min_iterations: 3000
+    max_iterations: 3000
+    report_every: 100
+"""
+PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """A copy of the project with a small config."""
+    folder = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        copy = shutil.copytree if (root / part).is_dir() else shutil.copy
+        copy(root / part, folder / part)
+    (folder / "config/tiny.yaml").write_text(CONFIG)
+    return folder
+
+
+def started(project, folder, *arguments):
+    """Snakemake, on its way in a folder, in a process group of its own."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile", "--directory", folder]
+    command += ["--workflow-profile", project / "profiles/default", "--configfile", project / "config/tiny.yaml", *arguments]
+    with open(folder / "output", "w") as output:
+        return subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # which is ignored in the background
+        )  # fmt: skip
+
+
+def run(project, folder, *arguments):
+    """Snakemake, to its end; with --unlock where it asks for it."""
+    process = started(project, folder, *arguments)
+    process.wait(600)
+    output = (folder / "output").read_text()
+    if process.returncode and "--unlock" in output:
+        started(project, folder, "--unlock").wait(60)
+        return run(project, folder, *arguments)
+    assert process.returncode == 0, output
+    return output
+
+
+def results(folder):
+    """Bytes of all results, logs and benchmarks left out."""
+    paths = [path for path in (folder / "results").rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if not {"logs", "benchmarks"} & set(path.parts)}
+
+
+@pytest.fixture(scope="module")
+def untouched(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("untouched")
+    run(project, folder)
+    return results(folder)
+
+
+def jobs_of(pid):
+    """Processes that a process has begun and that are still there."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def wait_for(condition, seconds=60):
+    """The value of a condition once it is true."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return value
+
+
+MOMENTS = 20
+
+
+def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(project, untouched, tmp_path, capsys):
+    """A job, the workflow, or both by SIGKILL; each run begins at once after the one before."""
+    choose, kills = random.Random(6), {"job": 0, "workflow": 0, "both": 0}
+    while sum(kills.values()) < MOMENTS:
+        process = started(project, tmp_path)
+        what = choose.choice(sorted(kills))
+        time.sleep(choose.uniform(1.0, 8.0))
+        jobs = jobs_of(process.pid)
+        if process.poll() is None and (jobs or what == "workflow"):
+            if what == "job":
+                os.kill(choose.choice(jobs), signal.SIGKILL)
+            else:
+                os.killpg(process.pid, signal.SIGKILL) if what == "both" else process.kill()
+            kills[what] += 1
+        process.wait(600)
+        output = (tmp_path / "output").read_text()
+        if "--unlock" in output:
+            started(project, tmp_path, "--unlock").wait(60)
+        if process.returncode == 0:  # it has come to its end: from the beginning
+            assert results(tmp_path) == untouched
+            shutil.rmtree(tmp_path / "results")
+    run(project, tmp_path)
+    assert results(tmp_path) == untouched
+    assert min(kills.values()) > 2
