@@ -112,7 +112,8 @@ def _say(text: str, terminal: int) -> None:
     except OSError:
         whole = False
     if not whole:
-        os.write(terminal, words)
+        with contextlib.suppress(OSError):
+            os.write(terminal, words)
 
 
 @contextlib.contextmanager
@@ -136,7 +137,8 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
     os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
     terminal = os.dup(2)
     try:
-        Path(path_to_log).unlink(missing_ok=True)  # a file of its own, by which another job's is known
+        if os.path.isfile(path_to_log):
+            os.unlink(path_to_log)  # a file of its own, by which another job's is known
         file = open(path_to_log, "w")
     except OSError as error:
         _say(f"error: {path_to_log}: expected a log that can be written, found: {error.strerror}", terminal)
@@ -172,6 +174,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
             sys.exit(1)
         finally:
             watch.stop()
+            os.close(terminal)
 
 
 class Bar:
@@ -190,7 +193,6 @@ class Bar:
 
     def __exit__(self, *_):
         self._write("")
-        os.close(self._terminal)
 
     def _write(self, text: str) -> None:
         if self._mine:
