@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A real SLURM of one node, for the tests: start-slurm.sh FOLDER [stop], with slurm-wlm and munge installed. All that it writes
-# lies in FOLDER, it listens on loopback alone, and commands find it by SLURM_CONF=FOLDER/slurm.conf; a SLURM that the machine
-# has is left as it is. Partitions cpu and gpu; one GPU, which is only a name.
+# lies in FOLDER, it listens on loopback alone, and FOLDER/bin has the commands that find it; a SLURM that the machine has is
+# left as it is. Partitions cpu and gpu; one GPU, which is only a name.
 set -euo pipefail
 mkdir -p "$1" && folder=$(cd "$1" && pwd) node=$(hostname -s) user=$(id -un)
 export SLURM_CONF=$folder/slurm.conf
@@ -28,7 +28,12 @@ if [ "${2:-start}" = stop ]; then
     exit 0
 fi
 
-mkdir -p "$folder"/{controller,node}
+mkdir -p "$folder"/{bin,controller,node}
+for command in sacct sbatch scancel scontrol sinfo squeue srun; do
+    # Not by the variable alone: within a job Snakemake removes it.
+    printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v $command)" >"$folder/bin/$command"
+    chmod +x "$folder/bin/$command"
+done
 [ -s "$folder/munge.key" ] || (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
 cat >"$SLURM_CONF" <<CONF
 ClusterName=imnn
