@@ -1,9 +1,10 @@
 """What is wrong with a configuration as far as only jax, or the user's own problem and data, can tell; nothing is simulated."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from imnn_core import architecture, devices, optimisers, problems, sets, simulators
+from imnn_core import architecture, devices, memory, optimisers, problems, sets, simulators
 from imnn_core.config import Config
 from imnn_core.errors import InputError
 
@@ -39,3 +40,41 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> l
         except InputError as error:
             lines.append(f"fits.{name}.{error}")
     return lines
+
+
+def _bytes_of_file(path: str) -> int:
+    """Of a user's file of simulations, in float32; 0 where it can't be read, of which `check_files` says what is wrong."""
+    if whole := memory.bytes_of_npz(path):
+        return whole
+    try:
+        with sets.open_arrays(path) as (found, _):
+            return sum(4 * math.prod(array.shape) for array in found.values() if hasattr(array, "dtype"))
+    except InputError:
+        return 0
+
+
+def sizes(settings: Config, problem: Mapping, files: Mapping[str, str]) -> memory.Simulations:
+    """What the memory of the run's jobs depends on.
+
+    Args:
+        settings: the configuration, without faults.
+        problem: arguments of `problems.build`.
+        files: the user's files of simulations, by set, if there are.
+
+    """
+    built = problems.build(**problem)
+    shape, n_derivatives = built.input_shape, built.n_params * (1 if built.delta_theta is None else 2)
+    if files:
+        fractions = dict(settings.files.fractions)
+        fractions["training"] = 1 - sum(fractions.values())
+        paths = {split: files.get(split, files["training"]) for split in settings.files.splits}
+        parts = {split: 1 if split in files and split != "training" else fractions[split] for split in paths}
+        bytes_of_sets = {split: math.ceil(parts[split] * _bytes_of_file(path)) for split, path in paths.items()}
+        whole = {split: memory.bytes_of_npz(path) for split, path in paths.items()}
+        return memory.Simulations(shape, n_derivatives, bytes_of_sets, whole)
+    drawn = {"training": (settings.n_s, settings.n_d), "validation": (settings.n_s, settings.n_d)}
+    drawn["test"] = (settings.n_test, settings.n_test)
+    if settings.simulations == "on_the_fly":
+        drawn["training"] = (0, 0)
+    bytes_of_sets = {split: memory.bytes_of_set(shape, n_derivatives, *n) for split, n in drawn.items()}
+    return memory.Simulations(shape, n_derivatives, bytes_of_sets, dict.fromkeys(drawn, 0))

@@ -10,6 +10,7 @@ SCRIPTS = os.path.join(ROOT, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.append(SCRIPTS)
 
+from imnn_core import memory
 from imnn_core.config import read_config
 from imnn_core.digest import code_digest, user_code_digest
 from imnn_core.errors import InputError
@@ -40,20 +41,34 @@ def problem_of(settings):
 
 
 def check_with_jax(settings, problem):
-    """Build optimisers, problem and networks once: only in the workflow's own process, not in each job's."""
+    """Build optimisers, problem and networks once: only in the workflow's own process, not in each job's.
+
+    Returns what the jobs' memory depends on.
+    """
     from imnn_core import checks
 
     observed = settings.observed and found(settings.observed)
     faults = checks.faults(settings, problem, observed)
     if faults:
         raise InputError("\n".join(faults))
+    return checks.sizes(settings, problem, FILES)
 
+
+# A job's own process asks for no memory: the workflow's has done so.
+SIMULATIONS = memory.Simulations(
+    (1,), 1, *(dict.fromkeys(("training", "validation", "test"), 0) for _ in range(2))
+)
 
 try:
     settings = read_config(config)
     PROBLEM = problem_of(settings)
+    FILES = {
+        split: found(path)
+        for split in (settings.files.splits if settings.files else [])
+        if (path := getattr(settings.files, split))
+    }
     if workflow.is_main_process:
-        check_with_jax(settings, PROBLEM)
+        SIMULATIONS = check_with_jax(settings, PROBLEM)
 except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
 
@@ -142,6 +157,39 @@ every_information = expand(
 
 
 def n_gpus(wildcards):
-    """GPUs that a fit asks the scheduler for: one where the recipe wants it, or takes it where this machine has one."""
-    devices = settings.fits[wildcards.fit].devices
-    return int(devices == "gpu" or (devices == "auto" and has_gpu()))
+    """GPUs that a fit asks the scheduler for: those that the recipe wants, or takes where this machine has one."""
+    recipe = settings.fits[wildcards.fit]
+    # Not in a job's own process, whose machine may have GPUs that the job was not given.
+    takes = recipe.devices == "auto" and workflow.is_main_process and has_gpu()
+    return (recipe.n_devices or 1) if recipe.devices == "gpu" or takes else 0
+
+
+def minutes(n):
+    """Time that a job asks for, more in each attempt."""
+    return lambda wildcards, attempt: n * attempt
+
+
+def mem_of_small(wildcards, attempt):
+    return memory.of_small(attempt)
+
+
+def mem_of_simulating(wildcards, attempt):
+    return memory.of_simulating(SIMULATIONS, attempt)
+
+
+def mem_of_fit(wildcards, attempt):
+    recipe, splits = settings.fits[wildcards.fit], list(sets_of_fit(wildcards))
+    return memory.of_fitting(SIMULATIONS, recipe, splits, n_gpus(wildcards), attempt)
+
+
+def mem_of_evaluating(wildcards, attempt):
+    recipe = settings.fits[wildcards.fit]
+    return memory.of_evaluating(SIMULATIONS, recipe, n_gpus(wildcards), attempt)
+
+
+def mem_of_estimating(wildcards, input, attempt):
+    n_bytes = os.path.getsize(input.observed)
+    recipe = settings.fits[wildcards.fit]
+    return memory.of_estimating(
+        SIMULATIONS, recipe, n_bytes, n_gpus(wildcards), attempt
+    )

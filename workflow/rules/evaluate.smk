@@ -16,6 +16,8 @@ rule evaluate:
     threads: lambda wildcards: settings.fits[wildcards.fit].threads
     resources:
         gpu=n_gpus,
+        mem_mb=mem_of_evaluating,
+        runtime=minutes(60),
     params:
         problem=PROBLEM,
         n_s=SIZES["n_s"],
@@ -42,6 +44,9 @@ rule summarise:
         "results/{run}/logs/summarise.log",
     benchmark:
         "results/{run}/benchmarks/summarise.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         code=code("summarise.py"),
     script:

@@ -15,6 +15,9 @@ rule plot_history:
         "results/{run}/logs/plot_history/{fit}/seed-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/plot_history/{fit}/seed-{seed}.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         code=code("plot_history.py"),
     script:
@@ -37,6 +40,9 @@ rule plot_information:
         "results/{run}/logs/plot_information.log",
     benchmark:
         "results/{run}/benchmarks/plot_information.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         code=code("plot_information.py"),
     script:
@@ -59,6 +65,9 @@ rule plot_ellipses:
         "results/{run}/logs/plot_ellipses.log",
     benchmark:
         "results/{run}/benchmarks/plot_ellipses.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         code=code("plot_ellipses.py"),
     script:
@@ -83,6 +92,9 @@ rule plot_estimates:
         "results/{run}/logs/plot_estimates/{fit}/seed-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/plot_estimates/{fit}/seed-{seed}.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         fits=list(settings.fits),
         code=code("plot_estimates.py"),

@@ -14,6 +14,8 @@ rule fit:
     threads: lambda wildcards: settings.fits[wildcards.fit].threads
     resources:
         gpu=n_gpus,
+        mem_mb=mem_of_fit,
+        runtime=minutes(240),
     params:
         problem=PROBLEM,
         n_s=SIZES["n_s"],

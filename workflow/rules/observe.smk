@@ -16,6 +16,8 @@ if settings.observed:
         threads: lambda wildcards: settings.fits[wildcards.fit].threads
         resources:
             gpu=n_gpus,
+            mem_mb=mem_of_estimating,
+            runtime=minutes(15),
         params:
             problem=PROBLEM,
             recipe=recipe_of,
@@ -38,6 +40,9 @@ if settings.observed:
         wildcard_constraints:
             base=re.escape(settings.run),
             step=r"\d+",
+        resources:
+            mem_mb=mem_of_small,
+            runtime=minutes(15),
         params:
             code=code("refine.py"),
         script:

@@ -26,6 +26,9 @@ rule report:
         "results/{run}/logs/report.log",
     benchmark:
         "results/{run}/benchmarks/report.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
     params:
         settings=settings.model_dump(exclude={"checkpoint_minutes", "gpu_memory"}),
         code=code("report.py"),

@@ -3,17 +3,16 @@ if settings.files:
     rule check_files:
         """Look for every fault of the user's files of simulations."""
         input:
-            **{
-                split: found(path)
-                for split in settings.files.splits
-                if (path := getattr(settings.files, split))
-            },
+            **FILES,
         output:
             checked="results/{run}/simulations/checked.json",
         log:
             "results/{run}/logs/check_files.log",
         benchmark:
             "results/{run}/benchmarks/check_files.tsv"
+        resources:
+            mem_mb=mem_of_simulating,
+            runtime=minutes(60),
         params:
             problem=PROBLEM,
             is_split=bool(settings.files.fractions),
@@ -34,6 +33,9 @@ if settings.files:
             "results/{run}/logs/use_files/seed-{seed}.log",
         benchmark:
             "results/{run}/benchmarks/use_files/seed-{seed}.tsv"
+        resources:
+            mem_mb=mem_of_simulating,
+            runtime=minutes(15),
         params:
             problem=PROBLEM,
             fractions=settings.files.fractions,
@@ -53,6 +55,9 @@ else:
             "results/{run}/logs/simulate/seed-{seed}/{split}.log",
         benchmark:
             "results/{run}/benchmarks/simulate/seed-{seed}/{split}.tsv"
+        resources:
+            mem_mb=mem_of_simulating,
+            runtime=minutes(240),
         params:
             problem=PROBLEM,
             n_s=lambda wildcards: (
@@ -76,6 +81,9 @@ rule analytic_fisher:
         "results/{run}/logs/analytic_fisher.log",
     benchmark:
         "results/{run}/benchmarks/analytic_fisher.tsv"
+    resources:
+        mem_mb=mem_of_simulating,
+        runtime=minutes(60),
     params:
         problem=PROBLEM,
         n_monte_carlo=settings.n_monte_carlo,
