@@ -5,7 +5,7 @@
 set -euo pipefail
 mkdir -p "$1" && folder=$(cd "$1" && pwd) node=$(hostname -s) user=$(id -un)
 export SLURM_CONF=$folder/slurm.conf
-ports=(16817 16818)
+port=$((20000 + $(cksum <<<"$folder" | cut -d" " -f1) % 10000 * 2)) # so that two of them live side by side
 memory=$(awk '/^MemTotal/ {print int($2 / 1024 * 0.95)}' /proc/meminfo)
 
 wait_for() {
@@ -38,8 +38,8 @@ done
 cat >"$SLURM_CONF" <<CONF
 ClusterName=imnn
 SlurmctldHost=$node(127.0.0.1)
-SlurmctldPort=${ports[0]}
-SlurmdPort=${ports[1]}
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
 SlurmUser=$user
 SlurmdUser=$user
 AuthInfo=socket=$folder/munge.socket

@@ -1,0 +1,229 @@
+"""The workflow through profiles/ on a real SLURM of one node: what it runs there, and what a job that is ended early loses.
+
+Oracle: the bytes of the same run on this machine, without a scheduler and without interruptions.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
+COMMANDS = ("slurmctld", "slurmd", "sbatch", "munged")
+RECIPE = {
+    "network": {"hidden": [8]},
+    "min_iterations": 0,
+    "max_iterations": 200,
+    "patience": 100000,
+    "report_every": 100,
+    "devices": "cpu",
+}
+CONFIG = {
+    "run": "tiny",
+    "seeds": [1],
+    "n_s": 300,
+    "n_d": 200,
+    "n_test": 300,
+    "n_monte_carlo": 100,
+    "fits": {
+        "plain": RECIPE,
+        "hungry": RECIPE,  # gets too little memory at first
+        "late": RECIPE | {"max_iterations": 8000},  # is stopped until its time is over
+        "cancelled": RECIPE | {"max_iterations": 8000},
+        "on_gpu": RECIPE | {"devices": "gpu"},
+    },
+}
+FITS = "results/tiny/fits"
+TARGETS = [f"{FITS}/plain/seed-1/information.json", *(f"{FITS}/{fit}/seed-1/fit.h5" for fit in ("hungry", "late", "cancelled"))]
+MADE = [
+    *(f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation", "test")),
+    *(f"{FITS}/plain/seed-1/{name}" for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")),
+]
+# There is no accounting here, and jobs are short.
+SLURM = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "20"]
+SLURM += ["--slurm-init-seconds-before-status-checks", "3"]
+
+
+class Job(NamedTuple):
+    """A job as SLURM has it."""
+
+    id: int
+    name: str
+    comment: str
+    state: str
+    memory: str
+    minutes: str
+    gpus: str
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """A SLURM of one node: the environment in which its commands are found."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
+    missing = [command for command in COMMANDS if shutil.which(command, path=path) is None]
+    if missing:
+        reason = f"SLURM is not installed: there is no {', '.join(missing)} (Debian's slurm-wlm and munge)"
+        if os.environ.get("IMNN_REQUIRE_SLURM") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # not pytest's: a socket's name must be short
+        command = [Path(__file__).parent / "slurm" / "start-slurm.sh", folder]
+        subprocess.run(command, env=environment | {"PATH": path}, check=True, timeout=120)
+        try:
+            yield environment | {"PATH": f"{folder}/bin{os.pathsep}{path}"}
+        finally:
+            subprocess.run([*command, "stop"], env=environment | {"PATH": path}, check=True, timeout=120)
+
+
+def jobs_of(slurm, about=""):
+    """All jobs whose comment, or else name, has this text in it, in the order of their submission."""
+    command = ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%j|%k|%T|%m|%l|%b"]
+    output = subprocess.run(command, env=slurm, text=True, capture_output=True, check=True).stdout
+    jobs = [Job(int(id), *rest) for id, *rest in (line.split("|") for line in output.splitlines())]
+    return sorted(job for job in jobs if about in job.comment + job.name)
+
+
+def start(folder, environment, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments],
+        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finished(process, ok=True):
+    """What a workflow printed."""
+    output, _ = process.communicate(timeout=600)
+    assert (process.returncode == 0) == ok, output
+    return output
+
+
+def writer_of(log):
+    """The process whose output this log is, or None."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "fd/1") == str(log):
+                return process
+        except OSError:  # it has ended, or is another user's
+            continue
+    return None
+
+
+def variables_of(process):
+    return dict(line.split("=", 1) for line in (process / "environ").read_text().split("\0") if "=" in line)
+
+
+def stop_in_the_middle(log, over):
+    """Stop a fit once it has a state to save, and tell its process."""
+    while not over.is_set():
+        if log.exists() and ": |F|" in log.read_text() and (process := writer_of(log)):
+            os.kill(int(process.name), signal.SIGSTOP)
+            return process
+        time.sleep(0.02)
+    raise RuntimeError(f"{log}: the workflow ended before this fit was in the middle")
+
+
+@pytest.fixture(scope="module")
+def project(root, slurm, tmp_path_factory):
+    """Two copies of the project in which the run is done, here and by SLURM, with the variables of a job there."""
+    folders, seen, over = {}, {}, threading.Event()
+    for name in ("here", "cluster"):
+        folders[name] = tmp_path_factory.mktemp(name)
+        for part in PARTS:
+            copy = shutil.copytree if (root / part).is_dir() else shutil.copy
+            copy(root / part, folders[name] / part)
+        (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+
+    def interfere():
+        logs = {fit: folders["cluster"] / f"results/tiny/logs/fit/{fit}/seed-1.log" for fit in ("late", "cancelled")}
+        threads = [threading.Thread(target=stop, args=(fit, log)) for fit, log in logs.items()]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def stop(fit, log):
+        seen[fit] = variables_of(stop_in_the_middle(log, over))
+        if fit == "cancelled":
+            subprocess.run(["scancel", seen[fit]["SLURM_JOB_ID"]], env=slurm, check=True)
+
+    resources = [
+        "fit:mem_mb=250 if wildcards.fit == 'hungry' and attempt == 1 else 1500",
+        "fit:runtime=1 if wildcards.fit == 'late' and attempt == 1 else 20",
+    ]
+    cluster = start(folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS)
+    threads = interfere()
+    try:
+        finished(start(folders["here"], slurm, "--cores", "1", "--", *TARGETS))
+        finished(cluster)
+    finally:
+        over.set()
+        cluster.kill()
+        for thread in threads:
+            thread.join()
+    return folders | {"variables": seen}
+
+
+def same_bytes(project, path):
+    return (project["here"] / path).read_bytes() == (project["cluster"] / path).read_bytes()
+
+
+def test_every_job_runs_under_the_scheduler(project, slurm):
+    done = {job.comment for job in jobs_of(slurm, "imnn_") if job.state == "COMPLETED"}
+    fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
+    draws = [f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")]
+    assert done == {*fits, *draws, "rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"}
+
+
+@pytest.mark.parametrize("path", MADE)
+def test_the_bytes_are_those_of_a_run_without_a_scheduler(project, path):
+    assert same_bytes(project, path)
+
+
+def test_a_fit_that_exceeds_its_memory_gets_more(project, slurm):
+    jobs = jobs_of(slurm, "rule_fit_wildcards_tiny_hungry")
+    assert [(job.state, job.memory) for job in jobs] == [("FAILED", "250M"), ("COMPLETED", "1500M")]
+    assert same_bytes(project, f"{FITS}/hungry/seed-1/fit.h5")
+
+
+@pytest.mark.parametrize(("fit", "state", "minutes"), [("late", "TIMEOUT", "1:00"), ("cancelled", "CANCELLED", "20:00")])
+def test_a_fit_that_is_ended_early_goes_on_from_its_checkpoint(project, slurm, fit, state, minutes):
+    jobs = jobs_of(slurm, f"rule_fit_wildcards_tiny_{fit}")
+    assert [(job.state, job.minutes) for job in jobs] == [(state, minutes), ("COMPLETED", "20:00")]
+    log = (project["cluster"] / f"results/tiny/logs/fit/{fit}/seed-1.log").read_text()
+    assert re.search(r"goes on from .* after [1-9]\d* iterations", log), log
+    assert same_bytes(project, f"{FITS}/{fit}/seed-1/fit.h5")
+    assert same_bytes(project, f"{FITS}/{fit}/seed-1/history.csv")
+    assert [path.name for path in (project["cluster"] / f"{FITS}/{fit}/seed-1").glob("*checkpoint*")] == []
+
+
+def test_libraries_are_told_of_the_threads_that_a_job_has(project):
+    for fit in ("late", "cancelled"):
+        variables = project["variables"][fit]
+        assert {variables[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")} == {"1"}
+
+
+def test_a_gpu_is_asked_for_and_its_want_is_told_in_a_line(project, slurm):
+    target = f"{FITS}/on_gpu/seed-1/fit.h5"
+    here = ["--retries", "0", "--set-resources", "fit:slurm_partition=gpu", "--", target]
+    output = finished(start(project["cluster"], slurm, *SLURM, *here), ok=False)
+    assert "error: devices: expected a GPU, found none that jax can use" in output
+    assert "Traceback" not in output
+    (job,) = jobs_of(slurm, "rule_fit_wildcards_tiny_on_gpu")
+    assert job.gpus == "gres:gpu:1"
+
+
+def test_the_profile_for_any_scheduler(project, slurm):
+    path = "results/tiny/simulations/seed-1/validation.h5"
+    finished(start(project["cluster"], slurm, "--workflow-profile", "profiles/cluster-generic", "--force", "--", path))
+    assert [job.state for job in jobs_of(slurm, "imnn_simulate")] == ["COMPLETED"]
+    assert same_bytes(project, path)
