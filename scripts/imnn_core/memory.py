@@ -17,10 +17,11 @@ from imnn_core.schema import Recipe
 
 MB = 10**6
 MARGIN = 1.3
-SMALL = 1000 * MB  # a figure, a table, a report: Snakemake, Python and matplotlib take half of it
-JAX = 900 * MB  # of a job with jax: Snakemake 300, jax with the programs of a fit or of an evaluation 600
+SMALL = 800 * MB  # a figure, a table, a report: Snakemake, Python and matplotlib
+DRAWING = 600 * MB  # a job that draws or reads simulations: Snakemake 300, Python and jax 300
+JAX = 900 * MB  # of a fit or an evaluation, whose programs take more of jax's compiler
 GPU = 3000 * MB  # of the host, of a job with a GPU: not measured, but what CUDA's libraries are known to take
-PIECE = 2**25  # bytes of simulations that are drawn, or read, at a time, or one simulation if that is more
+PIECE, PER_PIECE = 2**25, 1000  # bytes and simulations that are drawn, or read, at a time, at most; or one simulation
 COPIES = 8  # of a piece, in float32 and float64, while it is drawn, checked and written, or compressed linearly
 BLOCKS, BLOCK = 7, 2**21  # blocks of a stream that are in memory, and bytes of one, or a chunk if that is more
 ACTIVATIONS = 2**27  # kept between the passes, and of chunks side by side
@@ -46,6 +47,11 @@ class Simulations(NamedTuple):
     def row(self) -> int:
         """Bytes of one simulation with its derivative, in float32."""
         return 4 * math.prod(self.shape) * (1 + self.n_derivatives)
+
+    @property
+    def piece(self) -> int:
+        """Bytes of the copies of those that are drawn, or read, at a time."""
+        return COPIES * max(self.row, min(PIECE, PER_PIECE * self.row))
 
 
 def bytes_of_set(shape: Sequence[int], n_derivatives: int, n_s: int, n_d: int) -> int:
@@ -100,12 +106,12 @@ def _host(n_gpus: int) -> int:
 
 def of_small(attempt: int) -> int:
     """Of a job without simulations."""
-    return _asked(0, SMALL / MARGIN, attempt)
+    return _asked(0, SMALL, attempt)
 
 
 def of_simulating(of: Simulations, attempt: int) -> int:
     """Of a job that draws simulations or goes through files of them, piece by piece."""
-    return _asked(3 * max(of.whole.values(), default=0), JAX + COPIES * max(PIECE, of.row), attempt)
+    return _asked(3 * max(of.whole.values(), default=0), DRAWING + of.piece, attempt)
 
 
 def of_fitting(of: Simulations, recipe: Recipe, splits: Sequence[str], n_gpus: int, attempt: int) -> int:
@@ -132,8 +138,7 @@ def of_evaluating(of: Simulations, recipe: Recipe, n_gpus: int, attempt: int) ->
     n = sum(of.sets.values()) / (4 * n_inputs * (1 + of.n_derivatives))  # of simulations
     summaries = 4 * 8 * n * n_summaries * (1 + of.n_derivatives)
     correlation = 5 * 8 * n_inputs**2 if n_inputs <= min(MOST_INPUTS, n / PER_INPUT) else 0
-    piece = COPIES * max(PIECE, of.row)
-    rest = _host(n_gpus) + max(piece + correlation, _stream(of, recipe) + _chunk(of, recipe)) + summaries
+    rest = _host(n_gpus) + max(of.piece + correlation, _stream(of, recipe) + _chunk(of, recipe)) + summaries
     return _asked(2 * max(of.whole.values(), default=0), rest, attempt)
 
 
