@@ -21,7 +21,7 @@ SMALL = 800 * MB  # a figure, a table, a report: Snakemake, Python and matplotli
 DRAWING = 600 * MB  # a job that draws or reads simulations: Snakemake 300, Python and jax 300
 JAX = 900 * MB  # of a fit or an evaluation, whose programs take more of jax's compiler
 GPU = 3000 * MB  # of the host, of a job with a GPU: not measured, but what CUDA's libraries are known to take
-PIECE, PER_PIECE = 2**25, 1000  # bytes and simulations that are drawn, or read, at a time, at most; or one simulation
+PIECE = 2**25  # bytes of simulations that are drawn, or read, at a time, at most; or one simulation
 COPIES = 8  # of a piece, in float32 and float64, while it is drawn, checked and written, or compressed linearly
 BLOCKS, BLOCK = 7, 2**21  # blocks of a stream that are in memory, and bytes of one, or a chunk if that is more
 ACTIVATIONS = 2**27  # kept between the passes, and of chunks side by side
@@ -51,7 +51,7 @@ class Simulations(NamedTuple):
     @property
     def piece(self) -> int:
         """Bytes of the copies of those that are drawn, or read, at a time."""
-        return COPIES * max(self.row, min(PIECE, PER_PIECE * self.row))
+        return COPIES * max(self.row, min(PIECE, max(self.sets.values())))
 
 
 def bytes_of_set(shape: Sequence[int], n_derivatives: int, n_s: int, n_d: int) -> int:
