@@ -179,7 +179,7 @@ def same_bytes(project, path):
 
 
 def test_every_job_runs_under_the_scheduler(project, slurm):
-    done = {job.comment for job in jobs_of(slurm, "imnn_") if job.state == "COMPLETED"}
+    done = {job.comment for job in jobs_of(slurm, "rule_") if job.state == "COMPLETED"}
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
     draws = [f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")]
     assert done == {*fits, *draws, "rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"}
