@@ -3,7 +3,7 @@
 A model of peaks: what every job takes (the two processes of Snakemake that a cluster's job has, Python, jax and its compiler),
 the sets where they lie in memory, and what is computed of a chunk or a block of simulations at a time; with a MARGIN on all but
 the sets, whose size is known. It was fitted to the largest resident sets (Linux, CPU, jax 0.10, nothing compiled before) of
-simulate, analytic_fisher, fit and evaluate with mlp, deep_set and cnn, resident and streamed, on 1000 and 100 000 sets of ten
+simulate, analytic_fisher, fit and evaluate with mlp, deep_set and cnn, resident and streamed, on 1000 and 100 000 draws of ten
 numbers, 1000 fields of 32 x 32 and 1300 of 32 x 32 x 32 (1 GB in two sets): it asks for 1.4 to 2.3 times what they took, 0.6 to
 4.9 GB with Snakemake. What a simulator of the user's own takes nobody can know: a retry asks for more.
 """
