@@ -79,8 +79,8 @@ def slurm():
     environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # not pytest's: a socket's name must be short
         command = [Path(__file__).parent / "slurm" / "start-slurm.sh", folder]
-        subprocess.run(command, env=environment | {"PATH": path}, check=True, timeout=120)
         try:
+            subprocess.run(command, env=environment | {"PATH": path}, check=True, timeout=120)
             yield environment | {"PATH": f"{folder}/bin{os.pathsep}{path}"}
         finally:
             subprocess.run([*command, "stop"], env=environment | {"PATH": path}, check=True, timeout=120)
