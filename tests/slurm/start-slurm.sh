@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # A real SLURM of one node, for the tests: start-slurm.sh FOLDER [stop], with slurm-wlm and munge installed. All that it writes
-# lies in FOLDER, it listens on loopback alone, and FOLDER/bin has the commands that find it; a SLURM that the machine has is
-# left as it is. Partitions cpu and gpu; one GPU, which is only a name.
+# lies in FOLDER, it listens on the one address that the host's name has, loopback as a rule, and FOLDER/bin has the commands
+# that find it; a SLURM that the machine has is left as it is. Partitions cpu and gpu; one GPU, which is only a name.
 set -euo pipefail
 mkdir -p "$1" && folder=$(cd "$1" && pwd) node=$(hostname -s) user=$(id -un)
+address=$(getent ahostsv4 "$node" | awk 'NR == 1 {print $1}') || true
+[ -n "$address" ] || { echo "start-slurm: expected an IPv4 address for the host's name, $node, found none" >&2 && exit 1; }
 export SLURM_CONF=$folder/slurm.conf
 port=$((20000 + $(cksum <<<"$folder" | cut -d" " -f1) % 10000 * 2)) # so that two of them live side by side
 memory=$(awk '/^MemTotal/ {print int($2 / 1024 * 0.95)}' /proc/meminfo)
@@ -37,7 +39,7 @@ done
 [ -s "$folder/munge.key" ] || (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
 cat >"$SLURM_CONF" <<CONF
 ClusterName=imnn
-SlurmctldHost=$node(127.0.0.1)
+SlurmctldHost=$node($address)
 SlurmctldPort=$port
 SlurmdPort=$((port + 1))
 SlurmUser=$user
@@ -68,7 +70,7 @@ JobAcctGatherParams=OverMemoryKill
 MinJobAge=600
 ReturnToService=2
 MpiDefault=none
-NodeName=$node NodeAddr=127.0.0.1 CPUs=8 RealMemory=$memory Gres=gpu:1 State=UNKNOWN
+NodeName=$node NodeAddr=$address CPUs=8 RealMemory=$memory Gres=gpu:1 State=UNKNOWN
 PartitionName=cpu Nodes=$node Default=YES MaxTime=INFINITE DefaultTime=60 DefMemPerCPU=500 State=UP
 PartitionName=gpu Nodes=$node MaxTime=INFINITE DefaultTime=60 DefMemPerCPU=500 State=UP
 CONF
