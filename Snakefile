@@ -17,13 +17,26 @@ if not workflow.overwrite_configfiles:
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/config.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/upstream.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/observe.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+
+
+# Snakemake refuses to cache what has a benchmark, since what comes from the cache has none.
+if "SNAKEMAKE_OUTPUT_CACHE" in os.environ:
+    for name in filter(workflow.is_rule, ("simulate", "fit")):
+        workflow.get_rule(name)._benchmark = None
+
+
+onstart:
+    lock_run()
 
 
 rule all:

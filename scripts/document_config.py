@@ -24,8 +24,9 @@ Made by `python scripts/document_config.py` from `config.py` and the `*schema.py
 
 `snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
 `snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
-recipe. Faults are found before any work starts, a line each: first those of single keys, then those between keys and those of
-optimisers. Only GPUs are looked for when a fit starts, since that may be on another machine.
+recipe. A key that stands twice in a file is a fault, though YAML would take the last one. Faults are found before any work
+starts, a line each: first those of single keys, then those between keys and those of optimisers. Only GPUs are looked for
+when a fit starts, since that may be on another machine.
 """
 
 PARTS = [

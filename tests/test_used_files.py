@@ -104,20 +104,60 @@ def test_too_few_simulations_for_a_fraction(tmp_path):
     assert not list(tmp_path.glob("seed-1-test.h5"))
 
 
-def test_a_file_of_links_is_read_where_they_lead(tmp_path):
-    """Oracle: h5py's own reading; the numbers lie elsewhere in the other file than in this one."""
+def links_elsewhere(file, folder):
+    file["fiducial"] = h5py.ExternalLink("data.h5", "fiducial")
+    return "the numbers of 'fiducial' in the file itself, found an external link"
+
+
+def links_to_a_link(file, folder):
+    file["link"] = h5py.ExternalLink("data.h5", "fiducial")
+    file["fiducial"] = h5py.SoftLink("/link")
+    return "the numbers of 'fiducial' in the file itself, found an external link"
+
+
+def raw_elsewhere(file, folder):
+    (folder / "raw").write_bytes(bytes(60 * 10 * 4))
+    file.create_dataset("fiducial", (60, 10), "f4", external=[(str(folder / "raw"), 0, 60 * 10 * 4)])
+    return "the numbers of 'fiducial' in the file itself, found external storage"
+
+
+def virtual(file, folder):
+    layout = h5py.VirtualLayout((60, 10), "f4")
+    layout[:] = h5py.VirtualSource("data.h5", "fiducial", shape=(60, 10))
+    file.create_virtual_dataset("fiducial", layout)
+    return "the numbers of 'fiducial' in the file itself, found a virtual dataset"
+
+
+def circle(file, folder):
+    file["fiducial"] = h5py.SoftLink("/other")
+    file["other"] = h5py.SoftLink("/fiducial")
+    return "a dataset 'fiducial', found a link that leads nowhere"
+
+
+def dangling(file, folder):
+    file["fiducial"] = h5py.ExternalLink("nowhere.h5", "fiducial")
+    return "a dataset 'fiducial', found a link that leads nowhere"
+
+
+@pytest.mark.parametrize("make", [links_elsewhere, links_to_a_link, raw_elsewhere, virtual, circle, dangling])
+def test_numbers_in_other_files_are_refused(tmp_path, make):
+    """Snakemake knows of the user's file alone, so that a change of the other one would leave old fits."""
     arrays = arrays_of()
-    with h5py.File(tmp_path / "data.h5", "w") as file:
-        file["before"] = np.zeros(12345)
-        for name, array in arrays.items():
-            file[name] = array
-    with h5py.File(tmp_path / "links.h5", "w") as file:
-        file["before"] = np.zeros(200000)
-        for name in arrays:
-            file[name] = h5py.ExternalLink("data.h5", name)
-    with sets.open_users(tmp_path / "links.h5", PROBLEM) as source:
-        for found, expected in zip(everything(source), arrays.values(), strict=True):
-            np.testing.assert_array_equal(found, expected)
+    write(tmp_path / "data.h5", arrays)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        expected = make(file, tmp_path)
+        file["derivative"] = arrays["derivative"]
+    _, (line,) = user_files.check({"training": tmp_path / "a.h5"}, PROBLEM, True)
+    assert line.startswith(f"simulations.training: {tmp_path / 'a.h5'}: expected {expected}")
+    assert "\n" not in line
+
+
+def test_a_link_within_the_file_is_none_to_another(tmp_path):
+    arrays = arrays_of()
+    path = write(tmp_path / "a.h5", {"data": arrays["fiducial"], "derivative": arrays["derivative"]})
+    with h5py.File(path, "a") as file:
+        file["fiducial"] = h5py.SoftLink("/data")
+    assert user_files.check({"training": path}, PROBLEM, True)[1] == []
 
 
 def test_references_change_with_the_numbers_that_they_mean(tmp_path):

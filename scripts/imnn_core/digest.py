@@ -1,11 +1,16 @@
-"""What a script's code means, as a short text: it changes when the code does, not when a comment or a date does."""
+"""Short texts that change when what they stand for does: a script's code, a user's file, settings; not when a date does."""
 
 import ast
+import functools
 import hashlib
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "imnn_core"
+N_BLOCKS, BLOCK = 256, 2**16  # of a file that are looked at; all of one up to 16 MB
 
 
 def _imported(tree: ast.AST) -> set[str]:
@@ -40,6 +45,13 @@ def _meaning(node: object, described: bool = False) -> object:
     )
 
 
+@functools.cache
+def _module(path: Path) -> tuple[set[str], str]:
+    """What a file of this project imports of the core, and its meaning."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return _imported(tree), repr(_meaning(tree, described=True))
+
+
 def code_digest(path_to_script: str | Path) -> str:
     """Digest of a script and of every module of the core that it imports, directly or not.
 
@@ -52,10 +64,33 @@ def code_digest(path_to_script: str | Path) -> str:
         path = todo.pop()
         if path in seen:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        todo += [scripts / PACKAGE / f"{name}.py" for name in _imported(tree)]
-        seen[path] = repr(_meaning(tree, described=True))
+        names, seen[path] = _module(path)
+        todo += [scripts / PACKAGE / f"{name}.py" for name in names]
     return _digest(seen)
+
+
+def settings_digest(*values: Any) -> str:
+    """Digest of plain values: numbers, texts, lists and mappings of them."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def content_digest(path_to_file: str | Path) -> str | None:
+    """Digest of a file's size and of what is in it, a large one's in blocks spread over it; None where it can't be read.
+
+    It is quick for files of any size. Like any sample it can miss a change of a few numbers that keeps the size.
+    """
+    try:
+        with open(path_to_file, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            last = size - BLOCK
+            found = hashlib.blake2b(str(size).encode(), digest_size=8)
+            starts = range(0, size, BLOCK) if size <= N_BLOCKS * BLOCK else (i * last // N_BLOCKS for i in range(N_BLOCKS + 1))
+            for start in starts:
+                file.seek(start)
+                found.update(file.read(BLOCK))
+            return found.hexdigest()
+    except OSError:  # whoever needs it says what is wrong
+        return None
 
 
 def _digest(meanings: dict[Path, str]) -> str:

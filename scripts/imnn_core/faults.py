@@ -36,11 +36,16 @@ def _walk(model: Any, location: tuple) -> tuple[list, Any]:
     return keys, above
 
 
+def _in_a_line(key: str) -> str:
+    """A key as a user wrote it, but for line breaks and what a terminal would take for orders."""
+    return key if key.isprintable() else repr(key)[1:-1]
+
+
 def _line(error: dict, model: Any) -> str:
     """One fault that pydantic found, in one line: key, what was expected, what was found."""
     kind, found = error["type"], error["input"]
     keys, above = _walk(model, error["loc"])
-    key = ".".join(str(part) for part in keys if part != "[key]")
+    key = ".".join(_in_a_line(str(part)) for part in keys if part != "[key]")
     if kind == "extra_forbidden":
         return f"{key}: unknown key{nearest(keys[-1], above.model_fields)}"
     if kind == "union_tag_invalid":

@@ -11,7 +11,7 @@ import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core import chunks, rows
+from imnn_core import chunks, links, rows
 from imnn_core.chunks import Source
 from imnn_core.errors import InputError
 from imnn_core.files import check_room, make_again
@@ -197,6 +197,9 @@ def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str,
         try:
             if h5py.is_hdf5(path):
                 found = stack.enter_context(h5py.File(path, "r"))
+                lines = list(links.faults(found, ("fiducial", "derivative", "shifted", "observed")))
+                if lines:
+                    raise InputError("\n".join(f"{path}: {line}" for line in lines))
                 attributes = {name: _plain(value) for name, value in found.attrs.items()}
             else:
                 loaded = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False)

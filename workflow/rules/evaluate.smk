@@ -25,6 +25,7 @@ rule evaluate:
         n_test=SIZES["n_test"],
         recipe=recipe_of,
         code=code("evaluate.py"),
+        upstream=after(made_fit, MADE_ANALYTIC),
     script:
         "../../scripts/evaluate.py"
 
@@ -49,5 +50,6 @@ rule summarise:
         runtime=minutes(15),
     params:
         code=code("summarise.py"),
+        upstream=after(made_information_of_all),
     script:
         "../../scripts/summarise.py"

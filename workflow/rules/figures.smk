@@ -20,6 +20,7 @@ rule plot_history:
         runtime=minutes(15),
     params:
         code=code("plot_history.py"),
+        upstream=after(made_information),
     script:
         "../../scripts/plot_history.py"
 
@@ -45,6 +46,7 @@ rule plot_information:
         runtime=minutes(15),
     params:
         code=code("plot_information.py"),
+        upstream=after(made_information_of_all),
     script:
         "../../scripts/plot_information.py"
 
@@ -70,6 +72,7 @@ rule plot_ellipses:
         runtime=minutes(15),
     params:
         code=code("plot_ellipses.py"),
+        upstream=after(made_information_of_all),
     script:
         "../../scripts/plot_ellipses.py"
 
@@ -98,5 +101,6 @@ rule plot_estimates:
     params:
         fits=list(settings.fits),
         code=code("plot_estimates.py"),
+        upstream=after(made_information),
     script:
         "../../scripts/plot_estimates.py"

@@ -21,6 +21,8 @@ rule fit:
         n_s=SIZES["n_s"],
         n_d=SIZES["n_d"],
         recipe=recipe_of,
+        seed=lambda wildcards: wildcards.seed,
         code=code("fit.py"),
+        upstream=after(MADE_SETS, made_parent),
     script:
         "../../scripts/fit.py"

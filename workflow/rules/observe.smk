@@ -21,7 +21,9 @@ if settings.observed:
         params:
             problem=PROBLEM,
             recipe=recipe_of,
+            content=OBSERVED,
             code=code("estimate.py"),
+            upstream=after(made_information),
         script:
             "../../scripts/estimate.py"
 
@@ -45,5 +47,6 @@ if settings.observed:
             runtime=minutes(15),
         params:
             code=code("refine.py"),
+            upstream=after(made_estimates),
         script:
             "../../scripts/refine.py"

@@ -31,6 +31,10 @@ rule report:
         runtime=minutes(15),
     params:
         settings=settings.model_dump(exclude={"checkpoint_minutes", "gpu_memory"}),
+        template=content_digest(
+            os.path.join(ROOT, "workflow", "report", "report.html.j2")
+        ),
         code=code("report.py"),
+        upstream=after(made_report),
     script:
         "../../scripts/report.py"

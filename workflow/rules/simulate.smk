@@ -16,6 +16,7 @@ if settings.files:
         params:
             problem=PROBLEM,
             is_split=bool(settings.files.fractions),
+            content=CONTENT,
             code=code("check_files.py"),
         script:
             "../../scripts/check_files.py"
@@ -40,6 +41,7 @@ if settings.files:
             problem=PROBLEM,
             fractions=settings.files.fractions,
             code=code("use_files.py"),
+            upstream=after(MADE_SETS),
         script:
             "../../scripts/use_files.py"
 
@@ -66,7 +68,10 @@ else:
             n_d=lambda wildcards: (
                 settings.n_test if wildcards.split == "test" else settings.n_d
             ),
+            seed=lambda wildcards: wildcards.seed,
+            split=lambda wildcards: wildcards.split,
             code=code("simulate.py"),
+            upstream=after(),
         script:
             "../../scripts/simulate.py"
 
@@ -88,5 +93,6 @@ rule analytic_fisher:
         problem=PROBLEM,
         n_monte_carlo=settings.n_monte_carlo,
         code=code("analytic_fisher.py"),
+        upstream=after(),
     script:
         "../../scripts/analytic_fisher.py"

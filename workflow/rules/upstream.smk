@@ -1,0 +1,82 @@
+# What earlier stages are made by: code, settings, a user's files. As a parameter it makes what follows run anew when one of
+# them changes, also where times of modification don't tell: where a clock was set back between an interrupted run and the
+# next one.
+from imnn_core.digest import content_digest, settings_digest
+
+# Digests of the user's files of simulations, by split, and of observed data.
+CONTENT = {split: content_digest(path) for split, path in FILES.items()}
+OBSERVED = settings.observed and content_digest(found(settings.observed))
+MADE_SETS = [
+    PROBLEM,
+    CONTENT,
+    settings.files and settings.files.fractions,
+    [
+        code(script)
+        for script in (
+            ("check_files.py", "use_files.py") if settings.files else ("simulate.py",)
+        )
+    ],
+]
+MADE_ANALYTIC = [PROBLEM, settings.n_monte_carlo, code("analytic_fisher.py")]
+
+
+def after(*stages):
+    """The parameter `upstream`: a digest of these stages, and in a refinement of the run before it."""
+
+    def upstream(wildcards):
+        is_refinement = wildcards.get("run", settings.run) != settings.run
+        found = [stage(wildcards) if callable(stage) else stage for stage in stages]
+        return settings_digest(found, made_estimates() if is_refinement else None)
+
+    return upstream
+
+
+def made_fit(wildcards, fit=None):
+    """A fit, with those that it continues."""
+    recipe = settings.fits[fit or wildcards.fit].model_dump()
+    parent = recipe["continue_from"] and made_fit(wildcards, recipe["continue_from"])
+    return [parent, recipe, MADE_SETS, SIZES["n_s"], SIZES["n_d"], code("fit.py")]
+
+
+def made_parent(wildcards):
+    """The fit that a fit continues, if any."""
+    parent = settings.fits[wildcards.fit].continue_from
+    return parent and made_fit(wildcards, parent)
+
+
+def made_information(wildcards, fit=None):
+    """What was measured of a fit."""
+    return [
+        made_fit(wildcards, fit),
+        MADE_ANALYTIC,
+        SIZES["n_test"],
+        code("evaluate.py"),
+    ]
+
+
+def made_information_of_all(wildcards):
+    """What was measured of all fits."""
+    return [made_information(wildcards, fit) for fit in settings.fits]
+
+
+def made_estimates(wildcards=None):
+    """Where refinements are: at the estimates from observed data."""
+    return [
+        made_information_of_all(wildcards),
+        OBSERVED,
+        code("estimate.py"),
+        code("refine.py"),
+    ]
+
+
+def made_report(wildcards):
+    """All that a report shows."""
+    scripts = [
+        "summarise",
+        *(
+            f"plot_{what}"
+            for what in ("history", "information", "ellipses", "estimates")
+        ),
+    ]
+    made = made_estimates if settings.observed else made_information_of_all
+    return [made(wildcards), [code(f"{script}.py") for script in scripts]]
