@@ -1,5 +1,6 @@
 """Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of it."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -79,11 +80,12 @@ def untouched(project, tmp_path_factory):
 
 
 def jobs_of(pid):
-    """Processes that a process has begun and that are still there."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+    """Processes that a process has begun, in whichever of its threads, and that are still there."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in children.read_text().split()]
+    return found
 
 
 def wait_for(condition, seconds=60):
@@ -98,27 +100,47 @@ def wait_for(condition, seconds=60):
 MOMENTS = 20
 
 
-def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(project, untouched, tmp_path, capsys):
+def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(project, untouched, tmp_path):
     """A job, the workflow, or both by SIGKILL; each run begins at once after the one before."""
-    choose, kills = random.Random(6), {"job": 0, "workflow": 0, "both": 0}
-    while sum(kills.values()) < MOMENTS:
+    choose, kinds = random.Random(6), MOMENTS * ["job", "workflow", "both"]
+    n_finished, n_killed = 0, 0
+    while n_killed < MOMENTS:
         process = started(project, tmp_path)
-        what = choose.choice(sorted(kills))
-        time.sleep(choose.uniform(1.0, 8.0))
+        kind = kinds[n_killed]
+        time.sleep(choose.uniform(1.0, 7.0))
         jobs = jobs_of(process.pid)
-        if process.poll() is None and (jobs or what == "workflow"):
-            if what == "job":
-                os.kill(choose.choice(jobs), signal.SIGKILL)
-            else:
-                os.killpg(process.pid, signal.SIGKILL) if what == "both" else process.kill()
-            kills[what] += 1
+        if process.poll() is None and (jobs or kind == "workflow"):
+            with contextlib.suppress(ProcessLookupError):  # the job has just ended by itself
+                if kind == "job":
+                    os.kill(choose.choice(jobs), signal.SIGKILL)
+                else:
+                    os.killpg(process.pid, signal.SIGKILL) if kind == "both" else process.kill()
+                n_killed += 1
         process.wait(600)
-        output = (tmp_path / "output").read_text()
-        if "--unlock" in output:
+        if "--unlock" in (tmp_path / "output").read_text():
             started(project, tmp_path, "--unlock").wait(60)
-        if process.returncode == 0:  # it has come to its end: from the beginning
+        if process.returncode == 0:  # it came to its end: from the beginning
             assert results(tmp_path) == untouched
             shutil.rmtree(tmp_path / "results")
+            n_finished += 1
     run(project, tmp_path)
     assert results(tmp_path) == untouched
-    assert min(kills.values()) > 2
+    assert n_finished < MOMENTS  # else it was killed while it began, each time
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path, number):
+    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes on."""
+    process, log = started(project, tmp_path), tmp_path / "results/tiny/logs/fit/small/seed-1.log"
+    wait_for(lambda: log.exists() and "iteration 3" in log.read_text())
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        (fit,) = (pid for pid in jobs_of(process.pid) if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(fit, number)
+    process.wait(60)
+    checkpoint = tmp_path / "results/tiny/fits/small/seed-1/fit.checkpoint.h5"
+    assert checkpoint.exists()
+    assert run(project, tmp_path)
+    assert "goes on from" in log.read_text()
+    assert results(tmp_path) == untouched

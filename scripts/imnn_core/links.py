@@ -1,26 +1,36 @@
-"""Where the numbers of a user's HDF5 file lie: in other files they could change without being seen to."""
+"""Which other files a user's HDF5 file takes its numbers from, and links in it that lead nowhere."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+NAMES = ("fiducial", "derivative", "shifted", "observed")  # of the datasets that are looked for in a user's file
 
 
-def faults(file: Any, names: Iterable[str]) -> Iterator[str]:
-    """A line for each of these names in an open HDF5 file that leads nowhere, or out of the file."""
-    for name in names:
-        if file.get(name, getlink=True) is None:
-            continue
-        try:
-            found = file[name]
-        except (KeyError, OSError, RuntimeError) as error:
-            yield f"expected a dataset {name!r}, found a link that leads nowhere: {error.args[0]}"
-            continue
-        kinds = {
-            "an external link": found.file.filename != file.filename,
-            "external storage": bool(getattr(found, "external", None)),
-            "a virtual dataset": getattr(found, "is_virtual", False),
-        }
-        for kind in (kind for kind, is_it in kinds.items() if is_it):
-            yield (
-                f"expected the numbers of {name!r} in the file itself, found {kind}: numbers in other files, whose changes "
-                "would not be seen; copy them into one file"
-            )
+def faults(file: h5py.File) -> Iterator[str]:
+    """A line for each of NAMES that is a link that leads nowhere."""
+    for name in NAMES:
+        if file.get(name, getlink=True) is not None:
+            try:
+                file[name]
+            except (KeyError, OSError, RuntimeError) as error:
+                yield f"expected a dataset {name!r}, found a link that leads nowhere: {error.args[0]}"
+
+
+def others(path: str | Path) -> list[str]:
+    """Paths of the other files: by external links, as external storage, and of virtual datasets; none, if it is no HDF5 file.
+
+    A file in which such a file takes its numbers from yet another one is not followed.
+    """
+    found = set()
+    try:
+        with h5py.File(path, "r") as file:
+            for dataset in (file[name] for name in NAMES if name in file and isinstance(file[name], h5py.Dataset)):
+                found.add(dataset.file.filename)
+                found |= {name for name, _, _ in dataset.external or ()}
+                found |= {source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
+    except (OSError, KeyError, RuntimeError):  # whoever reads it says what is wrong
+        return []
+    places = {Path(path).parent / name if (Path(path).parent / name).exists() else Path(name) for name in found - {"."}}
+    return sorted(str(place) for place in places if not place.exists() or not place.samefile(path))

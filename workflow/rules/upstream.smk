@@ -3,9 +3,19 @@
 # next one.
 from imnn_core.digest import content_digest, settings_digest
 
+
+def content_of(path):
+    """Digest of a user's file, and of those that it takes its numbers from."""
+    from imnn_core import links  # and with it h5py, only where there is such a file
+
+    return settings_digest(
+        [content_digest(each) for each in (path, *links.others(path))]
+    )
+
+
 # Digests of the user's files of simulations, by split, and of observed data.
-CONTENT = {split: content_digest(path) for split, path in FILES.items()}
-OBSERVED = settings.observed and content_digest(found(settings.observed))
+CONTENT = {split: content_of(path) for split, path in FILES.items()}
+OBSERVED = settings.observed and content_of(found(settings.observed))
 MADE_SETS = [
     PROBLEM,
     CONTENT,
