@@ -226,3 +226,12 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
         assert [p.name for p in folder.iterdir()] == ["other"]
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def test_what_a_killed_job_left_behind_goes_when_the_file_is_made_anew(tmp_path):
+    """And nothing else does, whatever its name."""
+    path, others = tmp_path / "a[1].csv", [".a[1].csv.txt", ".a1.csv.x.part", ".b.csv.x.part", "a[1].csv.x.part"]
+    for name in [".a[1].csv.x.part", *others]:
+        (tmp_path / name).touch()
+    files.write_text(path, "x")
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, path.name, f".{path.name}.sha256"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -27,6 +28,12 @@ def check_room(path: str | Path, n_bytes: int) -> None:
         raise InputError(f"{path}: expected {n_bytes} bytes free on the disk, found {free}; {MAKE_ROOM}")
 
 
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full, or the user's part of it; h5py says so in its text alone."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name in the folder of ``path``, which takes its place when the block ends without an error.
@@ -35,23 +42,27 @@ def replacing(path: str | Path) -> Iterator[Path]:
         InputError: the disk is full.
 
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left_behind in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a job that was killed
+            left_behind.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp's own mode would lock a cluster's group out
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        if not (getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)):  # h5py: text only
+        if not _is_full(error):
             raise
-        raise InputError(f"{path}: no space left on the disk after {temporary.stat().st_size} bytes; {MAKE_ROOM}") from None
+        n_bytes = temporary.stat().st_size if temporary else 0
+        raise InputError(f"{path}: no space left on the disk after {n_bytes} bytes; {MAKE_ROOM}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
 
 
 def _beside(path: str | Path) -> Path:
