@@ -107,7 +107,7 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(proj
     while n_killed < MOMENTS:
         process = started(project, tmp_path)
         kind = kinds[n_killed]
-        time.sleep(choose.uniform(1.0, 7.0))
+        time.sleep(choose.uniform(1.5, 5.5))
         jobs = jobs_of(process.pid)
         if process.poll() is None and (jobs or kind == "workflow"):
             with contextlib.suppress(ProcessLookupError):  # the job has just ended by itself

@@ -211,6 +211,7 @@ def test_libraries_are_told_of_the_threads_that_a_job_has(project):
     for fit in ("late", "cancelled"):
         variables = project["stopped"][fit]
         assert {variables[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")} == {"1"}
+        assert variables["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 def test_a_gpu_is_asked_for_and_its_want_is_told_in_a_line(project, slurm):

@@ -209,3 +209,24 @@ def test_the_workflow_runs_from_another_folder(finished, tmp_path):
         finished, "--directory", str(tmp_path), "--config", "n_monte_carlo=50", "--", "results/gaussian/analytic_fisher.json"
     )
     assert (tmp_path / "results/gaussian/analytic_fisher.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu_memory", "chosen", "told"),
+    [
+        ("on_demand", {}, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}),
+        ("0.3", {}, {"XLA_CLIENT_MEM_FRACTION": "0.3"}),
+        ("0.3", {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}, {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}),
+    ],
+)
+def test_jobs_are_told_how_much_of_a_gpu_to_take(root, tmp_path, monkeypatch, gpu_memory, chosen, told):
+    """By the variables of jaxlib's own that they inherit; those that the user has chosen stay."""
+    names = ("XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    show = f"print('told', {{name: os.environ[name] for name in {names} if name in os.environ}})"
+    include = f"include: {str(root / 'workflow/rules/config.smk')!r}"
+    (tmp_path / "Snakefile").write_text(f"{include}\n{show}\nrule all:\n    shell: 'true'\n")
+    assert f"told {told}" in snakemake(tmp_path, "-n", "--config", f"gpu_memory={gpu_memory}")
