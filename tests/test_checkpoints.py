@@ -49,9 +49,9 @@ def written(folder, name):
 @pytest.mark.parametrize(
     "recipe",
     [
-        {"optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0}, "validation": False},
+        {"optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0}, "validation": False, "n_devices": 2},
         {"whiten": True, "augment": "permute", "averaging": 0.7, "standardise": "all"},
-        {"data": "streamed", "augment": "permute", "averaging": 0.7, "weights": "final"},
+        {"data": "streamed", "n_devices": 2, "augment": "permute", "averaging": 0.7, "weights": "final"},
         {"parent": "parent"},
         {"on_the_fly": True},
     ],
@@ -177,3 +177,12 @@ def test_a_signal_between_a_state_and_its_rows_does_no_harm(folder, monkeypatch)
     do_fit(folder, "torn", max_iterations=12)
     assert written(folder, "torn") == whole
     assert np.isfinite(h5py.File(folder / "torn.h5")["history"]).all()
+
+
+def test_a_checkpoint_that_cannot_be_saved_does_not_end_the_fit(folder, log):
+    (folder / "blocked.checkpoint.h5").mkdir()  # which a file can't replace
+    do_fit(folder, "unblocked", max_iterations=12)
+    with pytest.raises(IsADirectoryError):  # of removing it
+        do_fit(folder, "blocked", max_iterations=12, minutes=1e-9)
+    assert "could not be saved for later: " in log.text
+    assert written(folder, "blocked") == written(folder, "unblocked")

@@ -83,20 +83,20 @@ class Checkpoint:
             self.save()
 
     def save(self) -> None:
-        """Write the last state that was kept, if any.
-
-        Raises:
-            InputError: the disk is full.
-
-        """
+        """Write the last state that was kept, if any; a line, if it can't be written, since the fit itself is well."""
         if self._now is None:
             return
         state = self._now
         history = np.concatenate(self._rows)[: int(state.iteration)]
         attributes = {"identity": json.dumps(self._identity), "start": self._fit.start}
-        storage.write_fit(self._path, {"state": state, "initial": self._fit.initial}, history, {}, attributes, "checkpoint")
-        self._log(f"saved {self._path} after {len(history)} iterations")
+        trees = {"state": state, "initial": self._fit.initial}
         self._saved = time.monotonic()
+        try:
+            storage.write_fit(self._path, trees, history, {}, attributes, "checkpoint")
+        except (InputError, OSError) as error:
+            self._log(f"could not be saved for later: {error}")
+        else:
+            self._log(f"saved {self._path} after {len(history)} iterations")
 
     def remove(self) -> None:
         """Once the fit is written, there is nothing to go on from."""
@@ -106,9 +106,5 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if error is None or isinstance(error, Diverged):  # from where it was a fit would only diverge again
-            return
-        try:
+        if error is not None and not isinstance(error, Diverged):  # from where it was a fit would only diverge again
             self.save()
-        except (InputError, OSError) as fault:  # what ended the fit is what the user is to hear of
-            self._log(f"could not be saved for later: {fault}")

@@ -45,11 +45,12 @@ def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
 
 
 GRACE = 15  # seconds in which a job that is told to end may save what it has
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a cluster, a terminal that is closed
 
 
 def _interrupt(number, frame):
     """End as after Ctrl-C, temporary files removed; further signals have nothing to add."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in ENDS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt(number)
 
@@ -90,7 +91,7 @@ class Watch:
 
     def _is_told(self):
         with contextlib.suppress(BlockingIOError):
-            return bool({signal.SIGINT, signal.SIGTERM} & set(os.read(self._signals, 64)))
+            return not set(ENDS).isdisjoint(os.read(self._signals, 64))
         return False
 
     def _end(self, why):
@@ -131,9 +132,9 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         SystemExit: with code 1 after an InputError (one line in the log) or another error (a traceback).
 
     """
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background of a shell
-        signal.signal(signal.SIGINT, _interrupt)
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a shell, or under nohup
+            signal.signal(number, _interrupt)
     os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
     terminal = os.dup(2)
     try:
@@ -196,7 +197,10 @@ class Bar:
 
     def _write(self, text: str) -> None:
         if self._mine:
-            os.write(self._terminal, f"\r\033[K{text}".encode())
+            try:
+                os.write(self._terminal, f"\r\033[K{text}".encode())
+            except OSError:  # it was closed
+                self._mine = False
 
     def show(self, done: int, end: int, text: str) -> None:
         """Draw the bar at ``done`` of ``end``, with a text behind it."""
