@@ -72,7 +72,8 @@ def continued(path_to_parent, like, patience):
 def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):
     """Where the fit begins: where it was interrupted, where the fit ended that it continues, or at new weights."""
     like = fitter.first_state(seed)
-    begun = checkpoint.resume(like)
+    flow = "resident" if fitter.engine.fused else "streamed"
+    begun = checkpoint.resume(like, f"{flow} on {len(fitter.devices)} {fitter.devices[0].device_kind}")
     if begun is None and path_to_parent:
         begun = continued(path_to_parent, like, fitter.recipe.patience)
         log.info("continues %s after its %d iterations", path_to_parent, len(begun.history))

@@ -70,7 +70,7 @@ def test_a_broken_result_is_named_with_its_remedy(whole, root, tmp_path, reader,
         read(folder, root)
     message = str(caught.value)
     assert message.startswith(f"{folder / name}: expected ")
-    assert message.endswith(f"delete it and run snakemake again to make it anew: rm '{folder / name}'")
+    assert message.endswith(f"delete it and run snakemake again to make it anew: rm {folder / name}")
     assert "\n" not in message
     assert sorted(path.name for path in folder.iterdir()) == before
 

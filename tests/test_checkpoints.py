@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from imnn_core import storage
+from imnn_core import recipes, storage
 from imnn_core.checkpoints import Checkpoint
 from imnn_core.errors import InputError
 from small_run import NoBar, do_fit, prepare
@@ -50,7 +50,13 @@ def written(folder, name):
     "recipe",
     [
         {"optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0}, "validation": False, "n_devices": 2},
-        {"whiten": True, "augment": "permute", "averaging": 0.7, "standardise": "all"},
+        {
+            "optimiser": {"learning_rate": 1.0e-2, "mu_dtype": "bfloat16"},
+            "whiten": True,
+            "augment": "permute",
+            "averaging": 0.7,
+            "standardise": "all",
+        },
         {"data": "streamed", "n_devices": 2, "augment": "permute", "averaging": 0.7, "weights": "final"},
         {"parent": "parent", "on_the_fly": True},
     ],
@@ -176,6 +182,15 @@ def test_a_signal_between_a_state_and_its_rows_does_no_harm(folder, monkeypatch)
     do_fit(folder, "torn", max_iterations=12)
     assert written(folder, "torn") == whole
     assert np.isfinite(h5py.File(folder / "torn.h5")["history"]).all()
+
+
+def test_a_fit_that_goes_on_in_another_way_says_so(folder, log, monkeypatch):
+    """As where `data: auto` finds more memory in a job's next attempt."""
+    interrupt(folder, "moved", max_iterations=12)
+    monkeypatch.setattr(recipes, "how_data_flow", lambda *_: ("streamed", "for this test"))
+    do_fit(folder, "moved", max_iterations=12)
+    assert "goes on from" in log.text
+    assert "warning: streamed on 1 cpu, before resident on 1 cpu: the result is that of one go to rounding only" in log.text
 
 
 def test_a_checkpoint_that_cannot_be_saved_does_not_end_the_fit(folder, log):

@@ -71,20 +71,23 @@ def test_the_cache_gives_nothing_old_after_a_change_of_the_core(cached, path, ol
 
 
 def test_the_cache_knows_a_users_file(root, tmp_path, monkeypatch):
-    """The fit of another file is not that of this one, whatever its time of modification."""
+    """The fit of another file is not that of this one, whatever its time of modification.
+
+    Nor that of the same under another name, which stands in the sets: it would not be known to be a fit to these.
+    """
     (tmp_path / "cache").mkdir()
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
     found = []
-    for i, scale in enumerate((1, 2, 1)):
+    for i, (scale, name) in enumerate(((1, "mine.h5"), (2, "mine.h5"), (1, "mine.h5"), (1, "same.h5"))):
         folder = tmp_path / f"{i}"
         copied(root, folder)
         text = (folder / "tiny.yaml").read_text()
         sizes = ('"n_s": 40, "n_d": 30, "n_test": 60, ', "")
-        files = '"simulations": {"training": "mine.h5", "fractions": {"validation": 0.3, "test": 0.4}}, '
-        (folder / "tiny.yaml").write_text(text.replace(*sizes).replace('"fits"', files + '"fits"'))
-        write(folder / "mine.h5", {name: scale * array for name, array in arrays_of(120, 100).items()})
-        snakemake(folder, *TINY_RUN, "--cache", "fit", "--", FITS[0])
+        files = '"simulations": {"training": "NAME", "fractions": {"validation": 0.3, "test": 0.4}}, '
+        (folder / "tiny.yaml").write_text(text.replace(*sizes).replace('"fits"', files.replace("NAME", name) + '"fits"'))
+        write(folder / name, {name: scale * array for name, array in arrays_of(120, 100).items()})
+        snakemake(folder, *TINY_RUN, "--cache", "fit", "--", FITS[0].replace("fit.h5", "information.json"))
         with h5py.File(folder / FITS[0]) as file:
             found.append((file["history"][:].tolist(), was_computed(folder, FITS[0])))
-    assert [computed for _, computed in found] == [True, True, False]
-    assert found[0][0] == found[2][0] != found[1][0]
+    assert [computed for _, computed in found] == [True, True, False, True]
+    assert found[0][0] == found[2][0] == found[3][0] != found[1][0]

@@ -46,11 +46,19 @@ def begun(root, folder, wait="time.sleep(60)", through=None):
     return process
 
 
-def test_a_job_ends_where_what_began_it_was_killed(root, tmp_path):
-    """And leaves nothing half-written: its next one may be on its way already."""
-    as_snakemake = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])"]
-    process = begun(root, tmp_path, through=as_snakemake)
+SHELL = """
+import os, shlex, subprocess, sys
+os.environ["IMNN_SNAKEMAKE"] = str(os.getpid())
+subprocess.run(["bash", "-c", shlex.join(sys.argv[1:]) + "; exit $?"])
+"""
+
+
+@pytest.mark.parametrize("code", ["import subprocess, sys; subprocess.run(sys.argv[1:])", SHELL], ids=["directly", "shell"])
+def test_a_job_ends_where_what_began_it_was_killed(root, tmp_path, code):
+    """Also where a shell stands between. And leaves nothing half-written: its next one may be on its way already."""
+    process = begun(root, tmp_path, through=[sys.executable, "-c", code])
     process.kill()
+    process.wait()
     process.communicate()  # to the end of all that have its pipe: of the job
     log = (tmp_path / "log").read_text()
     assert "what started this job has ended, so that nobody waits for it\ninterrupted by SIGTERM\n" in log

@@ -32,7 +32,7 @@ def fault_of(path, problem=PROBLEM, **asked):
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
-    assert f"rm '{path}'" in message
+    assert message.endswith(f"rm {path}")
     return message
 
 
@@ -160,7 +160,7 @@ def test_an_error_while_writing_leaves_what_was_there(path):
 def test_a_broken_json_file_is_named(tmp_path, text):
     path = tmp_path / "information.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"information.json: expected a whole JSON file, found: .* rm '"):
+    with pytest.raises(InputError, match=r"information.json: expected a whole JSON file, found: .* rm /"):
         files.read_json(path)
 
 

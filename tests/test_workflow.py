@@ -163,7 +163,7 @@ def test_simulations_that_were_changed_stop_the_fit_and_what_it_says_mends_them(
     before = path.read_bytes(), fit.read_bytes()
     path.write_bytes(before[0][:5000] + bytes([before[0][5000] ^ 1]) + before[0][5001:])
     output = snakemake(project, *QUICK, ok=False)
-    remedy = re.search(r"^error: (results/.*training.h5): expected the bytes .*; delete it and .*: (rm '\1')$", output, re.M)[2]
+    remedy = re.search(r"^error: (results/.*training.h5): expected the bytes .*; delete it and .*: (rm \1)$", output, re.M)[2]
     assert "Traceback" not in output
     subprocess.run(remedy, shell=True, cwd=project, check=True)
     snakemake(project, *QUICK)

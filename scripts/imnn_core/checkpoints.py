@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from imnn_core import storage
-from imnn_core.errors import InputError
+from imnn_core.errors import InputError, in_a_line
 from imnn_core.fit import Diverged
 from imnn_core.iteration import State
 from imnn_core.passes import Weights
@@ -47,15 +47,17 @@ class Checkpoint:
         """
         self._path, self._minutes, self._log = Path(path), minutes, log
         self._identity = json.loads(json.dumps(identity))
-        self._fit, self._rows, self._now, self._saved = None, [], None, time.monotonic()
+        self._how, self._fit, self._rows, self._now, self._saved = "", None, [], None, time.monotonic()
 
-    def resume(self, like: State) -> Begun | None:
+    def resume(self, like: State, how: str) -> Begun | None:
         """The fit as the file has it; None, with a line on why, where it has to begin anew.
 
         Args:
             like: a state of the same structure, shapes and dtypes.
+            how: how the data flow now, and where; otherwise than before is no reason to lose the fit.
 
         """
+        self._how = how
         if not self._path.exists():
             return None
         try:
@@ -69,6 +71,8 @@ class Checkpoint:
             self._log(f"begins anew, since the checkpoint can't be used: {error}")
             return None
         self._log(f"goes on from {self._path} after {len(history)} iterations")
+        if attributes["how"] != how:
+            self._log(f"warning: {how}, before {attributes['how']}: the result is that of one go to rounding only")
         return Begun(trees["state"], trees["initial"], history, attributes["start"])
 
     def begin(self, fit: Begun) -> None:
@@ -88,13 +92,13 @@ class Checkpoint:
             return
         state = self._now
         history = np.concatenate(self._rows)[: int(state.iteration)]
-        attributes = {"identity": json.dumps(self._identity), "start": self._fit.start}
+        attributes = {"identity": json.dumps(self._identity), "how": self._how, "start": self._fit.start}
         trees = {"state": state, "initial": self._fit.initial}
         self._saved = time.monotonic()
         try:
             storage.write_fit(self._path, trees, history, {}, attributes, "checkpoint")
-        except (InputError, OSError) as error:
-            self._log(f"could not be saved for later: {error}")
+        except Exception as error:  # whatever it is, it must not stand for what ends the fit
+            self._log(f"could not be saved for later: {in_a_line(error)}")
         else:
             self._log(f"saved {self._path} after {len(history)} iterations")
 

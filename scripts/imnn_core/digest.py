@@ -79,6 +79,8 @@ def content_digest(path_to_file: str | Path) -> str | None:
 
     It is quick for files of any size. Like any sample it can miss a change of a few numbers that keeps the size.
     """
+    if not os.path.isfile(path_to_file):  # a pipe would be waited for
+        return None
     try:
         with open(path_to_file, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -139,4 +140,4 @@ def read_json(path: str | Path) -> dict:
 
 def make_again(path: str | Path) -> str:
     """What to do about a result that is at fault."""
-    return f"delete it and run snakemake again to make it anew: rm '{path}'"
+    return f"delete it and run snakemake again to make it anew: rm {shlex.quote(str(path))}"

@@ -1,6 +1,7 @@
 """What every script does around its function: log, threads, progress, its end, and a user's fault in one line."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -70,7 +71,8 @@ class Watch:
             is_mine: whether the log is still this job's.
 
         """
-        self._is_mine, self._parent, self._over = is_mine, os.getppid(), threading.Event()
+        self._is_mine, self._over, self._parent = is_mine, threading.Event(), os.getppid()
+        self._snakemake = int(os.environ.get("IMNN_SNAKEMAKE", self._parent))  # a shell may stand between
         self._signals, write = os.pipe()
         for end in (self._signals, write):
             os.set_blocking(end, False)
@@ -82,12 +84,21 @@ class Watch:
         while not self._over.wait(0.5):
             if told is None and self._is_told():
                 told = time.monotonic()
-            elif told is None and os.getppid() != self._parent:
+            elif told is None and self._is_alone():
                 self._end("what started this job has ended, so that nobody waits for it")
             elif told is None and not self._is_mine():
                 self._end("another job has begun to write this job's log")
             elif told is not None and time.monotonic() - told > GRACE:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_alone(self):
+        try:
+            os.kill(self._snakemake, 0)  # no signal, but a look whether it is there
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return os.getppid() != self._parent
 
     def _is_told(self):
         with contextlib.suppress(BlockingIOError):
@@ -146,9 +157,10 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         sys.exit(1)
 
     def is_mine():
-        with contextlib.suppress(OSError):  # removed, or not to be reached just now
+        try:
             return os.path.samestat(os.stat(path_to_log), os.fstat(file.fileno()))
-        return True
+        except OSError as error:  # removed, or not to be reached just now; or of NFS, replaced from another node
+            return error.errno != errno.ESTALE
 
     with file:
         for stream in (1, 2):

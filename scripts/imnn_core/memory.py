@@ -63,7 +63,7 @@ def bytes_of_set(shape: Sequence[int], n_derivatives: int, n_s: int, n_d: int) -
 
 def bytes_of_npz(path: str | Path) -> int:
     """Of the arrays in an npz file, however they are compressed there; 0 for another file."""
-    if not zipfile.is_zipfile(path):
+    if not (Path(path).is_file() and zipfile.is_zipfile(path)):  # a pipe would be waited for
         return 0
     with zipfile.ZipFile(path) as archive:
         return sum(member.file_size for member in archive.infolist())

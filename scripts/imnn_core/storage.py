@@ -142,6 +142,8 @@ def read_tree(group: h5py.Group, like: Any, what: str) -> Any:
         array = found[name][()]
         if _is_key(leaf):
             array = jax.random.wrap_key_data(array)
+        elif array.dtype.kind == "V":  # HDF5 knows no bfloat16
+            array = array.view(leaf.dtype)
         if (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
             raise InputError(
                 f"{group.file.filename}: expected {what} {name} of shape {leaf.shape}, {leaf.dtype}, "

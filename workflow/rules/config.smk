@@ -5,6 +5,7 @@ import sys
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 ROOT = os.path.dirname(os.path.dirname(str(workflow.current_basedir)))
 SCRIPTS = os.path.join(ROOT, "scripts")
@@ -115,6 +116,7 @@ except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
 
 # What changes no result reaches the jobs past their params, which would make everything anew.
+os.environ["IMNN_SNAKEMAKE"] = str(os.getpid())  # without which a job ends
 config["checkpoint_minutes"] = settings.checkpoint_minutes
 MEMORY = (
     "XLA_PYTHON_CLIENT_PREALLOCATE",
@@ -134,12 +136,18 @@ def lock_run():
     Snakemake's own locks don't hold where two begin in the same moment, and the first to end removes the others'.
     The system gives this one back when the process ends, however it does.
     """
-    lock = open(os.path.join(".snakemake", f"{settings.run}.lock"), "w")
+    path = os.path.join(".snakemake", f"{settings.run}.lock")
     try:
+        lock = open(path, "w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
             f"run {settings.run!r}: expected no other snakemake at work on it in this folder, found one; "
             "wait for its end, or take another name: --config run=NAME"
         ) from None
+    except OSError as error:  # as on a cluster's file system without locks
+        logger.warning(
+            f"{path} can't be locked ({error.strerror}): have one snakemake at a time in this folder"
+        )
+        return
     workflow.globals["lock_of_run"] = lock  # open as long as the process

@@ -40,6 +40,7 @@ if settings.files:
         params:
             problem=PROBLEM,
             fractions=settings.files.fractions,
+            files=FILES,  # whose names stand in what is written
             code=code("use_files.py"),
             upstream=after(MADE_SETS),
         script:

@@ -74,6 +74,7 @@ def made_estimates(wildcards=None):
     return [
         made_information_of_all(wildcards),
         OBSERVED,
+        settings.seeds,
         code("estimate.py"),
         code("refine.py"),
     ]
