@@ -42,6 +42,15 @@ onstart:
 rule all:
     default_target: True
     input:
+        # Else they were not missed where a job that was to make them anew has failed.
+        expand(
+            "results/{run}/fits/{fit}/seed-{seed}/{file}",
+            run=RUNS,
+            fit=settings.fits,
+            seed=settings.seeds,
+            file=["fit.h5", "history.csv", "information.json", "estimates.csv"],
+        ),
+        expand(every_estimate, run=RUNS) if settings.observed else [],
         expand("results/{run}/summary.csv", run=RUNS),
         expand("results/{run}/report.html", run=RUNS),
         expand(

@@ -157,17 +157,23 @@ def test_faults_of_the_config_come_before_any_work(finished, tmp_path, override,
     assert not (tmp_path / "results").exists()
 
 
-def test_simulations_that_were_changed_stop_the_fit_and_what_it_says_mends_them(project):
-    """Oracle: the bytes before."""
-    path, fit = (project / "results/quick" / name for name in ("simulations/seed-1/training.h5", "fits/small/seed-1/fit.h5"))
-    before = path.read_bytes(), fit.read_bytes()
-    path.write_bytes(before[0][:5000] + bytes([before[0][5000] ^ 1]) + before[0][5001:])
-    output = snakemake(project, *QUICK, ok=False)
-    remedy = re.search(r"^error: (results/.*training.h5): expected the bytes .*; delete it and .*: (rm \1)$", output, re.M)[2]
+@pytest.mark.parametrize("path", ["simulations/seed-1/training.h5", "fits/small/seed-1/fit.h5"])
+def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(project, path):
+    """Oracle: the bytes before. Of the jobs that failed as well, whose former results Snakemake removes."""
+    results = project / "results/quick"
+    before = {
+        file: file.read_bytes()
+        for file in results.rglob("*")
+        if not {"logs", "benchmarks"} & set(file.parts) and file.is_file()
+    }
+    whole = before[results / path]
+    (results / path).write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    output = snakemake(project, *QUICK, "--keep-going", ok=False)
+    remedy = re.search(rf"^error: (results/quick/{path}): expected the bytes .*; delete it and .*: (rm \1)$", output, re.M)[2]
     assert "Traceback" not in output
     subprocess.run(remedy, shell=True, cwd=project, check=True)
     snakemake(project, *QUICK)
-    assert (path.read_bytes(), fit.read_bytes()) == before
+    assert {file: file.read_bytes() for file in before} == before
     assert planned(project, *QUICK) == {}
 
 

@@ -140,4 +140,5 @@ def read_json(path: str | Path) -> dict:
 
 def make_again(path: str | Path) -> str:
     """What to do about a result that is at fault."""
-    return f"delete it and run snakemake again to make it anew: rm {shlex.quote(str(path))}"
+    paths = [os.path.realpath(path)] * os.path.islink(path) + [str(path)]  # a link leads to Snakemake's cache
+    return f"delete it and run snakemake again to make it anew: rm {shlex.join(paths)}"

@@ -158,7 +158,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
 
     def is_mine():
         try:
-            return os.path.samestat(os.stat(path_to_log), os.fstat(file.fileno()))
+            return os.path.samestat(os.stat(path_to_log), os.fstat(2))
         except OSError as error:  # removed, or not to be reached just now; or of NFS, replaced from another node
             return error.errno != errno.ESTALE
 
@@ -172,7 +172,7 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         keep_compilations()
         watch = Watch(is_mine)
         try:
-            with Bar(terminal) as bar:
+            with Bar(terminal, "/".join(Path(path_to_log).with_suffix("").parts[-2:])) as bar:
                 yield bar
         except InputError as error:
             _say(f"error: {error}", terminal)
@@ -193,28 +193,33 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
 class Bar:
     """One line at the bottom of the terminal, where there is one and no other job of the workflow draws on it."""
 
-    def __init__(self, terminal: int):
-        self._terminal = terminal
-        self._mine = False
+    def __init__(self, terminal: int, name: str):
+        self._name, self._terminal, self._is_mine = name, None, False
+        if os.isatty(terminal):
+            with contextlib.suppress(OSError):  # an opening of its own: a lock on the one that jobs share would be shared
+                self._terminal = os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NOCTTY)
 
     def __enter__(self):
-        if os.isatty(self._terminal):
+        if self._terminal is not None:
             with contextlib.suppress(OSError):  # another job holds the terminal: then without a bar
                 fcntl.flock(self._terminal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._mine = True
+                self._is_mine = True
         return self
 
     def __exit__(self, *_):
         self._write("")
+        if self._terminal is not None:
+            os.close(self._terminal)
 
     def _write(self, text: str) -> None:
-        if self._mine:
+        if self._is_mine:
             try:
-                os.write(self._terminal, f"\r\033[K{text}".encode())
+                columns = os.get_terminal_size(self._terminal).columns or 80
+                os.write(self._terminal, f"\r\033[K{text[: columns - 1]}".encode())
             except OSError:  # it was closed
-                self._mine = False
+                self._is_mine = False
 
     def show(self, done: int, end: int, text: str) -> None:
         """Draw the bar at ``done`` of ``end``, with a text behind it."""
         filled = round(20 * done / end)
-        self._write(f"[{'#' * filled}{'-' * (20 - filled)}] {done}/{end}  {text}")
+        self._write(f"{self._name} [{'#' * filled}{'-' * (20 - filled)}] {done}/{end}  {text}")
