@@ -46,13 +46,13 @@ def project(root, tmp_path_factory):
 def started(project, folder, *arguments):
     """Snakemake, on its way in a folder, in a process group of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile", "--directory", folder]
-    command += ["--workflow-profile", project / "profiles/default", "--configfile", project / "config/tiny.yaml", *arguments]
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # which is ignored in the background of a shell
+    become = f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", become, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile"]
+    command += ["--directory", folder, "--workflow-profile", project / "profiles/default"]
+    command += ["--configfile", project / "config/tiny.yaml", *arguments]
     with open(folder / "output", "w") as output:
-        return subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # which is ignored in the background
-        )  # fmt: skip
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def run(project, folder, *arguments):

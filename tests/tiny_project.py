@@ -38,12 +38,12 @@ def copied(root, folder: Path, **changes):
 
 
 def results_of(folder: Path, run="tiny"):
-    """Digests of a run's results by name; logs and benchmarks have times in them."""
+    """Digests of a run's results by name, but for logs and benchmarks, which have times in them, and checksums."""
     results = folder / "results" / run
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in results.rglob("*")
-        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
+        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks") and path.name[0] != "."
     }
 
 
