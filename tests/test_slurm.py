@@ -227,5 +227,5 @@ def test_a_gpu_is_asked_for_and_its_want_is_told_in_a_line(project, slurm):
 
 def test_the_profile_for_any_scheduler(project, slurm):
     jobs = jobs_of(slurm, "imnn_analytic_fisher")
-    assert [(job.state, job.comment) for job in jobs] == [("COMPLETED", "analytic_fisher tiny")]
+    assert [(job.state, job.comment) for job in jobs] == [("COMPLETED", "analytic_fisher run=tiny")]
     assert (project["generic"] / ANALYTIC).read_bytes() == (project["here"] / ANALYTIC).read_bytes()
