@@ -116,7 +116,7 @@ except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
 
 # What changes no result reaches the jobs past their params, which would make everything anew.
-os.environ["IMNN_SNAKEMAKE"] = str(os.getpid())  # without which a job ends
+os.environ.update(IMNN_SNAKEMAKE=str(os.getpid()))  # without which a job ends
 config["checkpoint_minutes"] = settings.checkpoint_minutes
 MEMORY = (
     "XLA_PYTHON_CLIENT_PREALLOCATE",
