@@ -1,6 +1,6 @@
 """Check a user's files of simulations, all at once and before any fit."""
 
-from imnn_core import devices, differences, files, problems, sets, user_files
+from imnn_core import arrays, devices, differences, files, problems, user_files
 from imnn_core.caveats import faults_of_differences
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
@@ -21,7 +21,7 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
         raise InputError("\n".join(["the files of simulations have faults:", *lines]))
     checked = {}
     for split, path in paths_to_files.items():
-        with sets.open_users(path, problem) as source:
+        with arrays.open_users(path, problem) as source:
             checked[split] = {"file": path, "n_s": len(source.fiducial), "n_d": len(source.derivative)}
             checked[split]["digest"] = digests[split]
             if problem.delta_theta is not None:

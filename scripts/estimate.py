@@ -2,7 +2,7 @@
 
 import jax
 import numpy as np
-from imnn_core import caveats, files, fisher, measure, problems, recipes, scaling, sets, storage
+from imnn_core import arrays, caveats, files, fisher, measure, problems, recipes, scaling, storage
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
@@ -17,7 +17,7 @@ def estimate(
     """
     recipe = Recipe(**recipe)
     problem = problems.at(path_to_theta, **problem)
-    observed = sets.read_observed(path_to_observed, problem)
+    observed = arrays.read_observed(path_to_observed, problem)
     fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
     like = fitter.first_state(seed).weights
     trees, _, _, _ = storage.read_fit(path_to_fit, {recipe.evaluated: like})

@@ -39,11 +39,6 @@ def history_table(history, splits):
     return pd.DataFrame(table)
 
 
-def versions():
-    """Of what the bits of a fit depend on."""
-    return {"jax": jax.__version__, "optax": optax.__version__}
-
-
 def describe(progress, splits, patience):
     """One line on where a fit stands."""
     det_F = np.exp(progress.history[-1, :, 0].astype(np.float64))
@@ -144,15 +139,14 @@ def fit(
         checkpoint_minutes: between two savings of its state.
 
     """
-    recipe, on_the_fly = Recipe(**recipe), path_to_training is None
-    paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
-    made_from = {
-        name: storage.checksum(path) for name, path in (paths | {"parent": path_to_parent}).items() if path is not None
-    }
     asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
-    identity = {"problem": problem, "recipe": recipe.model_dump(), "code": code, **asked, **made_from, **versions()}
-    problem = problems.at(path_to_theta, **problem)
-    identity["theta_fid"] = problem.theta_fid.tolist()
+    identity = asked | {"problem": problem, "recipe": recipe, "code": code, "jax": jax.__version__, "optax": optax.__version__}
+    recipe, problem = Recipe(**recipe), problems.at(path_to_theta, **problem)
+    on_the_fly = path_to_training is None
+    paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
+    read = {name: path for name, path in (paths | {"parent": path_to_parent}).items() if path is not None}
+    made_from = {name: storage.checksum(path) for name, path in read.items()}
+    identity |= made_from | {"theta_fid": problem.theta_fid.tolist()}
     checkpoint = Checkpoint(Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info)
     with opened(paths, problem, **asked) as sources, recipes.memory_for(recipe.n_per_device), checkpoint:
         n_bytes = sum(source.n_bytes for source in sources.values())

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import everything
 from imnn_core import examples, problems, sets, simulations
-from test_workflow import edit, planned, snakemake
+from running import edit, planned, snakemake
 
 SMALL = ("n_s=200", "n_d=150", "n_test=1000", "n_monte_carlo=200", "seeds=[1]")
 

@@ -2,9 +2,9 @@
 
 import h5py
 import pytest
+from running import edit, results_of, snakemake
 from small_files import arrays_of, write
-from test_workflow import edit, snakemake
-from tiny_project import TINY_RUN, copied, results_of
+from tiny_project import TINY_RUN, copied
 
 SETS = [f"results/tiny/simulations/seed-{seed}/{split}.h5" for seed in (1, 2) for split in ("training", "validation", "test")]
 FITS = [f"results/tiny/fits/small/seed-{seed}/fit.h5" for seed in (1, 2)]

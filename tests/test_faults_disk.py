@@ -6,8 +6,8 @@ import shutil
 import subprocess
 
 import pytest
-from test_workflow import snakemake
-from tiny_project import TEST_SET, TINY_RUN, cannot, copied, results_of, write_config
+from running import results_of, snakemake
+from tiny_project import TEST_SET, TINY_RUN, cannot, copied, write_config
 
 FIT = "results/tiny/fits/small/seed-1/fit.h5"
 FIGURE = "results/tiny/figures/history/small/seed-1.svg"

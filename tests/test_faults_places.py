@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from running import results_of, snakemake
 from small_files import arrays_of, write
-from test_workflow import snakemake
-from tiny_project import TEST_SET, TINY_RUN, cannot, copied, results_of
+from tiny_project import TEST_SET, TINY_RUN, cannot, copied
 
 FIGURE = "results/tiny/figures/history/small/seed-1.svg"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

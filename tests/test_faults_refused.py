@@ -1,13 +1,14 @@
 """What is refused in a line, with nothing executed that the user has not named as code."""
 
+import json
 import os
 import pickle
 import re
 
 import numpy as np
 import pytest
+from running import snakemake
 from small_files import arrays_of
-from test_workflow import snakemake
 from tiny_project import TINY, TINY_RUN, copied
 
 CHECKED = "results/tiny/simulations/checked.json"
@@ -77,33 +78,35 @@ def test_a_tag_that_would_run_code(project, tag, where):
     assert not (project / "EXECUTED").exists()
 
 
+def write_evil(folder, name):
+    """A file that makes a folder where what is pickled in it is read."""
+    evil = Evil(folder / "EXECUTED")
+    objects = np.array([evil], dtype=object)
+    if name == "objects.npz":
+        np.savez(folder / name, **arrays_of() | {"fiducial": objects})
+    elif name == "objects.npy":
+        np.save(folder / name, objects)
+    else:
+        (folder / name).write_bytes(pickle.dumps(evil))
+
+
+def assert_refused(output, folder, name):
+    assert f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is not read" in output
+    assert "Traceback" not in output
+    assert not (folder / "EXECUTED").exists()
+
+
 @pytest.mark.parametrize("name", ["objects.npz", "pickled.h5", "pickled.npz"])
 def test_a_pickle_among_simulations(project, name):
-    evil = Evil(project / "EXECUTED")
-    if name == "objects.npz":
-        np.savez(project / name, **arrays_of() | {"fiducial": np.array([evil], dtype=object)})
-    else:
-        (project / name).write_bytes(pickle.dumps(evil))
+    write_evil(project, name)
     files = f"simulations={{training: {name}, fractions: {{validation: 0.3, test: 0.3}}}}"
     sizes = {key: value for key, value in TINY.items() if not key.startswith("n_")}
-    config = write_yaml(project, str(sizes).replace("'", '"'))
+    config = write_yaml(project, json.dumps(sizes))
     output = snakemake(project, *config, "--config", files, "--", CHECKED, ok=False)
-    expected = (
-        f"simulations.training: {name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is not"
-    )
-    assert expected in output
-    assert "Traceback" not in output
-    assert not (project / "EXECUTED").exists()
+    assert_refused(output, project, f"simulations.training: {name}")
 
 
 @pytest.mark.parametrize("name", ["objects.npy", "pickled.npy", "pickled.h5"])
 def test_a_pickle_as_observed_data(project, name):
-    evil = Evil(project / "EXECUTED")
-    if name == "objects.npy":
-        np.save(project / name, np.array([evil], dtype=object))
-    else:
-        (project / name).write_bytes(pickle.dumps(evil))
-    output = snakemake(project, "-n", *TINY_RUN, "--config", f"observed={name}", ok=False)
-    assert f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is not read" in output
-    assert "Traceback" not in output
-    assert not (project / "EXECUTED").exists()
+    write_evil(project, name)
+    assert_refused(snakemake(project, "-n", *TINY_RUN, "--config", f"observed={name}", ok=False), project, name)

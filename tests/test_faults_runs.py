@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
-from test_workflow import snakemake
-from tiny_project import TEST_SET, TINY_RUN, copied, results_of
+from running import results_of, snakemake
+from tiny_project import TEST_SET, TINY_RUN, copied
 
 REFUSED = "run 'tiny': expected no other snakemake at work on it in this folder, found one"
 

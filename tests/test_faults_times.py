@@ -6,8 +6,8 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from running import edit, planned, snakemake
 from small_files import arrays_of, write
-from test_workflow import edit, planned, snakemake
 from tiny_project import TEST_SET, TINY, TINY_RUN, copied, write_config
 
 SMALL = TINY["fits"]["small"]

@@ -1,12 +1,16 @@
 """What every script does around its function."""
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
+from imnn_core import jobs
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -122,3 +126,35 @@ with jobs.job("log"):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
         kept.append([path.name for path in folder.rglob("jit__lambda*-cache")])  # others take as long under load
     assert kept[0] == kept[1] != []
+
+
+@pytest.fixture
+def terminal():
+    """A terminal of 40 columns: what one writes to, and a function that says what was written."""
+    inside, outside = pty.openpty()
+    termios.tcsetwinsize(outside, (24, 40))
+    os.set_blocking(inside, False)
+
+    def written():
+        with contextlib.suppress(BlockingIOError):
+            return os.read(inside, 10000).decode()
+        return ""
+
+    yield outside, written
+    os.close(inside)
+    os.close(outside)
+
+
+def test_one_job_has_the_line_on_the_terminal_and_it_fits(terminal):
+    outside, written = terminal
+    with jobs.Bar(outside, "mlp/seed-1") as bar:
+        with jobs.Bar(outside, "mlp/seed-2") as other:
+            other.show(1, 2, "of the other")
+            bar.show(1, 2, "|F| training 41.2, validation 39.9; best 40.1 at 300")
+    assert written() == "\r\033[K" + "mlp/seed-1 [##########----------] 1/2  |F| training"[:39] + "\r\033[K"
+
+
+def test_without_a_terminal_there_is_no_line(tmp_path):
+    with open(tmp_path / "output", "w") as file, jobs.Bar(file.fileno(), "mlp/seed-1") as bar:
+        bar.show(1, 2, "|F|")
+    assert (tmp_path / "output").read_text() == ""

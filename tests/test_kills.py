@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from running import copied, results_of, variables
 
 CONFIG = """
 run: tiny
@@ -29,30 +30,25 @@ fits:
     max_iterations: 3000
     report_every: 100
 """
-PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 
 
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
     """A copy of the project with a small config."""
-    folder = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        copy = shutil.copytree if (root / part).is_dir() else shutil.copy
-        copy(root / part, folder / part)
+    folder = copied(root, tmp_path_factory.mktemp("project"))
     (folder / "config/tiny.yaml").write_text(CONFIG)
     return folder
 
 
 def started(project, folder, *arguments):
     """Snakemake, on its way in a folder, in a process group of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
     heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # which is ignored in the background of a shell
     become = f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     command = [sys.executable, "-c", become, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile"]
     command += ["--directory", folder, "--workflow-profile", project / "profiles/default"]
     command += ["--configfile", project / "config/tiny.yaml", *arguments]
     with open(folder / "output", "w") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(command, env=variables(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def run(project, folder, *arguments):
@@ -67,17 +63,11 @@ def run(project, folder, *arguments):
     return output
 
 
-def results(folder):
-    """Bytes of all results, logs and benchmarks left out."""
-    paths = [path for path in (folder / "results").rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if not {"logs", "benchmarks"} & set(path.parts)}
-
-
 @pytest.fixture(scope="module")
 def untouched(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("untouched")
     run(project, folder)
-    return results(folder)
+    return results_of(folder)
 
 
 def jobs_of(pid):
@@ -122,11 +112,11 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(proj
         if "--unlock" in (tmp_path / "output").read_text():
             started(project, tmp_path, "--unlock").wait(60)
         if process.returncode == 0:  # it came to its end: from the beginning
-            assert results(tmp_path) == untouched
+            assert results_of(tmp_path) == untouched
             shutil.rmtree(tmp_path / "results")
             n_finished += 1
     run(project, tmp_path)
-    assert results(tmp_path) == untouched
+    assert results_of(tmp_path) == untouched
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -144,4 +134,4 @@ def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path
     assert checkpoint.exists()
     assert run(project, tmp_path)
     assert "goes on from" in log.read_text()
-    assert results(tmp_path) == untouched
+    assert results_of(tmp_path) == untouched

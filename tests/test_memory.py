@@ -7,7 +7,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from imnn_core import checks, memory
+from imnn_core import checks, memory, problems
 from imnn_core.config import read_config
 from imnn_core.schema import Recipe
 
@@ -71,7 +71,8 @@ def test_each_attempt_asks_for_more(asked):
 def sizes(problem="gaussian", files=None, **keys):
     settings = read_config({"problem": problem, **keys})
     arguments = {"kind": problem, "names": settings.names, "theta_fid": settings.theta_fid, "input_shape": settings.input_shape}
-    return checks.sizes(settings, arguments | {"delta_theta": settings.delta_theta}, files or {})
+    built = problems.build(**arguments, delta_theta=settings.delta_theta)
+    return checks.sizes(settings, built, files or {})
 
 
 def test_sizes_of_what_is_drawn():

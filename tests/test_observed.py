@@ -10,11 +10,12 @@ import pytest
 from conftest import everything
 from estimate import estimate
 from imnn_core import examples, problems, recipes, sets
+from imnn_core.arrays import read_observed
 from imnn_core.errors import InputError
 from imnn_core.schema import Recipe
 from refine import refine
+from running import planned, snakemake
 from small_run import PROBLEM, do_evaluate, do_fit, prepare, read, recipe_of
-from test_workflow import planned, snakemake
 
 GAUSSIAN = problems.build(**PROBLEM)
 
@@ -57,7 +58,7 @@ def test_every_form_of_observed_data(tmp_path, rng, suffix, shape):
             file["observed"] = expected
     else:
         np.savez(path, observed=expected) if suffix == "npz" else np.save(path, expected)
-    found = sets.read_observed(path, GAUSSIAN)
+    found = read_observed(path, GAUSSIAN)
     np.testing.assert_allclose(found, expected.reshape(-1, 10), rtol=1e-6)
     assert found.dtype == np.float32
 
@@ -76,7 +77,7 @@ def test_faults_of_observed_data(tmp_path, arrays, fault):
     path = tmp_path / "a.npz"
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=rf"observed \({path}\): {fault}"):
-        sets.read_observed(path, GAUSSIAN)
+        read_observed(path, GAUSSIAN)
 
 
 def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_largest_information(tmp_path):

@@ -37,7 +37,7 @@ def lines_of(path, **config):
     fits = config.pop("fits", {"small": {"network": {"hidden": [4]}}})
     settings = read_config({"problem": str(path), "fits": fits} | config)
     arguments = {key: getattr(settings, key) for key in ("theta_fid", "input_shape", "names", "delta_theta")}
-    return checks.faults(settings, {"kind": str(path), **arguments})
+    return checks.faults(settings, {"kind": str(path), **arguments})[0]
 
 
 def test_what_is_taken_from_the_file(tmp_path):
@@ -145,9 +145,9 @@ def test_observed_data_are_looked_at_before_any_work(tmp_path):
     path = written(tmp_path, WHOLE)
     np.save(tmp_path / "observed.npy", np.ones(5))
     settings = read_config({"problem": str(path), "fits": {"a": {"network": {"hidden": [4]}}}})
-    (line,) = checks.faults(settings, {"kind": str(path)}, str(tmp_path / "observed.npy"))
+    (line,), _ = checks.faults(settings, {"kind": str(path)}, str(tmp_path / "observed.npy"))
     assert line.endswith("expected data of shape (4,) or (n, 4), found (5,)")
-    assert checks.faults(settings, {"kind": str(path)}, str(tmp_path / "not there yet.npy")) == []
+    assert checks.faults(settings, {"kind": str(path)}, str(tmp_path / "not there yet.npy"))[0] == []
 
 
 def test_arrays_in_place_of_lists():

@@ -34,7 +34,7 @@ def test_who_imports_whom(root):
     scripts = {path.stem for path in (root / "scripts").glob("*.py")}
     for module, names in found.items():
         assert not names & ({"snakemake", "pandas", "yaml", "jinja2"} | scripts), module
-        assert ("h5py" in names) == (module in ("storage", "sets", "links")), module
+        assert ("h5py" in names) == (module in ("storage", "arrays", "links")), module
         assert ("matplotlib" in names) == (module in ("plots", "figures")), module
         assert ("pydantic" in names) == (module in ("keys", "schema", "network_schema", "problem_schema", "config")), module
     for module in (

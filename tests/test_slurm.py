@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from running import copied, variables
 
-PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 COMMANDS = ("slurmctld", "slurmd", "sbatch", "munged")
 RECIPE = {
     "network": {"hidden": [8]},
@@ -76,7 +76,7 @@ def slurm():
         if os.environ.get("IMNN_REQUIRE_SLURM") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    environment = variables()
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # not pytest's: a socket's name must be short
         command = [Path(__file__).parent / "slurm" / "start-slurm.sh", folder]
         try:
@@ -141,10 +141,7 @@ def project(root, slurm, tmp_path_factory):
     """
     folders, stopped, over = {}, {}, threading.Event()
     for name in ("here", "cluster", "generic"):
-        folders[name] = tmp_path_factory.mktemp(name)
-        for part in PARTS:
-            copy = shutil.copytree if (root / part).is_dir() else shutil.copy
-            copy(root / part, folders[name] / part)
+        folders[name] = copied(root, tmp_path_factory.mktemp(name))
         (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
 
     def stop(fit):

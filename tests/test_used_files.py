@@ -6,6 +6,7 @@ import pytest
 from check_files import check_files
 from conftest import everything
 from imnn_core import chunks, links, sets, user_files
+from imnn_core.arrays import open_users
 from imnn_core.errors import InputError
 from small_files import FILES, PROBLEM, arrays_of, changed, write
 from small_run import do_evaluate, do_fit
@@ -133,7 +134,7 @@ def test_numbers_in_other_files_are_read_there_and_those_files_are_known(tmp_pat
         file["before"] = np.zeros(200000)
         make(file, tmp_path)
         file["derivative"] = arrays["derivative"]
-    with sets.open_users(tmp_path / "a.h5", PROBLEM) as source:
+    with open_users(tmp_path / "a.h5", PROBLEM) as source:
         for found, expected in zip(everything(source), arrays.values(), strict=True):
             np.testing.assert_array_equal(found, expected)
     assert links.others(tmp_path / "a.h5") == [str(tmp_path / "data.h5")]

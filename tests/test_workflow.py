@@ -6,44 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from running import copied, edit, planned, snakemake
 
-PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 QUICK = ("--configfile", "config/quick.yaml")
 FITS = ("small", "longer", "unvalidated", "deep_set")
-
-
-def snakemake(folder, *arguments, cores=2, ok=True):
-    """Run snakemake in a folder, as a user does; its output."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
-        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
-    )  # fmt: skip
-    assert (done.returncode == 0) == ok, done.stdout
-    return done.stdout
-
-
-def planned(folder, *arguments):
-    """Numbers of jobs by rule that snakemake would run, `all` left out."""
-    output = snakemake(folder, "-n", *arguments)
-    if "Nothing to be done" in output:
-        return {}
-    table = output.split("Job stats:\n")[1].split("\ntotal")[0]
-    jobs = dict(line.split() for line in table.splitlines()[2:])
-    return {rule: int(n) for rule, n in jobs.items() if rule != "all"}
 
 
 @pytest.fixture(scope="module")
 def finished(root, tmp_path_factory):
     """A copy of the project with the quick run done, in a folder whose name is a trial in itself."""
-    folder = tmp_path_factory.mktemp("a project ü")
-    for part in PARTS:
-        copy = shutil.copytree if (root / part).is_dir() else shutil.copy
-        copy(root / part, folder / part)
+    folder = copied(root, tmp_path_factory.mktemp("a project ü"))
     snakemake(folder, *QUICK)
     return folder
 
@@ -54,12 +29,6 @@ def project(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, copy_function=shutil.copyfile)
     return folder
-
-
-def edit(path: Path, old: str, new: str):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_the_run_leaves_what_it_promises_and_nothing_else(finished):

@@ -1,13 +1,11 @@
-"""A copy of the project and a run of seconds, for the tests of faults."""
+"""A run of seconds, for the tests of faults."""
 
-import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-from test_workflow import PARTS
+import running
 
 TINY = {
     "run": "tiny",
@@ -29,22 +27,9 @@ def write_config(folder, **changes):
 
 def copied(root, folder: Path, **changes):
     """A copy of the project with the configuration; the folder."""
-    folder.mkdir(exist_ok=True)
-    for part in PARTS:
-        copy = shutil.copytree if (root / part).is_dir() else shutil.copy
-        copy(root / part, folder / part)
+    running.copied(root, folder)
     write_config(folder, **changes)
     return folder
-
-
-def results_of(folder: Path, run="tiny"):
-    """Digests of a run's results by name, but for logs and benchmarks, which have times in them, and checksums."""
-    results = folder / "results" / run
-    return {
-        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in results.rglob("*")
-        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks") and path.name[0] != "."
-    }
 
 
 def cannot(what: str):

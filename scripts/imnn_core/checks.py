@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from imnn_core import architecture, devices, memory, optimisers, problems, sets, simulators
+from imnn_core import architecture, arrays, devices, memory, optimisers, problems, simulators
 from imnn_core.config import Config
 from imnn_core.errors import InputError
+from imnn_core.problem import Problem
 
 
-def faults(settings: Config, problem: Mapping, observed: str | None = None) -> list[str]:
-    """Faults of a checked configuration's optimisers, problem and networks, a line each.
+def faults(settings: Config, problem: Mapping, observed: str | None = None) -> tuple[list[str], Problem | None]:
+    """Faults of a checked configuration's optimisers, problem and networks, a line each; and the problem, if it is without.
 
     Args:
         settings: the configuration.
@@ -27,9 +28,9 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> l
         simulators.check_likelihood(built)
         built.closed_form()
         if observed is not None and Path(observed).exists():
-            sets.read_observed(observed, built)
+            arrays.read_observed(observed, built)
     except InputError as error:
-        return [*lines, *str(error).splitlines()]
+        return [*lines, *str(error).splitlines()], None
     if settings.simulations == "on_the_fly" and built.numpy:
         lines.append("simulations: expected draw, since a numpy simulator can't be compiled into the fit, found on_the_fly")
     for name, recipe in settings.fits.items():
@@ -39,7 +40,7 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> l
             architecture.build(recipe, built)
         except InputError as error:
             lines.append(f"fits.{name}.{error}")
-    return lines
+    return lines, built
 
 
 def _bytes_of_file(path: str) -> int:
@@ -47,23 +48,22 @@ def _bytes_of_file(path: str) -> int:
     if whole := memory.bytes_of_npz(path):
         return whole
     try:
-        with sets.open_arrays(path) as (found, _):
+        with arrays.open_arrays(path) as (found, _):
             return sum(4 * math.prod(array.shape) for array in found.values() if hasattr(array, "dtype"))
     except InputError:
         return 0
 
 
-def sizes(settings: Config, problem: Mapping, files: Mapping[str, str]) -> memory.Simulations:
+def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> memory.Simulations:
     """What the memory of the run's jobs depends on.
 
     Args:
         settings: the configuration, without faults.
-        problem: arguments of `problems.build`.
+        problem: its own.
         files: the user's files of simulations, by set, if there are.
 
     """
-    built = problems.build(**problem)
-    shape, n_derivatives = built.input_shape, built.n_params * (1 if built.delta_theta is None else 2)
+    shape, n_derivatives = problem.input_shape, problem.n_params * (1 if problem.delta_theta is None else 2)
     if files:
         fractions = dict(settings.files.fractions)
         fractions["training"] = 1 - sum(fractions.values())

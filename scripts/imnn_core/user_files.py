@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core import sets
+from imnn_core.arrays import dataset_names, open_arrays, open_users
 from imnn_core.chunks import Source, not_finite, pieces
 from imnn_core.errors import InputError
 from imnn_core.names import nearest, of_shape
@@ -43,7 +43,7 @@ def _transposed(problem: Problem, part: str, shape: tuple[int, ...]) -> str:
 
 
 def _faults_of_shape(where: str, part: str, dataset, problem: Problem):
-    name = sets.dataset_names(problem)[part]
+    name = dataset_names(problem)[part]
     letter = "n_s" if part == "fiducial" else "n_d"
     shape = problem.input_shape if part == "fiducial" else problem.derivative_shape
     if dataset.dtype.newbyteorder("=") not in (np.float32, np.float64):
@@ -60,7 +60,7 @@ def fewest(problem: Problem) -> int:
 
 def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem):
     """Of one file, by what it says of itself."""
-    names = sets.dataset_names(problem)
+    names = dataset_names(problem)
     missing = [name for name in names.values() if not hasattr(arrays.get(name), "dtype")]  # a group has none
     for name in missing:
         there = [key for key in arrays if key not in attributes]
@@ -117,7 +117,7 @@ class Numbers(NamedTuple):
 def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
     """The whole file is read once, a piece at a time."""
     lines, hashes, whole = [], np.empty(len(source.fiducial), np.uint64), hashlib.blake2b(digest_size=16)
-    for part, name in sets.dataset_names(problem).items():
+    for part, name in dataset_names(problem).items():
         bad, seen = [], False
         for start, piece in pieces(source, part, BYTES):
             whole.update(piece)
@@ -154,13 +154,13 @@ def check(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> 
     for split, path in paths.items():
         where = f"simulations.{split} ({path})"
         try:
-            with sets.open_arrays(path) as (arrays, attributes):
+            with open_arrays(path) as (arrays, attributes):
                 of_file = list(_faults_of_structure(where, arrays, attributes, problem))
                 lines += of_file
                 if not of_file:
                     dtypes[split] = str(arrays["fiducial"].dtype)
             if not of_file:
-                with sets.open_users(path, problem) as source:
+                with open_users(path, problem) as source:
                     numbers[split] = _numbers(source, problem, where)
                 lines += numbers[split].faults
         except InputError as error:

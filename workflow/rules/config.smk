@@ -88,10 +88,10 @@ def check_with_jax(settings, problem):
     from imnn_core import checks
 
     observed = settings.observed and found(settings.observed)
-    faults = checks.faults(settings, problem, observed)
+    faults, built = checks.faults(settings, problem, observed)
     if faults:
         raise InputError("\n".join(faults))
-    return checks.sizes(settings, problem, FILES)
+    return checks.sizes(settings, built, FILES)
 
 
 # A job's own process asks for no memory: the workflow's has done so.
