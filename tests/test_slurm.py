@@ -176,6 +176,9 @@ def same_bytes(project, path):
 
 
 def test_every_job_runs_under_the_scheduler(project, slurm):
+    """And has the run's ID, which Snakemake prints, for its name: so `scancel --name` finds the jobs of one workflow."""
+    run_id = re.search(r"SLURM run ID: (\S+)", project["printed"])[1]
+    assert {job.name for job in jobs_of(slurm, "rule_")} == {run_id}
     done = {job.comment for job in jobs_of(slurm, "rule_") if job.state == "COMPLETED"}
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
     draws = [f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")]

@@ -16,16 +16,12 @@ def content_of(path):
 # Digests of the user's files of simulations, by split, and of observed data.
 CONTENT = {split: content_of(path) for split, path in FILES.items()}
 OBSERVED = settings.observed and content_of(found(settings.observed))
+SET_MAKERS = ("check_files.py", "use_files.py") if settings.files else ("simulate.py",)
 MADE_SETS = [
     PROBLEM,
     CONTENT,
     settings.files and settings.files.fractions,
-    [
-        code(script)
-        for script in (
-            ("check_files.py", "use_files.py") if settings.files else ("simulate.py",)
-        )
-    ],
+    *map(code, SET_MAKERS),
 ]
 MADE_ANALYTIC = [PROBLEM, settings.n_monte_carlo, code("analytic_fisher.py")]
 
@@ -82,12 +78,7 @@ def made_estimates(wildcards=None):
 
 def made_report(wildcards):
     """All that a report shows."""
-    scripts = [
-        "summarise",
-        *(
-            f"plot_{what}"
-            for what in ("history", "information", "ellipses", "estimates")
-        ),
-    ]
     made = made_estimates if settings.observed else made_information_of_all
-    return [made(wildcards), [code(f"{script}.py") for script in scripts]]
+    shown = ("history", "information", "ellipses", "estimates")
+    figures = [code(f"plot_{what}.py") for what in shown]
+    return [made(wildcards), code("summarise.py"), *figures]
