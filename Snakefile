@@ -56,20 +56,6 @@ rule all:
         expand(
             "results/{run}/figures/{figure}.{format}",
             run=RUNS,
-            figure=["information", "fisher_ellipses"],
-            format=["svg", "png"],
-        ),
-        expand(
-            "results/{run}/figures/estimates/{fit}/seed-{seed}.{format}",
-            run=RUNS,
-            fit=settings.fits,
-            seed=settings.seeds[0],
-            format=["svg", "png"],
-        ),
-        expand(
-            "results/{run}/figures/history/{fit}/seed-{seed}.{format}",
-            run=RUNS,
-            fit=settings.fits,
-            seed=settings.seeds,
-            format=["svg", "png"],
+            figure=FIGURES,
+            format=set(settings.figures.formats) | {"svg"},
         ),

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from imnn_core.config import Config
+from imnn_core.config import Config, Figures
 from imnn_core.network_schema import CNN, MLP, DeepSet
 from imnn_core.problem_schema import Files
 from imnn_core.schema import Optimiser, Recipe
@@ -32,6 +32,7 @@ when a fit starts, since that may be on another machine.
 PARTS = [
     ("The run", "", Config),
     ("Files of simulations", "simulations.", Files),
+    ("Figures", "figures.", Figures),
     ("A recipe", "fits.<name>.", Recipe),
     ("The network `mlp`", "fits.<name>.network.", MLP),
     ("The network `deep_set`", "fits.<name>.network.", DeepSet),

@@ -13,6 +13,7 @@ from imnn_core import (
     derivatives,
     differences,
     files,
+    git,
     linear,
     measure,
     problems,
@@ -193,7 +194,9 @@ def evaluate(
         "stopped": attributes["stopped"],
         "weights": recipe.weights,
         "kept_iteration": attributes["best_iteration"] if recipe.weights == "best" else iterations,
+        "patience_began": iterations - 1 - attributes["since_best"],
         "device": attributes["device"],
+        "commit": attributes.get("commit", git.UNKNOWN),
         "versions": {name: attributes[name] for name in storage.provenance()},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,

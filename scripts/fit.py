@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from imnn_core import chunks, files, fisher, host, problems, recipes, scaling, sets, storage
+from imnn_core import chunks, files, fisher, git, host, problems, recipes, scaling, sets, storage
 from imnn_core.checkpoints import Begun, Checkpoint
 from imnn_core.errors import InputError
 from imnn_core.fit import SPLITS, Diverged
@@ -139,6 +139,7 @@ def fit(
         checkpoint_minutes: between two savings of its state.
 
     """
+    commit = git.commit()  # now: the code may have changed when the fit ends
     asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
     identity = asked | {"problem": problem, "recipe": recipe, "code": code, "jax": jax.__version__, "optax": optax.__version__}
     recipe, problem = Recipe(**recipe), problems.at(path_to_theta, **problem)
@@ -189,6 +190,7 @@ def fit(
             "n_s": n_s,
             "n_d": n_d,
             "device": fitter.devices[0].device_kind,
+            "commit": commit,
             "made_from": json.dumps(made_from),
         }
         trees |= {} if inputs is None else {"inputs": inputs}

@@ -8,33 +8,34 @@ from imnn_core import figures, files, plots
 from imnn_core.jobs import job, log
 
 
-def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, paths_to_figure, *, fits):
+def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, paths_to_figure, *, fits, style):
     """Draw them against the exact ones, or those of a linear compression, and against the Cramer-Rao bound.
 
     Args:
         fits: all recipes, for the colour of this one.
+        style: path to the figures' style.
 
     """
     table = pd.read_csv(io.BytesIO(files.read(path_to_estimates)))
     information, analytic = files.read_json(path_to_information), files.read_json(path_to_analytic)
     test, names = information["splits"]["test"], analytic["names"]
-    kind, other = ("_exact", "exact") if f"{names[0]}_exact" in table else ("_linear", "linear compression")
+    kind, other = ("_exact", "exact") if f"{names[0]}_exact" in table else ("_linear", "linear")
     if analytic["F"] is not None:
-        bound, whose = np.sqrt(np.diag(np.linalg.inv(analytic["F"]))), "Cramér–Rao"
+        bound = np.sqrt(np.diag(np.linalg.inv(analytic["F"])))
     else:
-        best = "score" if "score" in test else "network"
-        bound, whose = test[best]["sigma"]["value"], f"{best}'s Cramér–Rao"
-    figure = figures.estimates_figure(
-        table[names].to_numpy(),
-        table[[name + kind for name in names]].to_numpy(),
-        theta_fid=analytic["theta_fid"],
-        bound=bound,
-        symbols=analytic["symbols"],
-        names=(other, whose),
-        colour=plots.colour_and_mark(information["fit"], fits)[0],
-        title=f"{information['fit']}, seed {information['seed']}: estimates from {len(table)} test simulations",
-    )
-    plots.save_all(figure, paths_to_figure)
+        bound = test["score" if "score" in test else "network"]["sigma"]["value"]
+    with plots.style(style):
+        figure = figures.estimates_figure(
+            table[names].to_numpy(),
+            table[[name + kind for name in names]].to_numpy(),
+            theta_fid=analytic["theta_fid"],
+            bound=bound,
+            symbols=analytic["symbols"],
+            other=other,
+            colour=plots.colour_and_mark(information["fit"], fits)[0],
+            title=f"{information['fit']}, seed {information['seed']}: estimates from {len(table)} test simulations",
+        )
+        plots.save_all(figure, paths_to_figure)
     log.info("wrote %s", ", ".join(map(str, paths_to_figure)))
 
 
@@ -46,4 +47,5 @@ if __name__ == "__main__":
             path_to_analytic=snakemake.input.analytic,
             paths_to_figure=snakemake.output,
             fits=snakemake.params.fits,
+            style=snakemake.input.style,
         )

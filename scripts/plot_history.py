@@ -1,33 +1,47 @@
-"""The history of one fit as a figure of three panels."""
+"""How one fit went, or all seeds of a recipe, as a figure of four panels."""
 
 import io
 
 import pandas as pd
-from imnn_core import files, plots
+from imnn_core import files, plots, results
+from imnn_core.histories import History, history_figure
 from imnn_core.jobs import job, log
 
 
-def plot_history(path_to_history, path_to_information, paths_to_figure):
-    """Draw |F|, |C| and |C^-1|, penalty and coupling against iterations; one file per format."""
+def read_history(path_to_history, information):
+    """A fit's history with what was measured of it."""
     table = pd.read_csv(io.BytesIO(files.read(path_to_history)))
-    information = files.read_json(path_to_information)
-    history = {name: table[name].to_numpy() for name in table.columns}
-    det_F = f"{information['splits']['test']['network']['det_F']['value'] or float('nan'):#.3g}".rstrip(".")
-    figure = plots.history_figure(
-        history,
-        [split for split in ("training", "validation") if f"{split}_det_F" in history],
-        analytic=information["det_F_analytic"],
-        kept_iteration=information["kept_iteration"],
-        title=f"{information['fit']}, seed {information['seed']}: |F| = {det_F} on the test set",
-    )
-    plots.save_all(figure, paths_to_figure)
+    columns = {name: table[name].to_numpy() for name in table.columns}
+    return History(columns, information["kept_iteration"], information["patience_began"])
+
+
+def title_of(informations):
+    """What is seen: whose histories they are, and what came of them."""
+    fit, n_seeds = informations[0]["fit"], len(informations)
+    which = f"seed {informations[0]['seed']}" if n_seeds == 1 else f"{n_seeds} seeds"
+    return f"{fit}, {which}: |F| = {results.det_F(informations)} on the test set{'s' * (n_seeds > 1)}"
+
+
+def plot_history(paths_to_history, paths_to_information, paths_to_figure, *, style):
+    """Draw |F|, |C|, penalty and coupling against iterations, of one fit or of several seeds; one file per format."""
+    informations = [files.read_json(path) for path in paths_to_information]
+    histories = [read_history(*pair) for pair in zip(paths_to_history, informations, strict=True)]
+    with plots.style(style):
+        figure = history_figure(
+            histories,
+            [split for split in ("training", "validation") if f"{split}_det_F" in histories[0].columns],
+            analytic=informations[0]["det_F_analytic"],
+            title=title_of(informations),
+        )
+        plots.save_all(figure, paths_to_figure)
     log.info("wrote %s", ", ".join(map(str, paths_to_figure)))
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         plot_history(
-            path_to_history=snakemake.input.history,
-            path_to_information=snakemake.input.information,
+            paths_to_history=snakemake.input.history,
+            paths_to_information=snakemake.input.information,
             paths_to_figure=snakemake.output,
+            style=snakemake.input.style,
         )

@@ -22,30 +22,35 @@ def band_of_score(informations, analytic):
     return (value.mean() - half) / analytic, (value.mean() + half) / analytic
 
 
-def plot_information(paths_to_information, path_to_analytic, paths_to_figure):
+def plot_information(paths_to_information, path_to_analytic, paths_to_figure, *, style):
     """Draw the test |F| of each recipe and seed with its error; one file per format."""
     of_fit = results.by_fit(paths_to_information)
     first = next(iter(of_fit.values()))
     analytic = files.read_json(path_to_analytic)["det_F"]
-    kept = {fit: shares(informations, analytic) for fit, informations in of_fit.items()}
     if analytic is not None:
-        quantity, line = "$|F|$ of the test set / analytic $|F|$", (1, "all there is, analytic")
+        quantity, line = "$|F|$ / analytic $|F|$", (1, "all there is, analytic")
     elif results.on_test(first, "score", "det_F", "value") is not None:
-        quantity, line = "$|F|$ of the test set / $|F|$ of the score", (1, "the score, on the same simulations")
+        quantity, line = "$|F|$ / $|F|$ of the score", (1, "the score, on the same simulations")
     else:
         floor = results.on_test(first, "linear", "det_F", "value").mean() if results.has_floor(first) else None
-        quantity, line = "$|F|$ of the test set", None if floor is None else (floor, "a linear compression")
+        quantity, line = "$|F|$", None if floor is None else (floor, "a linear compression")
     kept_of = {fit: results.share(informations) for fit, informations in of_fit.items()}
     whose = next(iter(kept_of.values())).whose
-    figure = figures.information_figure(
-        kept,
-        {fit: "" if whose == "nothing" else str(share) for fit, share in kept_of.items()},
-        "" if whose == "nothing" else f"of {whose}",
-        band=band_of_score(first, analytic),
-        line=line,
-        quantity=quantity,
-    )
-    plots.save_all(figure, paths_to_figure)
+    compared = f"{whose}’s |F|" if whose == "the score" else f"the |F| of {whose}" if "linear" in whose else "the analytic |F|"
+    title = "|F|" if whose == "nothing" else f"Kept of {compared}"
+    kept = {
+        fit: figures.Kept(*shares(informations, analytic), "" if whose == "nothing" else str(kept_of[fit]))
+        for fit, informations in of_fit.items()
+    }
+    with plots.style(style):
+        figure = figures.information_figure(
+            kept,
+            band=band_of_score(first, analytic),
+            line=line,
+            quantity=quantity,
+            title=f"{title} on the test set, {len(first)} seed{'s' * (len(first) > 1)}",
+        )
+        plots.save_all(figure, paths_to_figure)
     log.info("wrote %s", ", ".join(map(str, paths_to_figure)))
 
 
@@ -55,4 +60,5 @@ if __name__ == "__main__":
             paths_to_information=snakemake.input.information,
             path_to_analytic=snakemake.input.analytic,
             paths_to_figure=snakemake.output,
+            style=snakemake.input.style,
         )

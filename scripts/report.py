@@ -1,28 +1,27 @@
 """What the run found and how it was made, in one HTML file that needs no network."""
 
 import base64
-import io
+import re
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import docutils.core
+import docutils.utils
 import jinja2
+import markupsafe
 import numpy as np
-import pandas as pd
-from imnn_core import caveats, files, results
+import yaml
+from imnn_core import caveats, files, git, results, tables
+from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 
-
-def digits(value, n=4):
-    """A number to n significant digits, or to whole ones, and a dash for what was not measured."""
-    if value is None or pd.isna(value):
-        return "–"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.0f}" if 10**n <= abs(value) < 1e7 else f"{value:#.{n}g}".rstrip(".")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def compact(value):
-    """A number to four significant digits, or to whole ones."""
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+def in_words(n, noun):
+    """A number of things: three seeds."""
+    return f"{NUMBERS[n] if n < len(NUMBERS) else n} {noun}{'s' * (n != 1)}"
 
 
 def data_uri(path):
@@ -30,139 +29,168 @@ def data_uri(path):
     return "data:image/svg+xml;base64," + base64.b64encode(files.read(path)).decode()
 
 
-def read_table(path):
-    """The summary, with the names of fits as text: one may be 1.10, or NA."""
-    return pd.read_csv(io.BytesIO(files.read(path)), dtype={"fit": str}, keep_default_na=False, na_values=[""])
+def from_rst(text, where="a formula"):
+    """A text with the markup of captions, reStructuredText, as HTML, its formulas as MathML.
+
+    Raises:
+        InputError: it is faulty.
+
+    """
+    settings = {
+        "math_output": "MathML", "halt_level": 2, "report_level": 2, "warning_stream": False, "traceback": True,
+        "file_insertion_enabled": False, "raw_enabled": False,
+    }  # fmt: skip
+    try:
+        found = docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)
+    except docutils.utils.SystemMessage as error:
+        raise InputError(f"{where}: expected reStructuredText, found: {error}") from None
+    return markupsafe.Markup(found["body"])
 
 
-def verdicts(of_fit):
-    """Per fit, in words and numbers, what it kept of the information of the test sets."""
-    for fit, informations in of_fit.items():
-        det_F, error = (results.on_test(informations, "network", "det_F", part) for part in ("value", "error"))
-        share, n_seeds = results.share(informations), len(informations)
-        yield {
-            "fit": fit,
-            "share": share,
-            "det_F": results.with_error(*results.of_seeds(det_F, error)),
-            "has_information": bool(np.mean(det_F) > 2 * np.mean(error)),
-            "error": f"{100 * share.error:#.2g} %".replace(". ", " ") if share.whose in ("the score", "the analytic") else None,
-            "n_seeds": n_seeds,
-        }
+def caption(name, folder, settings, **wildcards):
+    """A text of workflow/report/, with the run's settings in it, as Snakemake's own report has it."""
+    path = Path(folder) / f"{name}.rst"
+    snakemake = SimpleNamespace(config=settings, wildcards=SimpleNamespace(**wildcards))
+    try:
+        text = jinja2.Template(path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined).render(snakemake=snakemake)
+    except jinja2.TemplateError as error:
+        raise InputError(f"{path}: expected a caption of Snakemake's report, found: {error}") from None
+    return from_rst(text, path)
 
 
-def per_parameter(of_fit, names):
-    """Per fit and parameter, the bound sigma and the share of the score's F_aa: means over seeds."""
-    for fit, informations in of_fit.items():
-        cells = []
-        for i, _ in enumerate(names):
-            for keys in (("network", "sigma"), ("over_score", "F_diagonal")):
-                value, error = (results.on_test(informations, *keys, part) for part in ("value", "error"))
-                if value is not None:
-                    cells.append(results.with_error(*results.of_seeds(value[:, i], error[:, i])))
-        yield {"fit": fit, "cells": cells}
+def in_mathml(symbol, name):
+    """A parameter's symbol, or its name where that is no formula."""
+    if not (symbol.startswith("$") and symbol.endswith("$")):
+        return name
+    try:
+        return markupsafe.Markup(from_rst(f":math:`{symbol.strip('$')}`").replace("<p>", "").replace("</p>", ""))
+    except InputError:  # of matplotlib's own mathtext alone
+        return name
 
 
-def assumptions(of_fit, names):
-    """How Gaussian estimates are and how constant C is, which F takes for granted: of the score, then of each fit and seed."""
-
-    def cells(information, whose):
-        for i, _ in enumerate(names):
-            for quantity in ("skewness", "excess_kurtosis", "covariance_change"):
-                value, error = (results.on_test([information], whose, quantity, part)[0, i] for part in ("value", "error"))
-                yield results.with_error(value, error)
-
-    first = next(iter(of_fit.values()))[0]
-    if "score" in first["splits"]["test"]:
-        yield {"fit": "(the score)", "seed": first["seed"], "cells": list(cells(first, "score"))}
-    for fit, informations in of_fit.items():
-        for information in informations:
-            yield {"fit": fit, "seed": information["seed"], "cells": list(cells(information, "network"))}
+def breakable(shown):
+    """A name that may go on in the next line after what separates its words."""
+    return markupsafe.Markup(re.sub(r"([_.-])(?=[^\d\W])", r"\1<wbr>", str(markupsafe.escape(shown))))
 
 
-def rows(table):
-    """Per fit and seed, the summary's rows by split."""
-    for _, group in table.groupby(["fit", "seed"], sort=False):
-        yield {record["split"]: record for record in group.to_dict("records")}
+def headline(kept, det_F, n_seeds, simulations):
+    """The result in one sentence; the recipe that kept the most first.
+
+    Args:
+        kept: by recipe, its share of what it is compared with.
+        det_F: by recipe, |F| of the test set with its error, as a text.
+        n_seeds: their number.
+        simulations: how many there were, as a text.
+
+    """
+    ranked = sorted(kept, key=lambda fit: -np.nan_to_num(kept[fit].mean, nan=-np.inf))
+    best, whose = ranked[0], kept[ranked[0]].whose
+    others = "".join(f", {fit} {kept[fit]}" for fit in ranked[1:])
+    if whose == "nothing":
+        found = ", ".join(f"{fit} has |F| = {det_F[fit]}" for fit in ranked)
+        found += ", where a linear compression keeps no information"
+    elif whose == "a linear compression":
+        found = f"{best} has {kept[best]} the |F| of a linear compression{others}"
+    else:
+        found = f"{best} kept {kept[best]} of the Fisher information{others}"
+    return f"{found}; {in_words(n_seeds, 'seed')}, {simulations}"
 
 
-def differences_of(information):
-    """What finite differences by the parameters are worth, by one fit, or None for exact derivatives."""
-    found = information["finite_differences"]
-    return None if found is None else found | {key: information[key] for key in ("fit", "seed")}
-
-
-def sizes(informations, settings):
-    """Simulations of each set, in words."""
-    splits = informations[0]["splits"]
-    test = f"tested on {splits['test']['n_s']} that no fit has seen"
+def simulations_of(informations, settings):
+    """How many simulations a fit had, in words."""
     if settings["simulations"] == "on_the_fly":
-        n_s, n_d = settings["n_s"], settings["n_d"]
-        return f"{n_s} training simulations, drawn anew in every iteration ({n_d} with derivatives), {test}"
-    training = splits["training"]
-    return f"{training['n_s']} training simulations ({training['n_d']} with derivatives), {test}"
+        return f"{settings['n_s']} new simulations in each iteration"
+    return f"{informations[0]['splits']['training']['n_s']} simulations each"
 
 
-def observations(estimates):
-    """Per fit, seed and observation, the estimate of each parameter with its error; of several, that of all at the end."""
-    for found in estimates:
-        n = len(found["estimates"])
-        each = [(str(i + 1), values, found["error"]) for i, values in enumerate(found["estimates"])]
-        if n > 1:
-            each.append(("all", np.mean(found["estimates"], axis=0), np.array(found["error"]) / np.sqrt(n)))
-        for number, values, error in each:
-            cells = [results.with_error(*pair) for pair in zip(values, error, strict=True)]
-            yield {"fit": found["fit"], "seed": found["seed"], "number": number, "cells": cells, "file": found["observed"]}
+def by_remedy(found):
+    """Warnings with the same remedy together."""
+    grouped = {}
+    for what, remedy in found:
+        grouped.setdefault(remedy, []).append(what)
+    return grouped
+
+
+def made_by(informations):
+    """Versions, devices and commits of the fits; several where seeds or recipes differ."""
+    versions = {
+        name: " and ".join(sorted({each["versions"][name] for each in informations})) for name in informations[0]["versions"]
+    }
+    commits = sorted({each["commit"] for each in informations})
+    return {"versions": versions, "devices": sorted({each["device"] for each in informations}), "commits": commits}
 
 
 def report(
-    path_to_summary, path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_report,
+    path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_benchmarks, path_to_report,
     *, settings, run, paths_to_estimates=(),
 ):  # fmt: skip
     """Render the template with the run's own files; no number is typed.
 
     Args:
+        paths_to_figures: "information" and "ellipses", a path each; "histories", one per fit; "history", per fit and seed;
+            "estimates", one per fit.
+        path_to_template: beside the captions.
+        path_to_benchmarks: the folder with those of the run, as far as there are.
+        settings: the configuration, every key.
         run: its name, with that of the refinement.
         paths_to_estimates: of observed data, per fit and seed, if there are.
-        paths_to_figures: "information" and "ellipses", a path each; "estimates", one per fit; "histories", per fit and seed.
 
     """
-    table, analytic = read_table(path_to_summary), files.read_json(path_to_analytic)
-    of_fit = results.by_fit(paths_to_information)
+    analytic, of_fit = files.read_json(path_to_analytic), results.by_fit(paths_to_information)
     informations = [information for seeds in of_fit.values() for information in seeds]
     observed = [files.read_json(path) for path in paths_to_estimates]
+    names = analytic["names"]
+    symbols = [in_mathml(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
     serious = [
         *caveats.of_problem(analytic, informations),
-        *caveats.of_differences(informations, analytic["names"]),
+        *caveats.of_differences(informations, names),
         *caveats.of_estimates(observed, settings.get("refine", 0) > 0),
     ]
+    kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
+    det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
+    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), "training", "validation", "test"}
+    folder = Path(path_to_template).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(path_to_template).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"digits": digits, "compact": compact, "with_error": results.with_error, "data_uri": data_uri}
+    environment.filters |= {
+        "compact": results.compact,
+        "with_error": results.with_error,
+        "data_uri": data_uri,
+        "breakable": breakable,
+    }
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
+        settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         run=run,
-        sizes=sizes(informations, settings),
+        headline=headline(kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)),
+        kept=kept,
+        det_F=det_F,
         analytic=analytic,
-        verdicts=list(verdicts(of_fit)),
-        per_parameter=list(per_parameter(of_fit, analytic["names"])),
-        assumptions=list(assumptions(of_fit, analytic["names"])),
-        has_score="ratio_to_score" in table,
-        caveats=[*serious, *caveats.of_fits(table)],
-        warnings=len(serious),
-        differences=differences_of(informations[0]),
-        observed=list(observations(observed)),
+        symbols=symbols,
+        caption=partial(caption, folder=folder, settings=settings),
+        sizes=informations[0]["splits"],
+        information=tables.information(of_fit),
+        parameters=tables.parameters(of_fit, names, symbols),
+        assumptions=tables.assumptions(of_fit, names, symbols),
+        details=tables.details(of_fit),
+        observed=observed,
+        observations=tables.observations(observed, symbols) if observed else None,
+        times=tables.times(path_to_benchmarks, parts),
+        has_score="over_score" in informations[0]["splits"]["test"],
+        warnings=by_remedy([*serious, *caveats.of_fits(of_fit, settings["fits"])]),
+        n_serious=len(serious),
+        differences=informations[0]["finite_differences"],
         refinements=[] if "/" in run else [f"refined-{i + 1}" for i in range(settings.get("refine", 0))],
-        rows=list(rows(table)),
-        figures=paths_to_figures,
-        histories=list(zip(informations, paths_to_figures["histories"], strict=True)),
-        estimates=list(zip([seeds[0] for seeds in of_fit.values()], paths_to_figures["estimates"], strict=True)),
-        versions={
-            name: " and ".join(sorted({each["versions"][name] for each in informations}))
-            for name in informations[0]["versions"]
+        figures=paths_to_figures
+        | {
+            "histories": dict(zip(of_fit, paths_to_figures["histories"], strict=True)),
+            "history": list(zip(informations, paths_to_figures["history"], strict=True)),
+            "estimates": list(zip([seeds[0] for seeds in of_fit.values()], paths_to_figures["estimates"], strict=True)),
         },
-        devices=sorted({each["device"] for each in informations}),
+        unknown=git.UNKNOWN,
+        **made_by(informations),
     )
     files.write_text(path_to_report, html)
     log.info("wrote %s, %d kB", path_to_report, len(html) // 1000)
@@ -171,16 +199,13 @@ def report(
 if __name__ == "__main__":
     with job(snakemake.log[0]):
         report(
-            path_to_summary=snakemake.input.summary,
             path_to_analytic=snakemake.input.analytic,
             paths_to_information=snakemake.input.information,
             paths_to_figures={
-                "information": snakemake.input.information_figure,
-                "ellipses": snakemake.input.ellipses,
-                "estimates": snakemake.input.estimates,
-                "histories": snakemake.input.histories,
+                name: snakemake.input[name] for name in ("information_figure", "ellipses", "histories", "history", "estimates")
             },
             path_to_template=snakemake.input.template,
+            path_to_benchmarks=Path(snakemake.output.report).parent / "benchmarks",
             path_to_report=snakemake.output.report,
             settings=snakemake.params.settings,
             run=snakemake.wildcards.run,

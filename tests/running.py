@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,11 +51,17 @@ def edit(path: Path, old: str, new: str):
     path.write_text(text.replace(old, new))
 
 
+def content_of(path: Path) -> bytes:
+    """A result's bytes, a report's without its section of times."""
+    content = path.read_bytes()
+    return re.sub(rb'<section id="times".*?</section>', b"", content, flags=re.S) if path.name == "report.html" else content
+
+
 def results_of(folder: Path, run="tiny"):
-    """Digests of a run's results by name, but for logs and benchmarks, which have times in them, and checksums."""
+    """Digests of a run's results by name, but for logs, benchmarks and what has their times in it, and checksums."""
     results = folder / "results" / run
     return {
-        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(results)): hashlib.sha256(content_of(path)).hexdigest()
         for path in results.rglob("*")
         if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks") and path.suffix != ".sha256"
     }

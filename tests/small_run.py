@@ -1,6 +1,7 @@
 """A small run of the scripts as functions, for the tests of more than one file."""
 
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,10 +9,14 @@ from analytic_fisher import analytic_fisher
 from evaluate import evaluate
 from fit import fit, trees_of
 from imnn_core import problems, recipes, storage
+from imnn_core.config import Config
 from imnn_core.schema import Recipe
+from report import report
 from simulate import simulate
 
 PROBLEM = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
+ROOT = Path(__file__).parent.parent
+STYLE = ROOT / "config/figures.mplstyle"
 SIZES = {"n_s": 60, "n_d": 50}
 SMALL = {
     "network": {"hidden": [8]},
@@ -76,6 +81,24 @@ def do_evaluate(folder, name, problem=PROBLEM, **changes):
         problem=problem, fit=name, seed=1, n_test=500, recipe=recipe, **SIZES,
     )  # fmt: skip
     return json.loads((folder / f"{name}.json").read_text())
+
+
+def do_report(folder, fits, figure, seeds=(1,), run="run", estimates=(), **drawn):
+    """The report of fits whose measurements are in a folder, `FIT.json` or `FIT-SEED.json`, as a text.
+
+    Args:
+        figure: stands for all that are not in drawn, by the names of the rule's inputs.
+
+    """
+    informations = [folder / (f"{fit}-{seed}.json" if len(seeds) > 1 else f"{fit}.json") for fit in fits for seed in seeds]
+    figures = {"information_figure": figure, "ellipses": figure}
+    figures |= {"history": len(informations) * [figure], "histories": len(fits) * [figure], "estimates": len(fits) * [figure]}
+    report(
+        folder / "analytic.json", informations, figures | drawn, ROOT / "workflow/report/report.html.j2", folder / "benchmarks",
+        folder / "report.html", settings=Config(seeds=list(seeds), fits=dict.fromkeys(fits, SMALL)).model_dump(), run=run,
+        paths_to_estimates=estimates,
+    )  # fmt: skip
+    return (folder / "report.html").read_text()
 
 
 def read(path, **changes):

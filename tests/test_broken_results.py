@@ -8,9 +8,8 @@ from imnn_core import files, storage
 from imnn_core.errors import InputError
 from plot_estimates import plot_estimates
 from plot_history import plot_history
-from report import report
 from simulate import simulate
-from small_run import PROBLEM, SIZES, do_evaluate, do_fit, prepare
+from small_run import PROBLEM, SIZES, STYLE, do_evaluate, do_fit, do_report, prepare
 from summarise import summarise
 
 
@@ -21,19 +20,12 @@ def whole(tmp_path_factory):
     do_fit(folder, "one", max_iterations=3)
     do_fit(folder, "two", parent="one", max_iterations=1)
     do_evaluate(folder, "one")
-    summarise([folder / "one.json"], folder / "analytic.json", folder / "summary.csv")
-    plot_history(folder / "one.csv", folder / "one.json", [folder / "figure.svg"])
+    plot_history([folder / "one.csv"], [folder / "one.json"], [folder / "figure.svg"], style=STYLE)
     return folder
 
 
 def make_report(folder, root):
-    one = folder / "figure.svg"
-    report(
-        folder / "summary.csv", folder / "analytic.json", [folder / "one.json"],
-        {"information": one, "ellipses": one, "estimates": [one], "histories": [one]},
-        root / "workflow/report/report.html.j2", folder / "report.html",
-        settings={"simulations": "draw", "seeds": [1]}, run="run",
-    )  # fmt: skip
+    do_report(folder, ["one"], folder / "figure.svg")
 
 
 READERS = [
@@ -42,12 +34,15 @@ READERS = [
     ("test.h5", lambda folder, root: do_evaluate(folder, "one")),
     ("one.h5", lambda folder, root: do_evaluate(folder, "one")),
     ("analytic.json", lambda folder, root: do_evaluate(folder, "one")),
-    ("one.csv", lambda folder, root: plot_history(folder / "one.csv", folder / "one.json", [folder / "new.svg"])),
+    ("one.csv", lambda folder, root: plot_history(
+        [folder / "one.csv"], [folder / "one.json"], [folder / "new.svg"], style=STYLE
+    )),
     ("one-estimates.csv", lambda folder, root: plot_estimates(
-        folder / "one-estimates.csv", folder / "one.json", folder / "analytic.json", [folder / "new.svg"], fits=["one"]
+        folder / "one-estimates.csv", folder / "one.json", folder / "analytic.json", [folder / "new.svg"], fits=["one"],
+        style=STYLE,
     )),
     ("one.json", lambda folder, root: summarise([folder / "one.json"], folder / "analytic.json", folder / "new.csv")),
-    ("summary.csv", make_report),
+    ("one.json", make_report),
     ("figure.svg", make_report),
 ]  # fmt: skip
 

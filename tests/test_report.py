@@ -3,31 +3,16 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
-from imnn_core import caveats, plots
-from imnn_core.results import of_seeds, on_test, share, with_error
-from report import digits, read_table
-
-
-def test_fits_may_be_named_like_numbers(tmp_path):
-    (tmp_path / "summary.csv").write_text("fit,det_F,det_F_error\n1.10,1,\n1.1,2,\nNA,3,0.5\n")
-    table = read_table(tmp_path / "summary.csv")
-    assert list(table["fit"]) == ["1.10", "1.1", "NA"]
-    assert list(table["det_F_error"].isna()) == [True, True, False]
-
-
-def test_the_kept_iteration_lies_within_the_figure():
-    """The final weights are those after the last row of the history."""
-    columns = ("det_F", "det_C", "det_invC", "penalty", "coupling")
-    history = {"iteration": np.arange(10)} | {f"training_{name}": np.ones(10) for name in columns}
-    figure = plots.history_figure(history, ["training"], analytic=None, kept_iteration=10, title="")
-    assert figure.axes[2].get_xlim() == (0, 10)
+from imnn_core import caveats, tables
+from imnn_core.errors import InputError
+from imnn_core.results import Share, of_seeds, on_test, share, with_error
+from report import breakable, caption, from_rst, headline, in_mathml
 
 
 def test_numbers_of_the_report():
     """Oracle: by hand."""
-    found = [digits(value) for value in (39.9, 50.0, 1.0e6, 1.0e7, None, float("nan"), 7)]
+    found = [tables.number(value)[0] for value in (39.9, 50.0, 1.0e6, 1.0e7, None, float("nan"), 7)]
     assert found == ["39.90", "50.00", "1000000", "1.000e+07", "–", "–", "7"]
     assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
@@ -67,21 +52,105 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
     assert on_test(seeds, "over_linear", "det_F", "value") is None
 
 
-def test_an_overfitted_fit_is_called_that():
-    """Oracle: by hand: 0.9 of the score's on training, 0.7 on test; 0.1 apart is the limit."""
-    columns = {
-        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "det_C": 1.0,
-        "ratio_to_analytic": 0.7, "det_F": 35.0, "det_F_error": 0.3,
-    }  # fmt: skip
+def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
+    """What `evaluate` writes of one fit, as far as warnings look at it; shares of training, validation and test."""
+    splits = {
+        split: {"n_s": n_s, "over_score": {"det_F": {"value": value, "error": 0.02}}}
+        for split, value in zip(("training", "validation", "test"), shares, strict=False)
+    }
+    splits["test"]["network"] = {"det_F": dict(zip(("value", "error"), det_F, strict=True)), "det_C": {"value": 1.0}}
+    return {
+        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "det_F_analytic": 50.0,
+        "splits": splits,
+    } | changes  # fmt: skip
 
-    def found(training):
-        rows = [columns | {"split": "training", "ratio_to_score": training}, columns | {"split": "test", "ratio_to_score": 0.7}]
-        return [what for what, _ in caveats.of_fits(pd.DataFrame(rows)) if "overfitted" in what]
 
-    assert found(0.9) == [
-        "a, seed 1 is overfitted: it keeps 90 % of the score's |F| on its training set, 70 % on the test set."
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (fit_of(), []),
+        (fit_of(shares=(0.9, 0.7, 0.7)), ["is overfitted: it keeps 90 % of the score's |F| on its training set, 70 % on the"]),
+        (fit_of(shares=(0.79, 0.7, 0.7)), []),  # 0.1 apart is the limit
+        (fit_of(shares=(0.9, 1.07, 0.9)), [": |F| of the validation set is 107 % of the score's, above the ceiling"]),
+        (fit_of(shares=(0.9, 1.05, 0.9)), []),  # three errors are the limit
+        (fit_of(shares=(0.9, 0.9, 1.07)), [": |F| of the test set is 107 % of the score's, above the ceiling"]),
+        (fit_of(stopped="max_iterations"), [" stopped at max_iterations"]),
+        (fit_of(kept_iteration=0), [": the weights kept are the initial ones"]),
+        (fit_of(det_F=(24.0, 0.3)), [" keeps only 48 % of the analytic |F|"]),
+        (fit_of(det_F=(35.0, 3.6)), [": |F| of the test set is known to 10 % only"]),
+        (fit_of(det_F=(None, None)), []),
+        (fit_of(n_s=80), []),  # 79/76 is 3.9 % too much, 5 % the limit
+        (fit_of(n_s=60), ["a: a set has 60 simulations, few for 2 summaries"]),  # 59/56 is 5.4 % too much
+    ],
+)
+def test_what_a_reader_is_warned_of(found, expected):
+    """Oracle: by hand."""
+    warnings = [what for what, _ in caveats.of_fits({"a": [found]}, {"a": {"n_summaries": 2}})]
+    assert len(warnings) == len(expected)
+    for warning, words in zip(warnings, expected, strict=True):
+        assert words in warning
+
+
+def test_a_fit_without_a_validation_set_is_called_optimistic():
+    without = fit_of()
+    del without["splits"]["validation"]
+    ((what, _),) = caveats.of_fits({"a": [without]}, {"a": {"n_summaries": 2}})
+    assert what.startswith("a had no validation set")
+
+
+def test_the_result_in_one_sentence():
+    """Oracle: written by hand; the best first, as it is compared."""
+    shares = {"mlp": Share("the score", 0.737, 0.048, 0.004), "deep_set": Share("the score", 0.9966, 0.0021, 0.001)}
+    det_F = {"mlp": "36.6 ± 2.7", "deep_set": "49.5 ± 0.5"}
+    expected = "deep_set kept 99.66 ± 0.21 % of the Fisher information, mlp 73.7 ± 4.8 %; three seeds, 1000 simulations each"
+    assert headline(shares, det_F, 3, "1000 simulations each") == expected
+    one = {"mlp": Share("a linear compression", 1.4, 0.1, 0.1)}
+    assert headline(one, det_F, 1, "9 simulations each") == (
+        "mlp has 1.40 ± 0.10 × the |F| of a linear compression; one seed, 9 simulations each"
+    )
+    nothing = {"mlp": Share("nothing", float("nan"), 0.1, 0.1)}
+    assert headline(nothing, det_F, 13, "9 simulations each") == (
+        "mlp has |F| = 36.6 ± 2.7, where a linear compression keeps no information; 13 seeds, 9 simulations each"
+    )
+
+
+def test_captions_and_symbols(tmp_path):
+    """Oracle: by hand."""
+    (tmp_path / "a.rst").write_text("**{{ snakemake.wildcards.fit }}** of {{ snakemake.config['n'] }}: :math:`\\mu`")
+    text = caption("a", tmp_path, {"n": 7}, fit="mlp")
+    assert text.startswith("<p><strong>mlp</strong> of 7: <math") and "<mi>μ</mi>" in text
+    (tmp_path / "b.rst").write_text("|F| is a substitution there")
+    with pytest.raises(InputError, match=r"b.rst: expected reStructuredText, found: .*substitution"):
+        caption("b", tmp_path, {})
+    (tmp_path / "c.rst").write_text("{{ snakemake.config['missing'] }}")
+    with pytest.raises(InputError, match=r"c.rst: expected a caption of Snakemake's report, found: .*missing"):
+        caption("c", tmp_path, {})
+    assert "raw" in str(pytest.raises(InputError, from_rst, ".. raw:: html\n\n   <script>").value)
+    assert "<mi>μ</mi>" in in_mathml(r"$\mu$", "mu")
+    assert in_mathml("mu", "mu") == "mu"
+    assert in_mathml(r"$\nonsense{$", "mu") == "mu"
+    assert breakable("deep_set <1.5> −0.1") == "deep_<wbr>set &lt;1.5&gt; −0.1"
+
+
+def test_the_times_of_the_rules(tmp_path):
+    """Oracle: by hand: sums, medians and maxima by rule; what was in the config before is left out."""
+    head = "s\th:m:s\tmax_rss\n"
+    for path, line in {
+        "fit/a/seed-1": "3.0\t0:00:03\t100.0",
+        "fit/a/seed-2": "5.0\t0:00:05\tNA",
+        "fit/b/seed-1": "7.0\t0:00:07\t700.0",
+        "summarise": "0.5\t0:00:00\t9.0",
+        "simulate/seed-1/test": "1.0\t0:00:00\t20.0",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{path}.tsv").write_text(f"{head}{line}\n")
+    table = tables.times(tmp_path, {"a", "seed-1", "seed-2", "test"})
+    assert [[shown for shown, _ in row] for row in table.rows] == [
+        ["fit", "2", "8.00", "4.00", "5.00", "100"],
+        ["simulate", "1", "1.00", "1.00", "1.00", "20.0"],
+        ["summarise", "1", "0.500", "0.500", "0.500", "9.00"],
     ]
-    assert found(0.79) == []
+    assert tables.times(tmp_path / "nowhere", set()).rows == []
 
 
 def fits(det_F=50.0, error=0.5, exact=True):

@@ -9,7 +9,7 @@ import sys
 
 import pandas as pd
 import pytest
-from running import copied, edit, planned, snakemake
+from running import copied, edit, planned, results_of, snakemake
 
 QUICK = ("--configfile", "config/quick.yaml")
 FITS = ("small", "longer", "unvalidated", "deep_set")
@@ -39,7 +39,13 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
         splits = ["training", "test"] if fit == "unvalidated" else ["training", "validation", "test"]
         assert list(found["split"]) == splits
         for kind in ("svg", "png"):
-            for figure in (f"history/{fit}/seed-1", f"estimates/{fit}/seed-1", "information", "fisher_ellipses"):
+            for figure in (
+                f"history/{fit}",
+                f"history/{fit}/seed-1",
+                f"estimates/{fit}/seed-1",
+                "information",
+                "fisher_ellipses",
+            ):
                 assert (results / f"figures/{figure}.{kind}").stat().st_size > 10000
     assert (table["det_F_analytic"] == 50).all()
     assert (table[table["fit"] == "longer"]["iterations"] == 90).all()
@@ -68,19 +74,24 @@ def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
 
 
 SUMMARIES = {"summarise": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-FIGURES = {"plot_history": 4, "plot_estimates": 4, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-AFTER_FITS = SUMMARIES | {"fit": 4, "evaluate": 4, "plot_history": 4, "plot_estimates": 4}
-ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_estimates": 1}
+FIGURES = {"plot_history": 4, "plot_histories": 4, "plot_estimates": 4, "plot_information": 1, "plot_ellipses": 1, "report": 1}
+HISTORIES = {"plot_history": 4, "plot_histories": 4, "report": 1}
+AFTER_FITS = SUMMARIES | FIGURES | {"fit": 4, "evaluate": 4}
+ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histories": 1, "plot_estimates": 1}
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10', FIGURES),
+        ("scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14", FIGURES),
+        ("scripts/imnn_core/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
+        ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
+        ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
+        ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
         ("scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
         ("scripts/imnn_core/fisher.py", "# Shifted by", "# Moved by", {}),
         ("scripts/imnn_core/config.py", 'description="Name of the run', 'description="The name of the run', {}),
-        ("scripts/imnn_core/figures.py", "markersize=2.5", "markersize=2.6", FIGURES | {"plot_history": 0}),
+        ("scripts/imnn_core/figures.py", "markersize=2,", "markersize=3,", FIGURES | {"plot_history": 0, "plot_histories": 0}),
         ("scripts/imnn_core/networks.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
         ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
         (
@@ -88,7 +99,7 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_estimat
         ),
         (
             "config/quick.yaml", "seeds: [1]", "seeds: [1, 7]",
-            SUMMARIES | {"simulate": 3, "fit": 4, "evaluate": 4, "plot_history": 4},
+            SUMMARIES | {"simulate": 3, "fit": 4, "evaluate": 4, "plot_history": 4, "plot_histories": 4},
         ),
     ],
 )  # fmt: skip
@@ -130,19 +141,15 @@ def test_faults_of_the_config_come_before_any_work(finished, tmp_path, override,
 def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(project, path):
     """Oracle: the bytes before. Of the jobs that failed as well, whose former results Snakemake removes."""
     results = project / "results/quick"
-    before = {
-        file: file.read_bytes()
-        for file in results.rglob("*")
-        if not {"logs", "benchmarks"} & set(file.parts) and file.is_file()
-    }
-    whole = before[results / path]
+    before = results_of(project, "quick")
+    whole = (results / path).read_bytes()
     (results / path).write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
     output = snakemake(project, *QUICK, "--keep-going", ok=False)
     remedy = re.search(rf"^error: (results/quick/{path}): expected the bytes .*; delete it and .*: (rm \1)$", output, re.M)[2]
     assert "Traceback" not in output
     subprocess.run(remedy, shell=True, cwd=project, check=True)
     snakemake(project, *QUICK)
-    assert {file: file.read_bytes() for file in before} == before
+    assert results_of(project, "quick") == before
     assert planned(project, *QUICK) == {}
 
 

@@ -1,13 +1,19 @@
 """What a reader should know before trusting the numbers, and what to do about it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 Caveat = tuple[str, str]  # what, and what to do
 INDEPENDENT = 0.5  # of the variance of independent draws, from which on a difference is taken for one of unmatched seeds
 ERRORS, ROUNDING = 5, 1e-3  # how far numbers that should agree may be apart: standard errors, and relative to their size
+FEW = 0.05  # bias of C^-1 from which on simulations are few
+CEILING = 3  # errors above it from which on a share is not of noise
+ABOVE = {
+    "validation": "It chose the weights by chance agreement with its noise; trust the test set, and raise n_s.",
+    "test": "No summaries keep more than the score: log_likelihood is not that of the simulator, or n_test is too small.",
+}
 FAR = 5  # bounds from theta_fid, beyond which an estimate is far
 
 
@@ -16,49 +22,82 @@ def percent(ratio: float) -> str:
     return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
 
 
-def of_fits(table: Any) -> Iterator[Caveat]:
-    """What a table like summary.csv says of the fits."""
-    for row in table[table["split"] == "test"].itertuples():
-        if row.stopped == "max_iterations":
-            yield (
-                f"{row.fit}, seed {row.seed} stopped at max_iterations; |F| may still have been rising.",
-                "Raise max_iterations, or continue it with a recipe that has continue_from.",
-            )
-        if row.kept_iteration == 0 and row.iterations > 1:
-            yield (
-                f"{row.fit}, seed {row.seed}: the weights kept are the initial ones, since |F| never rose above theirs.",
-                "Try another learning_rate, more patience or a larger min_iterations.",
-            )
-        if getattr(row, "ratio_to_analytic", 1) < 0.5:
-            yield (
-                f"{row.fit}, seed {row.seed} keeps only {percent(row.ratio_to_analytic)} % of the analytic |F|.",
-                "Try more simulations, another network, a smaller learning_rate or more patience.",
-            )
-        if row.det_F_error > 0.1 * row.det_F:
-            yield (
-                f"{row.fit}, seed {row.seed}: |F| of the test set is known to {percent(row.det_F_error / row.det_F)} % only.",
-                "Raise n_test.",
-            )
-        of_training = table[(table["fit"] == row.fit) & (table["seed"] == row.seed) & (table["split"] == "training")]
-        seen = of_training["ratio_to_score"].max() if "ratio_to_score" in table else float("nan")  # none if drawn on the fly
-        if seen > getattr(row, "ratio_to_score", seen) + 0.1:
-            yield (
-                f"{row.fit}, seed {row.seed} is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, "
-                f"{percent(row.ratio_to_score)} % on the test set.",
-                "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
-            )
-        if not 0.5 < row.det_C < 2:
-            yield (
-                f"{row.fit}, seed {row.seed}: |C| = {row.det_C:.3g} on the test set, not 1: the weights kept are from before "
-                "the penalty brought it there.",
-                "F does not depend on it; for summaries of unit covariance give more patience, or keep the final weights.",
-            )
-    for fit in table["fit"].unique():
-        if "validation" not in set(table[table["fit"] == fit]["split"]):
-            yield (
-                f"{fit} had no validation set: training |F| decided when to stop and which weights were best.",
-                "Its training |F| is optimistic; trust the test set.",
-            )
+def of_fits(of_fit: Mapping[str, Sequence[dict]], recipes: Mapping[str, dict]) -> Iterator[Caveat]:
+    """What was measured of the fits, and how they ended.
+
+    Args:
+        of_fit: what `evaluate` wrote, of each fit's seeds.
+        recipes: theirs, as in the configuration.
+
+    """
+    for fit, informations in of_fit.items():
+        for information in informations:
+            for what, remedy in _of_fit(information):
+                yield f"{fit}, seed {information['seed']}{what}", remedy
+        yield from _of_recipe(fit, informations[0], recipes[fit]["n_summaries"])
+
+
+def _of_recipe(fit: str, information: dict, n_summaries: int) -> Iterator[Caveat]:
+    splits = information["splits"]
+    if "validation" not in splits:
+        yield (
+            f"{fit} had no validation set: training |F| decided when to stop and which weights were best.",
+            "Its training |F| is optimistic; trust the test set.",
+        )
+    n_s = min(found["n_s"] for found in splits.values())
+    bias = (n_s - 1) / (n_s - n_summaries - 2) - 1 if n_s > n_summaries + 2 else float("inf")  # of C^-1, Gaussian summaries
+    if bias > FEW:
+        yield (
+            f"{fit}: a set has {n_s} simulations, few for {n_summaries} summaries: the inverse of their covariance, and with "
+            f"it F, is {percent(bias)} % too large on average.",
+            "Raise n_s (n_test of the test set), or take fewer n_summaries; on the test set read the debiased |F|.",
+        )
+
+
+def _of_fit(information: dict) -> Iterator[Caveat]:
+    """Of one fit; what follows its name."""
+
+    def share(split):
+        found = information["splits"].get(split, {}).get("over_score")
+        value, error = (None, None) if found is None else (found["det_F"][part] for part in ("value", "error"))
+        return (math.nan if value is None else value), (math.nan if error is None else error)
+
+    det_F, det_C = (information["splits"]["test"]["network"][name] for name in ("det_F", "det_C"))
+    analytic = information["det_F_analytic"]
+    if information["stopped"] == "max_iterations":
+        yield (
+            " stopped at max_iterations; |F| may still have been rising.",
+            "Raise max_iterations, or continue it with a recipe that has continue_from.",
+        )
+    if information["kept_iteration"] == 0 and information["iterations"] > 1:
+        yield (
+            ": the weights kept are the initial ones, since |F| never rose above theirs.",
+            "Try another learning_rate, more patience or a larger min_iterations.",
+        )
+    if analytic is not None and det_F["value"] is not None and det_F["value"] < 0.5 * analytic:
+        yield (
+            f" keeps only {percent(det_F['value'] / analytic)} % of the analytic |F|.",
+            "Try more simulations, another network, a smaller learning_rate or more patience.",
+        )
+    if det_F["error"] is not None and det_F["error"] > 0.1 * det_F["value"]:
+        yield f": |F| of the test set is known to {percent(det_F['error'] / det_F['value'])} % only.", "Raise n_test."
+    (seen, _), (kept, _) = share("training"), share("test")  # none of training that was drawn on the fly
+    if seen > kept + 0.1:
+        yield (
+            f" is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, {percent(kept)} % on the test "
+            "set.",
+            "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
+        )
+    for split, remedy in ABOVE.items():
+        value, error = share(split)
+        if value > 1 + max(ROUNDING, CEILING * error):
+            yield f": |F| of the {split} set is {percent(value)} % of the score's, above the ceiling.", remedy
+    if det_C["value"] is not None and not 0.5 < det_C["value"] < 2:
+        yield (
+            f": |C| = {det_C['value']:.3g} on the test set, not 1: the weights kept are from before the penalty brought it "
+            "there.",
+            "F does not depend on it; for summaries of unit covariance give more patience, or keep the final weights.",
+        )
 
 
 def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:

@@ -16,6 +16,19 @@ def _how(simulations: Any) -> str:
     return "drawn" if isinstance(simulations, str) else "files"
 
 
+class Figures(Model):
+    """How figures are drawn and in what formats."""
+
+    formats: list[Literal["svg", "png", "pdf"]] = Field(
+        ["svg", "png"], description="Files of each figure. SVG is always among them, since the report shows it."
+    )
+    style: str = Field(
+        "config/figures.mplstyle",
+        description="matplotlib's settings: width, fonts, colours of recipes, resolution. They stand over its defaults, so "
+        "that the settings of your own machine don't count.",
+    )
+
+
 class Config(Model):
     """A run: one problem, its simulations, and the recipes that are fitted to them."""
 
@@ -76,6 +89,7 @@ class Config(Model):
         description="Of each GPU: `on_demand`, as much as it comes to, which leaves the rest to other jobs on it; or a "
         "fraction that is taken at once, which is a little faster. A change makes nothing anew.",
     )
+    figures: Figures = Field(Figures(), description="How figures are drawn. A change draws them anew, and fits nothing.")
     fits: dict[Name, Recipe] = Field(
         {"mlp": Recipe(), "deep_set": Recipe(network=DeepSet(), optimiser=Optimiser(learning_rate=3.0e-3), patience=100)},
         min_length=1,

@@ -41,20 +41,26 @@ def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
     return found
 
 
-def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
-    """One quantity of the test set, of each seed: (n_seeds, …), NaN where it is not finite; None where it was not measured.
+def on(informations: Sequence[dict], split: str, *keys: str) -> np.ndarray | None:
+    """One quantity of a set, of each seed: (n_seeds, …), NaN where it is not finite; None where it was not measured.
 
     Args:
         informations: of one fit.
+        split: training, validation or test.
         *keys: where it lies, such as "network", "det_F", "value".
 
     """
-    values = [information["splits"]["test"] for information in informations]
-    for key in keys:
+    values = [information["splits"] for information in informations]
+    for key in (split, *keys):
         if not all(key in value for value in values):
             return None
         values = [value[key] for value in values]
     return np.array(values, dtype=np.float64)  # null becomes NaN
+
+
+def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
+    """The same of the test set, which alone was neither fitted nor chose weights."""
+    return on(informations, "test", *keys)
 
 
 def has_floor(informations: Sequence[dict]) -> bool:
@@ -75,6 +81,11 @@ def share(informations: Sequence[dict]) -> Share:
         value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
         whose = "a linear compression" if has_floor(informations) else "nothing"
     return Share(whose, *of_seeds(value, error), error.mean())
+
+
+def det_F(informations: Sequence[dict]) -> str:
+    """|F| of one fit's test sets with its error, see `of_seeds`."""
+    return with_error(*of_seeds(*(on_test(informations, "network", "det_F", part) for part in ("value", "error"))))
 
 
 def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
@@ -98,3 +109,8 @@ def with_error(value: float, error: float) -> str:
         return f"{value if abs(value) > 1e-9 else 0:.6g}".replace("-", "−")
     decimals = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+
+
+def compact(value: float) -> str:
+    """A number to four significant digits, or to whole ones."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"

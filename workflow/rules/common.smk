@@ -62,6 +62,11 @@ def theta_of_refinement(wildcards):
     )
 
 
+def also(figure):
+    """A figure in the formats beside SVG, by its path without an ending."""
+    return [f"{figure}.{kind}" for kind in settings.figures.formats if kind != "svg"]
+
+
 every_estimate = expand(
     "results/{{run}}/fits/{fit}/seed-{seed}/observed.json",
     fit=settings.fits,
@@ -74,3 +79,17 @@ every_information = expand(
     fit=settings.fits,
     seed=settings.seeds,
 )
+
+
+# All figures of a run, without their endings.
+FIGURES = [
+    "information",
+    "fisher_ellipses",
+    *expand("history/{fit}", fit=settings.fits),
+    *expand("history/{fit}/seed-{seed}", fit=settings.fits, seed=settings.seeds),
+    *expand("estimates/{fit}/seed-{seed}", fit=settings.fits, seed=settings.seeds[0]),
+]
+
+# Template and captions of the report.
+TEXTS = os.path.join(ROOT, "workflow", "report")
+REPORT_TEXTS = sorted(os.listdir(TEXTS))

@@ -110,6 +110,9 @@ try:
         for split in (settings.files.splits if settings.files else [])
         if (path := getattr(settings.files, split))
     }
+    STYLE = found(settings.figures.style)
+    if not os.path.isfile(STYLE):
+        raise InputError(f"figures.style: expected a file, found none at {STYLE}")
     if workflow.is_main_process:
         SIMULATIONS = check_with_jax(settings, PROBLEM)
 except InputError as error:
@@ -117,7 +120,8 @@ except InputError as error:
 
 # What changes no result reaches the jobs past their params, which would make everything anew.
 os.environ.update(IMNN_SNAKEMAKE=str(os.getpid()))  # without which a job ends
-config["checkpoint_minutes"] = settings.checkpoint_minutes
+# And captions, in Snakemake's report as in the run's own, have the settings with their defaults.
+config.update(settings.model_dump())
 MEMORY = (
     "XLA_PYTHON_CLIENT_PREALLOCATE",
     "XLA_CLIENT_MEM_FRACTION",

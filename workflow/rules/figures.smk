@@ -1,8 +1,9 @@
 rule plot_history:
     """|F|, covariance and regularisation of one fit against its iterations."""
     input:
-        history="results/{run}/fits/{fit}/seed-{seed}/history.csv",
-        information="results/{run}/fits/{fit}/seed-{seed}/information.json",
+        history=["results/{run}/fits/{fit}/seed-{seed}/history.csv"],
+        information=["results/{run}/fits/{fit}/seed-{seed}/information.json"],
+        style=STYLE,
     output:
         report(
             "results/{run}/figures/history/{fit}/seed-{seed}.svg",
@@ -10,7 +11,7 @@ rule plot_history:
             category="Histories",
             labels={"fit": "{fit}", "seed": "{seed}"},
         ),
-        "results/{run}/figures/history/{fit}/seed-{seed}.png",
+        also("results/{run}/figures/history/{fit}/seed-{seed}"),
     log:
         "results/{run}/logs/plot_history/{fit}/seed-{seed}.log",
     benchmark:
@@ -19,6 +20,41 @@ rule plot_history:
         mem_mb=mem_of_small,
         runtime=minutes(15),
     params:
+        style=content_digest(STYLE),
+        code=code("plot_history.py"),
+        upstream=after(made_information),
+    script:
+        "../../scripts/plot_history.py"
+
+
+rule plot_histories:
+    """The same of all seeds of a recipe, with their median."""
+    input:
+        history=expand(
+            "results/{{run}}/fits/{{fit}}/seed-{seed}/history.csv", seed=settings.seeds
+        ),
+        information=expand(
+            "results/{{run}}/fits/{{fit}}/seed-{seed}/information.json",
+            seed=settings.seeds,
+        ),
+        style=STYLE,
+    output:
+        report(
+            "results/{run}/figures/history/{fit}.svg",
+            caption="../report/histories.rst",
+            category="Histories",
+            labels={"fit": "{fit}", "seed": "all"},
+        ),
+        also("results/{run}/figures/history/{fit}"),
+    log:
+        "results/{run}/logs/plot_histories/{fit}.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_histories/{fit}.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
+    params:
+        style=content_digest(STYLE),
         code=code("plot_history.py"),
         upstream=after(made_information),
     script:
@@ -30,13 +66,14 @@ rule plot_information:
     input:
         information=every_information,
         analytic="results/{run}/analytic_fisher.json",
+        style=STYLE,
     output:
         report(
             "results/{run}/figures/information.svg",
             caption="../report/information.rst",
             category="Fisher information",
         ),
-        "results/{run}/figures/information.png",
+        also("results/{run}/figures/information"),
     log:
         "results/{run}/logs/plot_information.log",
     benchmark:
@@ -45,6 +82,7 @@ rule plot_information:
         mem_mb=mem_of_small,
         runtime=minutes(15),
     params:
+        style=content_digest(STYLE),
         code=code("plot_information.py"),
         upstream=after(made_information_of_all),
     script:
@@ -56,13 +94,14 @@ rule plot_ellipses:
     input:
         information=every_information,
         analytic="results/{run}/analytic_fisher.json",
+        style=STYLE,
     output:
         report(
             "results/{run}/figures/fisher_ellipses.svg",
             caption="../report/ellipses.rst",
             category="Fisher information",
         ),
-        "results/{run}/figures/fisher_ellipses.png",
+        also("results/{run}/figures/fisher_ellipses"),
     log:
         "results/{run}/logs/plot_ellipses.log",
     benchmark:
@@ -71,6 +110,7 @@ rule plot_ellipses:
         mem_mb=mem_of_small,
         runtime=minutes(15),
     params:
+        style=content_digest(STYLE),
         code=code("plot_ellipses.py"),
         upstream=after(made_information_of_all),
     script:
@@ -83,6 +123,7 @@ rule plot_estimates:
         estimates="results/{run}/fits/{fit}/seed-{seed}/estimates.csv",
         information="results/{run}/fits/{fit}/seed-{seed}/information.json",
         analytic="results/{run}/analytic_fisher.json",
+        style=STYLE,
     output:
         report(
             "results/{run}/figures/estimates/{fit}/seed-{seed}.svg",
@@ -90,7 +131,7 @@ rule plot_estimates:
             category="Estimates",
             labels={"fit": "{fit}", "seed": "{seed}"},
         ),
-        "results/{run}/figures/estimates/{fit}/seed-{seed}.png",
+        also("results/{run}/figures/estimates/{fit}/seed-{seed}"),
     log:
         "results/{run}/logs/plot_estimates/{fit}/seed-{seed}.log",
     benchmark:
@@ -100,6 +141,7 @@ rule plot_estimates:
         runtime=minutes(15),
     params:
         fits=list(settings.fits),
+        style=content_digest(STYLE),
         code=code("plot_estimates.py"),
         upstream=after(made_information),
     script:

@@ -1,25 +1,23 @@
 rule report:
     """What the run found, in one HTML file that needs no network."""
     input:
-        summary="results/{run}/summary.csv",
         analytic="results/{run}/analytic_fisher.json",
         information=every_information,
-        histories=expand(
+        information_figure="results/{run}/figures/information.svg",
+        ellipses="results/{run}/figures/fisher_ellipses.svg",
+        histories=expand("results/{{run}}/figures/history/{fit}.svg", fit=settings.fits),
+        history=expand(
             "results/{{run}}/figures/history/{fit}/seed-{seed}.svg",
             fit=settings.fits,
             seed=settings.seeds,
         ),
-        information_figure="results/{run}/figures/information.svg",
-        ellipses="results/{run}/figures/fisher_ellipses.svg",
         estimates=expand(
             "results/{{run}}/figures/estimates/{fit}/seed-{seed}.svg",
             fit=settings.fits,
             seed=settings.seeds[0],
         ),
         estimates_of_observed=every_estimate if settings.observed else [],
-        template=os.path.relpath(
-            os.path.join(ROOT, "workflow", "report", "report.html.j2")
-        ),
+        template=os.path.relpath(os.path.join(TEXTS, "report.html.j2")),
     output:
         report="results/{run}/report.html",
     log:
@@ -31,9 +29,7 @@ rule report:
         runtime=minutes(15),
     params:
         settings=settings.model_dump(exclude={"checkpoint_minutes", "gpu_memory"}),
-        template=content_digest(
-            os.path.join(ROOT, "workflow", "report", "report.html.j2")
-        ),
+        texts=[content_digest(os.path.join(TEXTS, name)) for name in REPORT_TEXTS],
         code=code("report.py"),
         upstream=after(made_report),
     script:

@@ -81,4 +81,4 @@ def made_report(wildcards):
     made = made_estimates if settings.observed else made_information_of_all
     shown = ("history", "information", "ellipses", "estimates")
     figures = [code(f"plot_{what}.py") for what in shown]
-    return [made(wildcards), code("summarise.py"), *figures]
+    return [made(wildcards), code("summarise.py"), content_digest(STYLE), *figures]

@@ -1,0 +1,140 @@
+"""Figures: what is seen in them, in what style, and the same bytes each time."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from imnn_core import figures, plots
+from imnn_core.errors import InputError
+from imnn_core.histories import PANELS, History, history_figure, median
+from imnn_core.plots import wrapped
+
+KINDS = ("svg", "png", "pdf")
+
+
+def history(n, kept, patience_began, splits=("training",)):
+    columns = {f"{split}_{name}": np.linspace(1, 2, n) for split in splits for name in PANELS}
+    return History({"iteration": np.arange(n)} | columns, kept, patience_began)
+
+
+def test_the_kept_iteration_lies_within_the_figure(root):
+    """The final weights are those after the last row of the history."""
+    with plots.style(root / "config/figures.mplstyle"):
+        figure = history_figure([history(10, 10, 4)], ["training"], analytic=None, title="")
+    assert figure.axes[-1].get_xlim() == (0, 10)
+
+
+def test_histories_mark_each_seed_on_the_curve_that_decided(root):
+    """Oracle: by hand: rows 3 and 8 of validation |F|, and the last row where the final weights were kept."""
+    seeds = [history(10, 3, 3, ("training", "validation")), history(9, 9, 7, ("training", "validation"))]
+    with plots.style(root / "config/figures.mplstyle"):
+        figure = history_figure(seeds, ["training", "validation"], analytic=None, title="")
+    marks = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert list(marks["weights kept"].get_xdata()) == [3, 8]
+    assert list(marks["patience begins"].get_xdata()) == [3, 7]
+    assert marks["weights kept"].get_ydata() == pytest.approx([1 + 3 / 9, 2])
+
+
+def test_a_fit_that_has_stopped_counts_with_its_last_value():
+    """Oracle: by hand."""
+    assert list(median([np.array([1.0, 2, 3]), np.array([5.0]), np.array([4.0, 0])])) == [4, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("deep_set", 20, "deep_set"),
+        ("a_long_name-of.a fit", 8, "a_long_\nname-of.\na fit"),
+        ("abcdefghij", 4, "abcd\nefgh\nij"),
+        ("", 4, ""),
+    ],
+)
+def test_names_are_broken_where_their_words_end(text, width, expected):
+    """Oracle: by hand."""
+    assert wrapped(text, width) == expected
+
+
+DRAW = """
+import sys
+import numpy as np
+from imnn_core import figures, plots
+from pathlib import Path
+folder, style = map(Path, sys.argv[1:])
+with plots.style(style):
+    kept = {"a": figures.Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}
+    drawn = figures.information_figure(kept, band=(0.95, 1.05), line=(1, "all"), quantity="$|F|$", title="A title")
+    plots.save_all(drawn, [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")])
+"""
+
+
+def draw(root, folder, style):
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", DRAW, folder, style], check=True, cwd=folder, env={"PYTHONPATH": str(root / "scripts")}
+    )
+    return [(folder / f"a.{kind}").read_bytes() for kind in KINDS]
+
+
+def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tmp_path):
+    """In SVG, PNG and PDF, from two processes, with matplotlib's settings of the user's own in one of them."""
+    style = root / "config/figures.mplstyle"
+    first = draw(root, tmp_path / "first", style)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "matplotlibrc").write_text("font.size: 20\nsvg.hashsalt: other\n")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", DRAW, folder, style], check=True, cwd=own, env={"PYTHONPATH": str(root / "scripts")})
+    assert [(folder / f"a.{kind}").read_bytes() for kind in KINDS] == first
+    assert b"<text" not in first[0] and b"font-family" not in first[0]
+    assert b"/FontFile2" in first[2]
+
+
+def test_another_style_gives_another_figure(root, tmp_path):
+    style = root / "config/figures.mplstyle"
+    (tmp_path / "wide.mplstyle").write_text(style.read_text().replace("3.4, 3.0", "7.0, 3.0"))
+    with plots.style(tmp_path / "wide.mplstyle"):
+        wide = plots.new_figure(2)
+    with plots.style(style):
+        narrow = plots.new_figure(2)
+    assert (wide.get_figwidth(), narrow.get_figwidth()) == (7, 3.4)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("font.size: large\nfont.sise: 8\n", "a.mplstyle: expected matplotlib's settings, found: .*font"),
+        ("nonsense\n", "a.mplstyle: expected matplotlib's settings, found: "),
+        (None, "a.mplstyle: expected a style file of matplotlib, found: "),
+    ],
+)
+def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
+    if content is not None:
+        (tmp_path / "a.mplstyle").write_text(content)
+    with pytest.raises(InputError, match=fault), plots.style(tmp_path / "a.mplstyle"):
+        pass
+
+
+@pytest.mark.parametrize("n_params", [1, 2, 3, 5])
+def test_figures_of_any_number_of_parameters_and_long_names(root, n_params):
+    """Nothing is cut off: what is drawn lies within the figure. matplotlib warns, and so fails, where it can't make room."""
+    rng = np.random.default_rng(1)
+    name = "a_recipe_with_a_name_" * 4
+    F = np.diag(rng.uniform(1, 9, n_params))
+    symbols, theta = [f"$p_{i}$" for i in range(n_params)], rng.normal(size=n_params)
+    x = rng.normal(size=(50, n_params))
+    with plots.style(root / "config/figures.mplstyle"):
+        for figure in (
+            figures.ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
+            figures.estimates_figure(
+                x, x + 0.1, theta_fid=theta, bound=np.ones(n_params), symbols=symbols, other="exact", colour="C0", title=name
+            ),
+            figures.information_figure(
+                {name: figures.Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, band=None, line=None, quantity="a", title=name
+            ),
+        ):
+            figure.draw_without_rendering()
+            inches = figure.get_tightbbox()
+            assert inches.x0 > -0.02 and inches.y0 > -0.02
+            assert inches.x1 < figure.get_figwidth() + 0.02 and inches.y1 < figure.get_figheight() + 0.02
