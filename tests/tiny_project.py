@@ -32,8 +32,8 @@ def copied(root, folder: Path, **changes):
     return folder
 
 
-def cannot(what: str):
-    """Skip a test that this machine or user can't run; a failure where CI asks for all (IMNN_REQUIRE_MOUNT=1)."""
-    if os.environ.get("IMNN_REQUIRE_MOUNT") == "1":
-        pytest.fail(f"{what}, and IMNN_REQUIRE_MOUNT=1 asks for this test")
+def cannot(what: str, variable="IMNN_REQUIRE_MOUNT"):
+    """Skip a test that this machine or user can't run; a failure where CI asks for all, by setting this variable to 1."""
+    if os.environ.get(variable) == "1":
+        pytest.fail(f"{what}, and {variable}=1 asks for this test")
     pytest.skip(what)
