@@ -1,6 +1,7 @@
 """What the run found and how it was made, in one HTML file that needs no network."""
 
 import base64
+import contextlib
 import re
 from functools import partial
 from pathlib import Path
@@ -58,14 +59,14 @@ def caption(name, folder, settings, **wildcards):
     return from_rst(text, path)
 
 
-def in_mathml(symbol, name):
-    """A parameter's symbol, or its name where that is no formula."""
-    if not (symbol.startswith("$") and symbol.endswith("$")):
-        return name
-    try:
-        return markupsafe.Markup(from_rst(f":math:`{symbol.strip('$')}`").replace("<p>", "").replace("</p>", ""))
-    except InputError:  # of matplotlib's own mathtext alone
-        return name
+def letter(symbol, name):
+    r"""A parameter's symbol where that is one letter such as $\mu$, else its name."""
+    if symbol.startswith("$") and symbol.endswith("$"):
+        with contextlib.suppress(InputError):  # of matplotlib's own mathtext alone
+            found = re.findall(r"<mi[^>]*>(.)</mi>|<m(?!ath|i)", from_rst(f":math:`{symbol.strip('$')}`"))
+            if len(found) == 1:
+                return found[0] or name
+    return name
 
 
 def breakable(shown):
@@ -140,7 +141,7 @@ def report(
     informations = [information for seeds in of_fit.values() for information in seeds]
     observed = [files.read_json(path) for path in paths_to_estimates]
     names = analytic["names"]
-    symbols = [in_mathml(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
+    symbols = [letter(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
     serious = [
         *caveats.of_problem(analytic, informations),
         *caveats.of_differences(informations, names),
@@ -162,7 +163,7 @@ def report(
     }
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
-        settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None),
         run=run,
         headline=headline(kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)),
         kept=kept,
