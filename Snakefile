@@ -28,6 +28,7 @@ include: "workflow/rules/observe.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/docs.smk"
+include: "workflow/rules/pack.smk"
 
 
 # Snakemake refuses to cache what has a benchmark, since what comes from the cache has none.
@@ -43,20 +44,4 @@ onstart:
 rule all:
     default_target: True
     input:
-        # Else they were not missed where a job that was to make them anew has failed.
-        expand(
-            "results/{run}/fits/{fit}/seed-{seed}/{file}",
-            run=RUNS,
-            fit=settings.fits,
-            seed=settings.seeds,
-            file=["fit.h5", "history.csv", "information.json", "estimates.csv"],
-        ),
-        expand(every_estimate, run=RUNS) if settings.observed else [],
-        expand("results/{run}/summary.csv", run=RUNS),
-        expand("results/{run}/report.html", run=RUNS),
-        expand(
-            "results/{run}/figures/{figure}.{format}",
-            run=RUNS,
-            figure=FIGURES,
-            format=set(settings.figures.formats) | {"svg"},
-        ),
+        everything,

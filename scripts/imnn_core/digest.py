@@ -116,13 +116,10 @@ def _imported_from(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
                 yield from (each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file())
 
 
-def user_code_digest(path_to_file: str | Path) -> str:
-    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
-
-    A file that is not there, or is no Python, has a digest too: whoever loads it says what is wrong.
-    """
-    folder = Path(path_to_file).parent
-    todo, seen = [Path(path_to_file)], {}
+def _user_code(path_to_file: Path) -> dict[Path, str]:
+    """What a user's file, and each that it imports from its own folder, means."""
+    folder = path_to_file.parent
+    todo, seen = [path_to_file], {}
     while todo:
         path = todo.pop()
         if path in seen or not path.is_file():
@@ -135,4 +132,18 @@ def user_code_digest(path_to_file: str | Path) -> str:
             continue
         todo += _imported_from(folder, path, tree)
         seen[path] = repr(_meaning(tree))
-    return _digest(seen)
+    return seen
+
+
+def user_code_digest(path_to_file: str | Path) -> str:
+    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
+
+    A file that is not there, or is no Python, has a digest too: whoever loads it says what is wrong.
+    """
+    return _digest(_user_code(Path(path_to_file)))
+
+
+def user_code_files(path_to_file: str | Path) -> list[str]:
+    """A user's Python file and those that it imports from its own folder, by their paths from there."""
+    folder = Path(path_to_file).parent
+    return sorted(str(path.relative_to(folder)) for path in _user_code(Path(path_to_file)) if path.is_relative_to(folder))

@@ -90,6 +90,28 @@ FIGURES = [
     *expand("estimates/{fit}/seed-{seed}", fit=settings.fits, seed=settings.seeds[0]),
 ]
 
+
+# What a run is to have in the end, and its refinements.
+everything = [
+    # Else they were not missed where a job that was to make them anew has failed.
+    *expand(
+        "results/{run}/fits/{fit}/seed-{seed}/{file}",
+        run=RUNS,
+        fit=settings.fits,
+        seed=settings.seeds,
+        file=["fit.h5", "history.csv", "information.json", "estimates.csv"],
+    ),
+    *(expand(every_estimate, run=RUNS) if settings.observed else []),
+    *expand("results/{run}/summary.csv", run=RUNS),
+    *expand("results/{run}/report.html", run=RUNS),
+    *expand(
+        "results/{run}/figures/{figure}.{format}",
+        run=RUNS,
+        figure=FIGURES,
+        format={"svg": None} | dict.fromkeys(settings.figures.formats),
+    ),
+]
+
 # Template and captions of the report.
 TEXTS = os.path.join(ROOT, "workflow", "report")
 REPORT_TEXTS = sorted(os.listdir(TEXTS))

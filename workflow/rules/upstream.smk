@@ -1,11 +1,21 @@
 # What earlier stages are made by: code, settings, a user's files. As a parameter it makes what follows run anew when one of
 # them changes, also where times of modification don't tell: where a clock was set back between an interrupted run and the
 # next one.
+import json
+
 from imnn_core.digest import content_digest, settings_digest
+
+# Of a run that was handed on without its user's files of simulations (rule pack): what the digests of those were.
+HANDED_ON = os.path.join(ROOT, "config", "contents.json")
+KNOWN = json.load(open(HANDED_ON)) if os.path.exists(HANDED_ON) else {}
+# A problem without its place: its file may lie elsewhere.
+MADE_PROBLEM = PROBLEM | {"kind": os.path.basename(PROBLEM["kind"])}
 
 
 def content_of(path):
     """Digest of a user's file, and of those that it takes its numbers from."""
+    if path in KNOWN and not os.path.exists(path):
+        return KNOWN[path]
     from imnn_core import links  # and with it h5py, only where there is such a file
 
     return settings_digest(
@@ -18,12 +28,12 @@ CONTENT = {split: content_of(path) for split, path in FILES.items()}
 OBSERVED = settings.observed and content_of(found(settings.observed))
 SET_MAKERS = ("check_files.py", "use_files.py") if settings.files else ("simulate.py",)
 MADE_SETS = [
-    PROBLEM,
+    MADE_PROBLEM,
     CONTENT,
     settings.files and settings.files.fractions,
     *map(code, SET_MAKERS),
 ]
-MADE_ANALYTIC = [PROBLEM, settings.n_monte_carlo, code("analytic_fisher.py")]
+MADE_ANALYTIC = [MADE_PROBLEM, settings.n_monte_carlo, code("analytic_fisher.py")]
 
 
 def after(*stages):

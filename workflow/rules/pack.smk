@@ -1,0 +1,56 @@
+# The run in one archive, for somebody else. Not wanted by `all`: snakemake --cores all -- results/gaussian/gaussian.zip
+from imnn_core.digest import user_code_files
+from imnn_core.packing import place_of, project_files
+
+ARCHIVE = f"results/{settings.run}/{settings.run}.zip"
+# Places in the archive, and paths here; of the user's files that the config names, what these paths will be there.
+PACKED = project_files(ROOT)
+MOVED = {}
+if is_file(settings.problem):
+    place = place_of(PROBLEM["kind"], os.curdir, ROOT)
+    MOVED |= dict.fromkeys((settings.problem, PROBLEM["kind"]), place)
+    PACKED |= {
+        os.path.join(os.path.dirname(place), name): os.path.join(
+            os.path.dirname(PROBLEM["kind"]), name
+        )
+        for name in user_code_files(PROBLEM["kind"])
+    }
+if settings.observed:
+    place = place_of(found(settings.observed), os.curdir, ROOT)
+    MOVED |= dict.fromkeys((settings.observed, found(settings.observed)), place)
+    PACKED[place] = found(settings.observed)
+
+
+rule pack:
+    """Config, code, fits, tables, figures and report in one archive, without simulations, to redraw figures from elsewhere."""
+    input:
+        results=everything,
+        analytic=expand("results/{run}/analytic_fisher.json", run=RUNS),
+        theta_fid=expand("results/{run}/theta_fid.json", run=RUNS[1:]),
+    output:
+        archive=ARCHIVE,
+    log:
+        f"results/{settings.run}/logs/pack.log",
+    benchmark:
+        f"results/{settings.run}/benchmarks/pack.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(60),
+    params:
+        settings=settings.model_dump(
+            mode="json",
+            exclude=set(SIZES) if settings.files else None,
+        )
+        | {
+            key: MOVED.get(getattr(settings, key), getattr(settings, key))
+            for key in ("problem", "observed")
+        },
+        packed=PACKED,
+        of_packed=settings_digest([content_digest(path) for path in PACKED.values()]),
+        moved=MOVED,
+        contents={
+            getattr(settings.files, split): digest for split, digest in CONTENT.items()
+        },
+        code=code("pack.py"),
+    script:
+        "../../scripts/pack.py"
