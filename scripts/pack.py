@@ -39,20 +39,20 @@ The run is of simulations in files, which are not here: {names}. What needs them
 """
 
 
-def is_left_out(path):
-    """Whether a file of the run's results stays behind: simulations, what is half done, and this job's own files."""
-    own = ("logs/pack.log", "benchmarks/pack.tsv")
-    return re.match(r"(refined-\d+/)?simulations/", path) or path.endswith((".checkpoint.h5", ".part", ".zip")) or path in own
-
-
 def results_in(folder):
-    """Files to pack of a run, links as what they lead to; checksums only of what is no link, which they know nothing of."""
+    """Files of a run: those to pack, links as what they lead to, and those of which a record is enough, simulations.
+
+    Checksums only of what is no link: of that they know nothing. Nothing that is half done, and nothing of this job's own.
+    """
+    own = (f"{os.path.basename(folder)}.zip", "logs/pack.log", "benchmarks/pack.tsv")
+    results, simulations = [], []
     for parent, _, names in os.walk(folder, followlinks=True):
         for path in (os.path.join(parent, name) for name in names):
-            of = re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path)
+            of, relative = re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path), os.path.relpath(path, folder)
             is_known = of == path or (os.path.isfile(of) and not os.path.islink(of))
-            if os.path.isfile(path) and is_known and not is_left_out(os.path.relpath(path, folder)):
-                yield path
+            if os.path.isfile(path) and is_known and relative not in own and not path.endswith((".checkpoint.h5", ".part")):
+                (simulations if re.match(r"(refined-\d+/)?simulations/", relative) else results).append(path)
+    return results, simulations
 
 
 def record_of(path):
@@ -118,7 +118,7 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
         contents: digests of the user's files of simulations, which stay behind, by their paths in the config.
 
     """
-    results = list(results_in(f"results/{run}"))
+    results, simulations = results_in(f"results/{run}")
     for path in results:
         if path.endswith(".h5"):
             storage.verify(path)
@@ -128,7 +128,7 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
         unpacked += OF_FILES.format(names=", ".join(f"`{name}`" for name in contents))
         packed |= {"config/contents.json": json.dumps(contents, indent=2).encode()}
     moved = {path: place for place, path in packed.items() if isinstance(path, str)} | moved
-    entries = {path: path for path in results} | dict(records_of(results, needed, moved)) | packed
+    entries = {path: path for path in results} | dict(records_of(results + simulations, needed, moved)) | packed
     entries["config/config.yaml"] = (heading + yaml.safe_dump(settings, sort_keys=False)).encode()
     entries["UNPACKED.md"] = unpacked.encode()
     sums = {}

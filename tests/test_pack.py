@@ -1,0 +1,262 @@
+"""A run in one archive: what is in it, and that it is whole and can be gone on with elsewhere."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+import yaml
+from running import copied, edit, planned, results_of, snakemake
+from small_files import arrays_of, write
+from tiny_project import TINY, TINY_RUN, write_config
+
+ARCHIVE = "results/tiny/tiny.zip"
+FIGURE = "results/tiny/figures/information.svg"
+TEXTS = ("README.md", "CHANGELOG.md", "LICENSE", "environment.yml", "pyproject.toml", "requirements.txt")
+FIGURES = {"plot_history": 1, "plot_estimates": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
+
+
+def project(root, folder, **changes):
+    copied(root, folder)
+    for name in TEXTS:
+        shutil.copy(root / name, folder / name)
+    write_config(folder, **changes)
+    return folder
+
+
+def unpacked(archive, folder):
+    """What is in the archive; times of modification are those of unpacking."""
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    (only,) = folder.iterdir()
+    return only
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def packed(root, tmp_path_factory):
+    """A project with the run made and packed; with what a user and the system may leave there."""
+    folder = project(root, tmp_path_factory.mktemp("packed"))
+    for name in ("config/mine.yaml", "notes.txt", "docs/draft.tex", "config/.hidden", "workflow/rules/.old.smk.swp"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("of mine")
+    (folder / "docs/graph.svg").write_text("<svg/>")
+    snakemake(folder, *TINY_RUN)
+    for name in ("results/tiny/fits/small/seed-1/fit.checkpoint.h5", "results/tiny/fits/small/seed-1/.fit.h5.1.part"):
+        (folder / name).write_text("half done")
+    snakemake(folder, *TINY_RUN, "--", ARCHIVE)
+    return folder
+
+
+@pytest.fixture
+def elsewhere(packed, tmp_path):
+    return unpacked(packed / ARCHIVE, tmp_path / "elsewhere")
+
+
+def test_what_is_in_it(packed, elsewhere):
+    """Oracle: the project's own lists, and the bytes of each result."""
+    found = files_in(elsewhere)
+    results = {
+        name: digest for name, digest in results_of(packed).items()
+        if not name.startswith("simulations") and name != "tiny.zip" and "checkpoint" not in name and ".part" not in name
+    }  # fmt: skip
+    assert results_of(elsewhere) == results
+    assert not [name for name in found if "__pycache__" in name or "of mine" in found[name].read_text(errors="ignore")]
+    code = {str(path.relative_to(packed)) for path in (packed / "scripts").rglob("*.py")}
+    code |= {"Snakefile", "docs/graph.svg", *TEXTS, "results/tiny/logs/fit/small/seed-1.log", "UNPACKED.md", "SHA256SUMS"}
+    assert code <= found.keys()
+    names = set(json.loads((packed / "tiny.yaml").read_text()))
+    settings = yaml.safe_load((elsewhere / "config/config.yaml").read_text())
+    assert names < settings.keys()
+    assert settings["fits"]["small"]["max_iterations"] == TINY["fits"]["small"]["max_iterations"]
+    assert str(packed).encode() not in b"".join(path.read_bytes() for path in found.values())
+
+
+def test_it_has_every_file_of_the_project(root, tmp_path):
+    """Oracle: git's list of files; none but tests and what is for developers stays behind."""
+    from imnn_core.packing import project_files
+
+    listed = subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=False).stdout.split()
+    if not listed:
+        pytest.skip("not in a git repository")
+    folders = ("workflow/", "scripts/", "config/", "profiles/", "docs/")
+    assert {name for name in listed if name.startswith(folders)} - {"config/config.yaml"} <= project_files(root).keys()
+
+
+def test_checksums_are_of_every_file_and_a_changed_byte_is_noticed(elsewhere):
+    lines = [line.split("  ", 1) for line in (elsewhere / "SHA256SUMS").read_text().splitlines()]
+    files = files_in(elsewhere)
+    files.pop("SHA256SUMS")
+    assert {name: checksum for checksum, name in lines} == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
+    }
+    check = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
+    assert subprocess.run(check, cwd=elsewhere, check=False).returncode == 0
+    path = elsewhere / "results/tiny/fits/small/seed-1/fit.h5"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    done = subprocess.run(check, cwd=elsewhere, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "results/tiny/fits/small/seed-1/fit.h5: FAILED\n")
+
+
+def test_there_is_nothing_to_do_there_whatever_the_times(elsewhere):
+    output = snakemake(elsewhere, "-n")
+    assert "Nothing to be done" in output
+    assert "missing provenance" not in output
+    assert "Migrating" not in output
+    paths = [path for name, path in files_in(elsewhere).items() if not name.startswith(".snakemake")]
+    for seed in (1, 2):
+        random.Random(seed).shuffle(paths)
+        for i, path in enumerate(paths):
+            os.utime(path, (1.7e9 + i, 1.7e9 + i))
+        assert planned(elsewhere) == {}
+
+
+def test_what_an_edit_makes_anew_there(elsewhere):
+    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    assert planned(elsewhere) == FIGURES
+    edit(elsewhere / "scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
+    expected = FIGURES | {"simulate": 3, "fit": 1, "evaluate": 1, "summarise": 1, "analytic_fisher": 1}
+    assert planned(elsewhere) == expected
+
+
+def test_a_figure_is_drawn_anew_there(elsewhere):
+    """To the same bytes, and after an edit to others; no simulation and no fit is asked for."""
+    before = results_of(elsewhere)
+    snakemake(elsewhere, "--force", FIGURE)
+    assert results_of(elsewhere) == before
+    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    output = snakemake(elsewhere, "--", FIGURE)
+    assert "rule plot_information:" in output
+    assert "1 of 1 steps" in output
+    after = results_of(elsewhere)
+    drawn = {"figures/information.svg", "figures/information.png"}
+    assert {name for name in before if before[name] != after[name]} == drawn
+    assert before.keys() == after.keys()
+
+
+def test_the_same_bytes_when_it_is_packed_again(packed, elsewhere, tmp_path):
+    before, expected = (packed / ARCHIVE).read_bytes(), results_of(elsewhere)
+    assert planned(packed, *TINY_RUN, "--", ARCHIVE) == {}
+    snakemake(packed, *TINY_RUN, "--force", ARCHIVE)
+    assert (packed / ARCHIVE).read_bytes() == before
+    snakemake(elsewhere, "--", ARCHIVE)  # and by whom it was handed on to
+    assert results_of(unpacked(elsewhere / ARCHIVE, tmp_path / "again")) == expected
+
+
+PROBLEM = """
+import jax
+import jax.numpy as jnp
+from imnn_core.problems import Problem
+from my_parts.width import WIDTH
+
+def simulator(key, theta):
+    return theta[0] + theta[1] * jax.random.normal(key, (WIDTH,))
+
+problem = Problem(simulator, theta_fid=[0, 1], names=["a", "b"], input_shape=(WIDTH,))
+"""
+
+
+def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root, tmp_path):
+    """With the code in one folder and the results in another, and recipes of every kind of value."""
+    code, here, outside = (tmp_path / name for name in ("code", "here", "outside"))
+    project(root, code)
+    (outside / "my_parts").mkdir(parents=True)
+    (outside / "mine.py").write_text(PROBLEM)
+    (outside / "my_parts/width.py").write_text("WIDTH = 4\n")
+    (outside / "unrelated.py").write_text("1 / 0\n")
+    (here / "data").mkdir(parents=True)
+    np.save(here / "data/observed.npy", np.array([0.1, 1.1, -0.9, 0.3]))
+    rate = {"schedule": "exponential_decay", "init_value": 1e-05, "transition_steps": 3, "decay_rate": 0.5}
+    optimiser = {"name": "adamw", "learning_rate": rate, "weight_decay": "1e-4"}
+    fits = {"1.10": TINY["fits"]["small"] | {"optimiser": optimiser}, "on": TINY["fits"]["small"] | {"standardise": "each"}}
+    given = {"problem": str(outside / "mine.py"), "observed": str(here / "data/observed.npy"), "refine": 1, "fits": fits}
+    write_config(here, **given)
+    where = ("--snakefile", str(code / "Snakefile"), "--directory", str(here), "--configfile", str(here / "tiny.yaml"))
+    snakemake(tmp_path, *where, "--", ARCHIVE)
+    elsewhere = unpacked(here / ARCHIVE, tmp_path / "elsewhere")
+    shutil.rmtree(outside)
+    shutil.rmtree(code)
+    here.rename(tmp_path / "gone")
+    found = files_in(elsewhere)
+    assert {"config/mine.py", "config/my_parts/width.py", "data/observed.npy"} <= found.keys()
+    assert "config/unrelated.py" not in found
+    assert "results/tiny/refined-1/theta_fid.json" in found
+    assert not [name for name in found if "/simulations/" in name]
+    by_project = [path for name, path in found.items() if not name.startswith("results/")]
+    assert str(tmp_path).encode() not in b"".join(path.read_bytes() for path in by_project)
+    assert planned(elsewhere) == {}
+    edit(elsewhere / "config/my_parts/width.py", "WIDTH = 4", "WIDTH = 2 * 2")
+    jobs = planned(elsewhere)
+    assert (jobs["simulate"], jobs["fit"], jobs["estimate"]) == (6, 4, 4)
+
+
+def test_files_of_simulations_stay_behind(root, tmp_path):
+    """And are not missed there, where their digests are remembered; others in their place are noticed."""
+    here = project(root, tmp_path / "here")
+    write(tmp_path / "mine.h5", arrays_of(120, 100))
+    values = {key: value for key, value in TINY.items() if key not in ("n_s", "n_d", "n_test")}
+    files = {"training": "../mine.h5", "fractions": {"validation": 0.3, "test": 0.4}}
+    (here / "tiny.yaml").write_text(json.dumps(values | {"simulations": files}))
+    snakemake(here, *TINY_RUN, "--", ARCHIVE)
+    (tmp_path / "there").mkdir()
+    elsewhere = unpacked(here / ARCHIVE, tmp_path / "there/unpacked")
+    assert "`../mine.h5`" in (elsewhere / "UNPACKED.md").read_text()
+    assert planned(elsewhere) == {}
+    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    assert planned(elsewhere) == FIGURES
+    snakemake(elsewhere, "--", FIGURE)
+    write(elsewhere.parent / "mine.h5", arrays_of(110, 90))
+    assert planned(elsewhere)["fit"] == 1
+    shutil.copy(tmp_path / "mine.h5", elsewhere.parent / "mine.h5")
+    assert planned(elsewhere) == {rule: n for rule, n in FIGURES.items() if rule != "plot_information"}
+
+
+def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
+    """A result that was changed, and one of which Snakemake has no record; the archive is made once they are made anew."""
+    folder = tmp_path / "copy"
+    shutil.copytree(packed, folder)
+    expected = (folder / ARCHIVE).read_bytes()
+    changed = folder / "results/tiny/fits/small/seed-1/history.csv"
+    whole = changed.read_bytes()
+    changed.write_bytes(whole[:-1] + b"?")
+    output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
+    assert "error: results/tiny/fits/small/seed-1/history.csv: expected the bytes that were written" in output
+    assert not [path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")]
+    changed.write_bytes(whole)
+    for record in (folder / ".snakemake/metadata").iterdir():
+        if json.loads(record.read_text())["rule"] == "summarise":
+            record.rename(folder / "kept")
+            output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
+            assert "error: results/tiny/summary.csv: expected Snakemake's record of how it was made in" in output
+            assert "Traceback" not in output
+            (folder / "kept").rename(record)
+    snakemake(folder, *TINY_RUN, "--", ARCHIVE)
+    assert (folder / ARCHIVE).read_bytes() == expected
+
+
+def test_results_from_snakemakes_cache_are_packed_as_files(root, tmp_path, monkeypatch):
+    """Links lead nowhere on another machine; and a checksum beside one is of another file, maybe."""
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    for name in ("first", "second"):
+        folder = project(root, tmp_path / name)
+        snakemake(folder, *TINY_RUN, "--cache", "simulate", "fit", "--", ARCHIVE)
+    fit = folder / "results/tiny/fits/small/seed-1/fit.h5"
+    assert fit.is_symlink()
+    (fit.parent / ".history.csv.sha256").write_text("of another file")
+    snakemake(folder, *TINY_RUN, "--cache", "simulate", "fit", "--force", ARCHIVE)
+    elsewhere = unpacked(folder / ARCHIVE, tmp_path / "elsewhere")
+    content = fit.read_bytes()
+    shutil.rmtree(tmp_path / "cache")
+    monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE")
+    assert (elsewhere / fit.relative_to(folder)).read_bytes() == content
+    assert planned(elsewhere) == {}
+    snakemake(elsewhere, "--force", "results/tiny/figures/history/small/seed-1.svg")
