@@ -1,6 +1,5 @@
 """Put a run into one archive with checksums, from which its figures can be drawn anew elsewhere."""
 
-import contextlib
 import hashlib
 import io
 import json
@@ -78,13 +77,12 @@ def moved_record(path, moved):
 def records_of(paths, needed, moved):
     """Records of results, by their places; without those of ``needed`` nobody could tell later what is stale."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             yield record_of(path), moved_record(record_of(path), moved)
-            continue
-        if path in needed:
-            raise InputError(
-                f"{path}: expected Snakemake's record of how it was made in {METADATA}, found none; {files.make_again(path)}"
-            )
+        except (FileNotFoundError, ValueError):  # none, or one that was cut off
+            if path in needed:
+                where = f"Snakemake's record of how it was made in {METADATA}"
+                raise InputError(f"{path}: expected {where}, found none; {files.make_again(path)}") from None
 
 
 def add(archive, place, content):

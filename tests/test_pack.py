@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
+from imnn_core import packing
 from running import copied, edit, planned, results_of, snakemake
 from small_files import arrays_of, write
 from tiny_project import TINY, TINY_RUN, write_config
@@ -61,6 +62,26 @@ def elsewhere(packed, tmp_path):
     return unpacked(packed / ARCHIVE, tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("mine.py", "mine.py"),
+        ("./sub/../mine.py", "mine.py"),
+        ("{here}/sub/mine.py", "sub/mine.py"),
+        ("{project}/config/mine.py", "config/mine.py"),
+        ("../outside/mine.py", "config/mine.py"),
+        ("{outside}/mine.py", "config/mine.py"),
+        ("link/mine.py", "config/mine.py"),
+    ],
+)
+def test_where_a_users_file_lies_in_it(tmp_path, monkeypatch, path, place):
+    folders = {name: tmp_path / name for name in ("here", "project", "outside")}
+    (folders["here"] / "sub").mkdir(parents=True)
+    (folders["here"] / "link").symlink_to(folders["outside"])
+    monkeypatch.chdir(folders["here"])
+    assert packing.place_of(path.format(**folders), ".", folders["project"]) == place
+
+
 def test_what_is_in_it(packed, elsewhere):
     """Oracle: the project's own lists, and the bytes of each result."""
     found = files_in(elsewhere)
@@ -82,13 +103,11 @@ def test_what_is_in_it(packed, elsewhere):
 
 def test_it_has_every_file_of_the_project(root, tmp_path):
     """Oracle: git's list of files; none but tests and what is for developers stays behind."""
-    from imnn_core.packing import project_files
-
     listed = subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=False).stdout.split()
     if not listed:
         pytest.skip("not in a git repository")
     folders = ("workflow/", "scripts/", "config/", "profiles/", "docs/")
-    assert {name for name in listed if name.startswith(folders)} - {"config/config.yaml"} <= project_files(root).keys()
+    assert {name for name in listed if name.startswith(folders)} - {"config/config.yaml"} <= packing.project_files(root).keys()
 
 
 def test_checksums_are_of_every_file_and_a_changed_byte_is_noticed(elsewhere):
@@ -176,8 +195,14 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     np.save(here / "data/observed.npy", np.array([0.1, 1.1, -0.9, 0.3]))
     rate = {"schedule": "exponential_decay", "init_value": 1e-05, "transition_steps": 3, "decay_rate": 0.5}
     optimiser = {"name": "adamw", "learning_rate": rate, "weight_decay": "1e-4"}
-    fits = {"1.10": TINY["fits"]["small"] | {"optimiser": optimiser}, "on": TINY["fits"]["small"] | {"standardise": "each"}}
-    given = {"problem": str(outside / "mine.py"), "observed": str(here / "data/observed.npy"), "refine": 1, "fits": fits}
+    fits = {"1.10": TINY["fits"]["small"] | {"optimiser": optimiser, "standardise": "each"}}
+    given = {
+        "problem": str(outside / "mine.py"),
+        "observed": str(here / "data/observed.npy"),
+        "refine": 1,
+        "n_test": 2000,
+        "fits": fits,
+    }
     write_config(here, **given)
     where = ("--snakefile", str(code / "Snakefile"), "--directory", str(here), "--configfile", str(here / "tiny.yaml"))
     snakemake(tmp_path, *where, "--", ARCHIVE)
@@ -195,7 +220,7 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     assert planned(elsewhere) == {}
     edit(elsewhere / "config/my_parts/width.py", "WIDTH = 4", "WIDTH = 2 * 2")
     jobs = planned(elsewhere)
-    assert (jobs["simulate"], jobs["fit"], jobs["estimate"]) == (6, 4, 4)
+    assert (jobs["simulate"], jobs["fit"], jobs["estimate"]) == (6, 2, 2)
 
 
 def test_files_of_simulations_stay_behind(root, tmp_path):
@@ -225,12 +250,15 @@ def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
     shutil.copytree(packed, folder)
     expected = (folder / ARCHIVE).read_bytes()
     changed = folder / "results/tiny/fits/small/seed-1/history.csv"
-    whole = changed.read_bytes()
+    whole, times = changed.read_bytes(), changed.stat()
     changed.write_bytes(whole[:-1] + b"?")
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))  # or Snakemake would know as well
     output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
+    assert "1 of 1" not in output and "rule pack:" in output
     assert "error: results/tiny/fits/small/seed-1/history.csv: expected the bytes that were written" in output
     assert not [path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")]
     changed.write_bytes(whole)
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
     for record in (folder / ".snakemake/metadata").iterdir():
         if json.loads(record.read_text())["rule"] == "summarise":
             record.rename(folder / "kept")
@@ -242,21 +270,19 @@ def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
     assert (folder / ARCHIVE).read_bytes() == expected
 
 
-def test_results_from_snakemakes_cache_are_packed_as_files(root, tmp_path, monkeypatch):
-    """Links lead nowhere on another machine; and a checksum beside one is of another file, maybe."""
-    (tmp_path / "cache").mkdir()
-    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
-    for name in ("first", "second"):
-        folder = project(root, tmp_path / name)
-        snakemake(folder, *TINY_RUN, "--cache", "simulate", "fit", "--", ARCHIVE)
-    fit = folder / "results/tiny/fits/small/seed-1/fit.h5"
-    assert fit.is_symlink()
-    (fit.parent / ".history.csv.sha256").write_text("of another file")
-    snakemake(folder, *TINY_RUN, "--cache", "simulate", "fit", "--force", ARCHIVE)
+def test_links_are_packed_as_what_they_lead_to(packed, tmp_path):
+    """As those that Snakemake's cache leaves; a checksum beside one is of another file, maybe."""
+    folder = tmp_path / "copy"
+    shutil.copytree(packed, folder)
+    fit = folder / "results/tiny/fits/small/seed-1"
+    for name in ("fit.h5", "history.csv"):
+        (fit / name).rename(tmp_path / name)
+        (fit / name).symlink_to(tmp_path / name)
+    (fit / ".history.csv.sha256").write_text("of another file")
+    snakemake(folder, *TINY_RUN, "--force", ARCHIVE)
     elsewhere = unpacked(folder / ARCHIVE, tmp_path / "elsewhere")
-    content = fit.read_bytes()
-    shutil.rmtree(tmp_path / "cache")
-    monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE")
-    assert (elsewhere / fit.relative_to(folder)).read_bytes() == content
+    for name in ("fit.h5", "history.csv"):
+        assert (elsewhere / fit.relative_to(folder) / name).read_bytes() == (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
     assert planned(elsewhere) == {}
     snakemake(elsewhere, "--force", "results/tiny/figures/history/small/seed-1.svg")

@@ -5,7 +5,7 @@ import json
 
 from imnn_core.digest import content_digest, settings_digest
 
-# Of a run that was handed on without its user's files of simulations (rule pack): what the digests of those were.
+# Of a run that was packed and handed on without its user's files of simulations: what the digests of those were.
 HANDED_ON = os.path.join(ROOT, "config", "contents.json")
 KNOWN = json.load(open(HANDED_ON)) if os.path.exists(HANDED_ON) else {}
 # A problem without its place: its file may lie elsewhere.
