@@ -168,6 +168,8 @@ def test_the_same_bytes_when_it_is_packed_again(packed, elsewhere, tmp_path):
     assert (packed / ARCHIVE).read_bytes() == before
     snakemake(elsewhere, "--", ARCHIVE)  # and by whom it was handed on to
     assert results_of(unpacked(elsewhere / ARCHIVE, tmp_path / "again")) == expected
+    edit(elsewhere / "README.md", "# IMNN pipeline", "# The IMNN pipeline")
+    assert planned(elsewhere, "--", ARCHIVE) == {"pack": 1}
 
 
 PROBLEM = """
@@ -249,16 +251,16 @@ def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(packed, folder)
     expected = (folder / ARCHIVE).read_bytes()
-    changed = folder / "results/tiny/fits/small/seed-1/history.csv"
-    whole, times = changed.read_bytes(), changed.stat()
-    changed.write_bytes(whole[:-1] + b"?")
-    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))  # or Snakemake would know as well
-    output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
-    assert "1 of 1" not in output and "rule pack:" in output
-    assert "error: results/tiny/fits/small/seed-1/history.csv: expected the bytes that were written" in output
-    assert not [path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")]
-    changed.write_bytes(whole)
-    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    for name in ("history.csv", "fit.h5"):
+        changed = folder / "results/tiny/fits/small/seed-1" / name
+        whole, times = changed.read_bytes(), changed.stat()
+        changed.write_bytes(whole[:-1] + b"?")
+        os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))  # or Snakemake would know as well
+        output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
+        assert f"error: results/tiny/fits/small/seed-1/{name}: expected the bytes that were written" in output
+        assert not [path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")]
+        changed.write_bytes(whole)
+        os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
     for record in (folder / ".snakemake/metadata").iterdir():
         if json.loads(record.read_text())["rule"] == "summarise":
             record.rename(folder / "kept")
