@@ -19,7 +19,7 @@ from tiny_project import TINY, TINY_RUN, write_config
 ARCHIVE = "results/tiny/tiny.zip"
 FIGURE = "results/tiny/figures/information.svg"
 TEXTS = ("README.md", "CHANGELOG.md", "LICENSE", "environment.yml", "pyproject.toml", "requirements.txt")
-FIGURES = {"plot_history": 1, "plot_estimates": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
+FIGURES = {"plot_history": 1, "plot_histories": 1, "plot_estimates": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
 
 
 def project(root, folder, **changes):
@@ -139,7 +139,7 @@ def test_there_is_nothing_to_do_there_whatever_the_times(elsewhere):
 
 
 def test_what_an_edit_makes_anew_there(elsewhere):
-    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    edit(elsewhere / "scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14")
     assert planned(elsewhere) == FIGURES
     edit(elsewhere / "scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
     expected = FIGURES | {"simulate": 3, "fit": 1, "evaluate": 1, "summarise": 1, "analytic_fisher": 1}
@@ -151,7 +151,7 @@ def test_a_figure_is_drawn_anew_there(elsewhere):
     before = results_of(elsewhere)
     snakemake(elsewhere, "--force", FIGURE)
     assert results_of(elsewhere) == before
-    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    edit(elsewhere / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
     output = snakemake(elsewhere, "--", FIGURE)
     assert "rule plot_information:" in output
     assert "1 of 1 steps" in output
@@ -193,6 +193,7 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     (outside / "mine.py").write_text(PROBLEM)
     (outside / "my_parts/width.py").write_text("WIDTH = 4\n")
     (outside / "unrelated.py").write_text("1 / 0\n")
+    (outside / "wide.mplstyle").write_text("figure.figsize: 7, 3\nfigure.constrained_layout.use: True\n")
     (here / "data").mkdir(parents=True)
     np.save(here / "data/observed.npy", np.array([0.1, 1.1, -0.9, 0.3]))
     rate = {"schedule": "exponential_decay", "init_value": 1e-05, "transition_steps": 3, "decay_rate": 0.5}
@@ -201,6 +202,7 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     given = {
         "problem": str(outside / "mine.py"),
         "observed": str(here / "data/observed.npy"),
+        "figures": {"style": str(outside / "wide.mplstyle"), "formats": ["pdf"]},
         "refine": 1,
         "n_test": 2000,
         "fits": fits,
@@ -213,7 +215,7 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     shutil.rmtree(code)
     here.rename(tmp_path / "gone")
     found = files_in(elsewhere)
-    assert {"config/mine.py", "config/my_parts/width.py", "data/observed.npy"} <= found.keys()
+    assert {"config/mine.py", "config/my_parts/width.py", "data/observed.npy", "config/wide.mplstyle"} <= found.keys()
     assert "config/unrelated.py" not in found
     assert "results/tiny/refined-1/theta_fid.json" in found
     assert not [name for name in found if "/simulations/" in name]
@@ -237,7 +239,7 @@ def test_files_of_simulations_stay_behind(root, tmp_path):
     elsewhere = unpacked(here / ARCHIVE, tmp_path / "there/unpacked")
     assert "`../mine.h5`" in (elsewhere / "UNPACKED.md").read_text()
     assert planned(elsewhere) == {}
-    edit(elsewhere / "scripts/imnn_core/plots.py", '"font.size": 9', '"font.size": 10')
+    edit(elsewhere / "scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14")
     assert planned(elsewhere) == FIGURES
     snakemake(elsewhere, "--", FIGURE)
     write(elsewhere.parent / "mine.h5", arrays_of(110, 90))

@@ -15,10 +15,10 @@ if is_file(settings.problem):
         )
         for name in user_code_files(PROBLEM["kind"])
     }
-if settings.observed:
-    place = place_of(found(settings.observed), os.curdir, ROOT)
-    MOVED |= dict.fromkeys((settings.observed, found(settings.observed)), place)
-    PACKED[place] = found(settings.observed)
+for named in filter(None, (settings.observed, settings.figures.style)):
+    place = place_of(found(named), os.curdir, ROOT)
+    MOVED |= dict.fromkeys((named, found(named)), place)
+    PACKED[place] = found(named)
 
 
 rule pack:
@@ -44,6 +44,10 @@ rule pack:
         | {
             key: MOVED.get(getattr(settings, key), getattr(settings, key))
             for key in ("problem", "observed")
+        }
+        | {
+            "figures": settings.figures.model_dump()
+            | {"style": MOVED[settings.figures.style]}
         },
         packed=PACKED,
         of_packed=settings_digest([content_digest(path) for path in PACKED.values()]),
