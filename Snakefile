@@ -41,6 +41,13 @@ onstart:
     lock_run()
 
 
+onsuccess:
+    for path in filter(
+        os.path.exists, expand("results/{run}/report.html", run=RUNS)
+    ):
+        logger.info(f"The report: {path}")
+
+
 rule all:
     default_target: True
     input:

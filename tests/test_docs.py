@@ -11,7 +11,7 @@ import pytest
 import yaml
 from running import copied, variables
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", "profiles/README.md")
+DOCUMENTS = ("CONTRIBUTING.md", "README.md", "config/README.md", "profiles/README.md")
 # Those that this file does not run, and what does or why nothing can.
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt && .venv/bin/snakemake --cores all":

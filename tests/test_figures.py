@@ -8,7 +8,7 @@ import pytest
 from imnn_core import figures, plots
 from imnn_core.errors import InputError
 from imnn_core.histories import PANELS, History, history_figure, median
-from imnn_core.plots import wrapped
+from imnn_core.plots import inches, wrapped
 
 KINDS = ("svg", "png", "pdf")
 
@@ -42,17 +42,20 @@ def test_a_fit_that_has_stopped_counts_with_its_last_value():
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "expected"),
+    ("text", "expected"),
     [
-        ("deep_set", 20, "deep_set"),
-        ("a_long_name-of.a fit", 8, "a_long_\nname-of.\na fit"),
-        ("abcdefghij", 4, "abcd\nefgh\nij"),
-        ("", 4, ""),
+        ("deep_set", "deep_set"),
+        ("a_long_name-of.a fit of 0.51 or -1", "a_long_\nname-of.a\nfit of 0.51\nor -1"),
+        ("aaaaaaaaaaaaaaaa", "aaaaaaaaaa\naaaaaa"),
+        ("", ""),
     ],
 )
-def test_names_are_broken_where_their_words_end(text, width, expected):
-    """Oracle: by hand."""
-    assert wrapped(text, width) == expected
+def test_names_are_broken_where_their_words_end(root, text, expected):
+    """Oracle: by hand, as wide as ten letters."""
+    with plots.style(root / "config/figures.mplstyle"):
+        found = wrapped(text, 1.02 * inches("aaaaaaaaaa"))
+        assert found == expected
+        assert all(inches(line) <= 1.02 * inches("aaaaaaaaaa") for line in found.split("\n"))
 
 
 DRAW = """
@@ -116,15 +119,18 @@ def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
         pass
 
 
+@pytest.mark.parametrize("font_size", [8, 13])
 @pytest.mark.parametrize("n_params", [1, 2, 3, 5])
-def test_figures_of_any_number_of_parameters_and_long_names(root, n_params):
+def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_params, font_size):
     """Nothing is cut off: what is drawn lies within the figure. matplotlib warns, and so fails, where it can't make room."""
     rng = np.random.default_rng(1)
     name = "a_recipe_with_a_name_" * 4
     F = np.diag(rng.uniform(1, 9, n_params))
     symbols, theta = [f"$p_{i}$" for i in range(n_params)], rng.normal(size=n_params)
     x = rng.normal(size=(50, n_params))
-    with plots.style(root / "config/figures.mplstyle"):
+    style = (root / "config/figures.mplstyle").read_text().replace("font.size: 8", f"font.size: {font_size}")
+    (tmp_path / "a.mplstyle").write_text(style)
+    with plots.style(tmp_path / "a.mplstyle"):
         for figure in (
             figures.ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
             figures.estimates_figure(

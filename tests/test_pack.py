@@ -139,7 +139,7 @@ def test_there_is_nothing_to_do_there_whatever_the_times(elsewhere):
 
 
 def test_what_an_edit_makes_anew_there(elsewhere):
-    edit(elsewhere / "scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14")
+    edit(elsewhere / "scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
     assert planned(elsewhere) == FIGURES
     edit(elsewhere / "scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
     expected = FIGURES | {"simulate": 3, "fit": 1, "evaluate": 1, "summarise": 1, "analytic_fisher": 1}
@@ -239,7 +239,7 @@ def test_files_of_simulations_stay_behind(root, tmp_path):
     elsewhere = unpacked(here / ARCHIVE, tmp_path / "there/unpacked")
     assert "`../mine.h5`" in (elsewhere / "UNPACKED.md").read_text()
     assert planned(elsewhere) == {}
-    edit(elsewhere / "scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14")
+    edit(elsewhere / "scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
     assert planned(elsewhere) == FIGURES
     snakemake(elsewhere, "--", FIGURE)
     write(elsewhere.parent / "mine.h5", arrays_of(110, 90))

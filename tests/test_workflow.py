@@ -64,6 +64,10 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert planned(finished, *QUICK) == {}
 
 
+def test_a_copy_in_another_folder_has_nothing_to_do(project):
+    assert planned(project, *QUICK) == {}
+
+
 def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
     """As after a clone to which results/ and .snakemake/ were copied, with times of modification in any order."""
     paths = [path for path in project.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
@@ -83,7 +87,7 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histori
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("scripts/imnn_core/plots.py", "LETTERS = 15", "LETTERS = 14", FIGURES),
+        ("scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
         ("scripts/imnn_core/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
         ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
         ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
@@ -106,6 +110,35 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histori
 def test_what_an_edit_runs_again(project, path, old, new, expected):
     edit(project / path, old, new)
     assert planned(project, *QUICK) == {rule: n for rule, n in expected.items() if n}
+
+
+INFORMATION = "results/quick/figures/information.svg"
+
+
+def test_figures_are_drawn_anew_without_the_simulations(project):
+    """From the plan to the pictures: what is drawn has other bytes, the rest the same, and no simulation is missed."""
+    shutil.rmtree(project / "results/quick/simulations")
+    assert planned(project, *QUICK) == {}
+    before = results_of(project, "quick")
+    edit(project / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
+    assert planned(project, *QUICK) == FIGURES
+    assert planned(project, *QUICK, "--", INFORMATION) == {"plot_information": 1}
+    snakemake(project, *QUICK, "--", INFORMATION)
+    one = {name for name, digest in results_of(project, "quick").items() if before[name] != digest}
+    assert one == {"figures/information.svg", "figures/information.png"}
+    snakemake(project, *QUICK, "--config", "figures={formats: [svg, png, pdf]}")
+    after = results_of(project, "quick")
+    assert not (project / "results/quick/simulations").exists()
+    drawn = {name for name in before if name.startswith("figures/")} | {"report.html"}
+    assert {name for name in before if before[name] != after[name]} == drawn
+    added = {name.replace(".svg", ".pdf") for name in before if name.endswith(".svg")}
+    assert after.keys() - before.keys() == added
+
+
+def test_a_figure_that_is_drawn_again_is_the_same_file(project):
+    before = results_of(project, "quick")
+    snakemake(project, *QUICK, "--force", INFORMATION)
+    assert results_of(project, "quick") == before
 
 
 def test_a_run_on_one_core_gives_the_same_bytes(project):

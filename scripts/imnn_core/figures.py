@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.plots import LETTERS, colour_and_mark, head, new_figure, wrapped
+from imnn_core.plots import MARGIN, colour_and_mark, head, new_figure, wrapped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,7 +30,8 @@ def information_figure(
         title: of the figure.
 
     """
-    names = {fit: wrapped(f"{fit}  {each.text}", int(LETTERS * 3.2)) for fit, each in kept.items()}
+    room = new_figure(1).get_figwidth() - 2 * MARGIN
+    names = {fit: wrapped(f"{fit}  {each.text}", room, weight="bold") for fit, each in kept.items()}
     lines = {fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()}  # inches of a name's text
     heights = {fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()}
     figure = new_figure(1.15 + sum(heights.values()))
@@ -155,7 +156,7 @@ def estimates_figure(
 
     """
     n = len(symbols)
-    figure = new_figure(0.4 + 1.75 * n)
+    figure = new_figure(0.4 + 1.75 * n, min_width=3.4)
     panels = figure.subplots(n, 2, squeeze=False)
     for i, (left, right) in enumerate(panels):
         both = np.concatenate([estimates[:, i], others[:, i]])

@@ -45,7 +45,7 @@ def graph_figure(names: Sequence[str], arrows: Sequence[Arrow]) -> Figure:
         for i, name in enumerate(sorted(column, reverse=True)):
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": GREY, "linewidth": 0.8}
             y = (tallest - len(column)) / 2 + i
-            boxes[name] = axes.text(x, y, name, ha="center", va="center", fontsize=7, bbox=box, zorder=2)
+            boxes[name] = axes.text(x, y, name, ha="center", va="center", fontsize="small", bbox=box, zorder=2)
     figure.draw_without_rendering()  # sizes of boxes are known then
     for a, b in arrows:
         (x0, y0), (x1, y1) = (boxes[name].get_position() for name in (a, b))

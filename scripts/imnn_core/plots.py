@@ -11,6 +11,8 @@ from imnn_core.errors import InputError
 from imnn_core.files import writing
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 MARKS = "os^DvPX*"  # of recipes, told apart without colours
 GREY = "#555555"
@@ -55,30 +57,51 @@ def style(path: str | Path) -> Iterator[None]:
         logger.removeHandler(faults)
 
 
+SIZE = 8  # points of the letters that heights are given for
+
+
+def scale() -> float:
+    """How much larger the style's letters are."""
+    return matplotlib.rcParams["font.size"] / SIZE
+
+
 def new_figure(height: float, *, min_width: float = 0) -> Figure:
-    """An empty figure of the style's width, or more where it needs that.
+    """An empty figure of the style's width.
 
     Args:
-        height: in inches, at the style's own width of 3.4; it grows with the width.
-        min_width: in inches.
+        height: in inches, with letters of 8 points; more with larger ones.
+        min_width: in inches, where it needs more; likewise.
 
     """
-    width = max(matplotlib.rcParams["figure.figsize"][0], min_width)
-    return Figure(figsize=(width, height))
+    width = matplotlib.rcParams["figure.figsize"][0]
+    return Figure(figsize=(max(width, min_width * scale()), height * scale()))
 
 
-def wrapped(text: str, width: int) -> str:
-    """A text in lines of at most so many letters, broken after spaces and after what separates the words of a name."""
+def inches(text: str, **font) -> float:
+    """How wide a text is drawn.
+
+    Args:
+        text: in a line.
+        **font: size and weight, as of matplotlib's FontProperties.
+
+    """
+    return TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72 if text.strip() else 0.0
+
+
+def wrapped(text: str, width: float, **font) -> str:
+    """A text in lines of at most so many inches, broken after spaces and after what separates the words of a name."""
     lines = [""]
-    for word in re.findall(r"[^ _.-]*[ _.-]?", text):
-        for piece in (word[i : i + width] for i in range(0, len(word), width)):
-            if len(lines[-1]) + len(piece.rstrip()) > width:
+    for word in re.split(r"(?<= )|(?<=[_.-])(?=[^\W\d_])", text):
+        while word:
+            if lines[-1] and inches(lines[-1] + word.rstrip(), **font) > width:
                 lines.append("")
-            lines[-1] += piece
+            whole = inches(lines[-1] + word.rstrip(), **font)
+            n = len(word) if whole <= width else max(1, int(len(word) * width / whole))  # a word longer than a line is cut
+            lines[-1], word = lines[-1] + word[:n], word[n:]
     return "\n".join(line.rstrip() for line in lines)
 
 
-LETTERS = 15  # of the style's letters in an inch, with room to spare
+MARGIN = 0.1  # inches at both sides of a figure
 
 
 def head(figure: Figure, title: str, *axes: Axes) -> None:
@@ -86,14 +109,15 @@ def head(figure: Figure, title: str, *axes: Axes) -> None:
     entries = {}
     for each in axes:
         entries |= dict(zip(*reversed(each.get_legend_handles_labels()), strict=True))
-    letters = int(LETTERS * figure.get_figwidth())
-    names = [wrapped(name, letters - 6) for name in entries]
-    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
-    legend = figure.legend(
-        entries.values(), names, title=wrapped(title, letters), title_fontsize=matplotlib.rcParams["axes.titlesize"],
-        loc="outside upper left", alignment="left", ncols=max(1, letters // (longest + 6)), columnspacing=1.2, borderpad=0,
+    room, small = figure.get_figwidth() - MARGIN, matplotlib.rcParams["legend.fontsize"]
+    handle = 0.45 * scale()  # with the space behind it and that before the next column
+    names = [wrapped(name, room - handle, size=small) for name in entries]
+    widest = max((inches(line, size=small) for name in names for line in name.split("\n")), default=room)
+    font = {"size": matplotlib.rcParams["axes.titlesize"], "weight": matplotlib.rcParams["axes.titleweight"]}
+    figure.legend(
+        entries.values(), names, title=wrapped(title, room, **font), title_fontproperties=FontProperties(**font),
+        loc="outside upper left", alignment="left", ncols=max(1, int(room / (widest + handle))), columnspacing=1.2, borderpad=0,
     )  # fmt: skip
-    legend.get_title().set_fontweight(matplotlib.rcParams["axes.titleweight"])
 
 
 def colour_and_mark(fit: str, fits: Sequence[str]) -> tuple[str, str]:
