@@ -213,9 +213,21 @@ def test_the_figures_of_the_recipes_are_those_of_the_summary(finished, root, tmp
 
 
 def test_snakemakes_own_report(finished, tmp_path):
+    """With a caption for each figure and table, and the run's settings in it."""
     output = snakemake(finished, *QUICK, "--report", str(tmp_path / "report.html"))
     assert "ERROR" not in output  # of its captions' markup
-    assert (tmp_path / "report.html").stat().st_size > 100000
+    html = (tmp_path / "report.html").read_text()
+    for words in (
+        "run <strong>quick</strong>: problem gaussian, seeds 1, recipes small, longer, unvalidated, deep_set",
+        "a point for each of the seeds 1 with its jackknife error",
+        "Contours of the inverse Fisher information",
+        "<strong>unvalidated</strong>, seed 1: estimates of each parameter",
+        "C of the training set. Left: against",
+        "<strong>deep_set</strong>, seeds 1: Fisher information",
+        "at most 40 iterations",
+        "A row per recipe, seed and split",
+    ):
+        assert words in html.replace("\\n", " ").replace("\\u003c", "<").replace("\\u003e", ">").replace("\n", " "), words
 
 
 def test_the_workflow_runs_from_another_folder(finished, tmp_path):

@@ -40,6 +40,7 @@ rule summarise:
             "results/{run}/summary.csv",
             caption="../report/summary.rst",
             category="Fisher information",
+            labels={"of all recipes": "table"},
         ),
     log:
         "results/{run}/logs/summarise.log",

@@ -72,6 +72,7 @@ rule plot_information:
             "results/{run}/figures/information.svg",
             caption="../report/information.rst",
             category="Fisher information",
+            labels={"of all recipes": "what they kept"},
         ),
         also("results/{run}/figures/information"),
     log:
@@ -100,6 +101,7 @@ rule plot_ellipses:
             "results/{run}/figures/fisher_ellipses.svg",
             caption="../report/ellipses.rst",
             category="Fisher information",
+            labels={"of all recipes": "ellipses"},
         ),
         also("results/{run}/figures/fisher_ellipses"),
     log:
