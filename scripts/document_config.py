@@ -19,6 +19,7 @@ Made by `python scripts/document_config.py` from `config.py` and the `*schema.py
 - `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
 - `quick.yaml`: the whole graph on small sets, for tests and first looks.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
+- `figures.mplstyle`: how all figures look.
 - `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
   differences, a network of one's own), `files` (simulations from elsewhere).
 
