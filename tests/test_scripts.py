@@ -159,6 +159,16 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     assert attributes["best_log_det_F"] == history[:, 1, 0].max()
 
 
+def test_where_patience_began_and_which_weights_were_kept(folder):
+    """Oracle: the history: where validation |F| was largest; the final weights are those after its last row."""
+    do_fit(folder, "patient", max_iterations=12)
+    highest = int(pd.read_csv(folder / "patient.csv")["validation_det_F"].argmax())
+    assert 0 < highest < 11
+    found = [do_evaluate(folder, "patient", weights=weights) for weights in ("best", "final")]
+    assert [each["kept_iteration"] for each in found] == [highest, 12]
+    assert [each["patience_began"] for each in found] == [highest, highest]
+
+
 @pytest.mark.parametrize(("augment", "size"), [(None, "0.013 MB"), ("permute", "0.019 MB")])
 def test_a_changed_copy_of_the_training_set_takes_room_too(folder, caplog, augment, size):
     """Oracle: by hand: 60 simulations of ten numbers and 50 derivatives of twenty are 6400 bytes; two sets, or three."""
