@@ -161,10 +161,11 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
 
 def test_where_patience_began_and_which_weights_were_kept(folder):
     """Oracle: the history: where validation |F| was largest; the final weights are those after its last row."""
-    do_fit(folder, "patient", max_iterations=12)
+    recipe = {"max_iterations": 12, "optimiser": {"learning_rate": 0.3}}
+    do_fit(folder, "patient", **recipe)
     highest = int(pd.read_csv(folder / "patient.csv")["validation_det_F"].argmax())
     assert 0 < highest < 11
-    found = [do_evaluate(folder, "patient", weights=weights) for weights in ("best", "final")]
+    found = [do_evaluate(folder, "patient", weights=weights, **recipe) for weights in ("best", "final")]
     assert [each["kept_iteration"] for each in found] == [highest, 12]
     assert [each["patience_began"] for each in found] == [highest, highest]
 
