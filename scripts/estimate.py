@@ -2,7 +2,7 @@
 
 import jax
 import numpy as np
-from imnn_core import arrays, caveats, files, fisher, measure, problems, recipes, scaling, storage
+from imnn_core import arrays, files, fisher, limits, measure, problems, recipes, scaling, storage
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 from imnn_core.schema import Recipe
@@ -46,7 +46,7 @@ def estimate(
         "det_F": float(det_F),
         "observed": str(path_to_observed),
     }
-    if (away := caveats.distance(written)) > caveats.FAR:
+    if (away := limits.distance(written)) > limits.FAR:
         log.info("warning: %.3g bounds from theta_fid, where neither F nor its error need hold; see `refine`", away)
     files.write_json(path_to_estimate, written)
 

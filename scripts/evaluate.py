@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from imnn_core import (
-    caveats,
     compress,
     derivatives,
     differences,
     files,
     git,
+    limits,
     linear,
     measure,
     problems,
@@ -134,7 +134,7 @@ def halved(summaries, measured, compressed, weights, blocks, problem, seed):
 
 def log_differences(found, problem):
     """What finite differences are worth, in the log."""
-    for line in caveats.faults_of_differences(found, problem.names):
+    for line in limits.faults_of_differences(found, problem.names):
         log.info("warning: %s", line)
     if found["step"]:
         step = found["step"]

@@ -23,7 +23,7 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
     if analytic["F"] is not None:
         bound = np.sqrt(np.diag(np.linalg.inv(analytic["F"])))
     else:
-        bound = test["score" if "score" in test else "network"]["sigma"]["value"]
+        bound = np.array(test["score" if "score" in test else "network"]["sigma"]["value"], np.float64)  # null becomes NaN
     with plots.style(style):
         figure = figures.estimates_figure(
             table[names].to_numpy(),

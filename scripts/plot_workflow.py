@@ -13,7 +13,8 @@ def read_graph(dot):
     """Rules and their arrows in Snakemake's graph, a text in dot's language; without `all`, which makes nothing itself."""
     names = dict(re.findall(r'(\d+)\[label = "(\w+)', dot))
     arrows = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)]
-    return [name for name in names.values() if name != "all"], [arrow for arrow in arrows if "all" not in arrow]
+    # Sorted, since Snakemake gives them in another order each time.
+    return sorted(set(names.values()) - {"all"}), sorted(arrow for arrow in arrows if "all" not in arrow)
 
 
 def graph_of(path_to_snakefile, path_to_config):
@@ -21,7 +22,9 @@ def graph_of(path_to_snakefile, path_to_config):
     command = [sys.executable, "-m", "snakemake", "--snakefile", path_to_snakefile, "--configfile", path_to_config]
     done = subprocess.run([*command, "--forceall", "--rulegraph", "dot"], text=True, capture_output=True, check=False)
     if done.returncode:
-        raise InputError(f"{path_to_config}: expected a run that Snakemake can plan, found: {done.stderr.strip()}")
+        raise InputError(
+            f"{path_to_config}: expected a run that Snakemake can plan, found: {done.stderr.strip().splitlines()[-1]}"
+        )
     return read_graph(done.stdout)
 
 

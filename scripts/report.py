@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import docutils.core
-import docutils.utils
 import jinja2
 import markupsafe
 import numpy as np
@@ -30,6 +29,11 @@ def data_uri(path):
     return "data:image/svg+xml;base64," + base64.b64encode(files.read(path)).decode()
 
 
+def first_line(error):
+    """What an error says, in a line."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
 def from_rst(text, where="a formula"):
     """A text with the markup of captions, reStructuredText, as HTML, its formulas as MathML.
 
@@ -43,8 +47,8 @@ def from_rst(text, where="a formula"):
     }  # fmt: skip
     try:
         found = docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)
-    except docutils.utils.SystemMessage as error:
-        raise InputError(f"{where}: expected reStructuredText, found: {error}") from None
+    except Exception as error:  # of docutils' own, SystemMessage; or of its reader of formulas, of any kind
+        raise InputError(f"{where}: expected reStructuredText, found: {first_line(error)}") from None
     return markupsafe.Markup(found["body"])
 
 
@@ -54,8 +58,8 @@ def caption(name, folder, settings, **wildcards):
     snakemake = SimpleNamespace(config=settings, wildcards=SimpleNamespace(**wildcards))
     try:
         text = jinja2.Template(path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined).render(snakemake=snakemake)
-    except jinja2.TemplateError as error:
-        raise InputError(f"{path}: expected a caption of Snakemake's report, found: {error}") from None
+    except Exception as error:  # of jinja2's own, or of what the caption computes
+        raise InputError(f"{path}: expected a caption of Snakemake's report, found: {first_line(error)}") from None
     return from_rst(text, path)
 
 
@@ -89,7 +93,7 @@ def headline(kept, det_F, n_seeds, simulations):
     others = "".join(f", {fit} {kept[fit]}" for fit in ranked[1:])
     if whose == "nothing":
         found = ", ".join(f"{fit} has |F| = {det_F[fit]}" for fit in ranked)
-        found += ", where a linear compression keeps no information"
+        found += ", and of a linear compression |F| is not known to differ from 0"
     elif whose == "a linear compression":
         found = f"{best} has {kept[best]} the |F| of a linear compression{others}"
     else:
@@ -102,6 +106,19 @@ def simulations_of(informations, settings):
     if settings["simulations"] == "on_the_fly":
         return f"{settings['n_s']} new simulations in each iteration"
     return f"{informations[0]['splits']['training']['n_s']} simulations each"
+
+
+def sizes_of(informations):
+    """Numbers of simulations and of derivatives of each set that some fit had, in the order in which they are used."""
+    splits = {split: found for each in informations for split, found in each["splits"].items()}
+    return {split: splits[split] for split in ("training", "validation", "test") if split in splits}
+
+
+def refinements_after(run, settings):
+    """Repetitions of the run at the estimate that follow this one, as folders from its own."""
+    _, _, step = run.partition("/refined-")
+    steps = range(int(step or 0) + 1, settings["refine"] + 1)
+    return [f"{'../' * bool(step)}refined-{i}" for i in steps]
 
 
 def by_remedy(found):
@@ -142,10 +159,11 @@ def report(
     observed = [files.read_json(path) for path in paths_to_estimates]
     names = analytic["names"]
     symbols = [letter(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
+    refinements = refinements_after(run, settings)
     serious = [
         *caveats.of_problem(analytic, informations),
         *caveats.of_differences(informations, names),
-        *caveats.of_estimates(observed, settings.get("refine", 0) > 0),
+        *caveats.of_estimates(observed, bool(refinements)),
     ]
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
@@ -171,7 +189,8 @@ def report(
         analytic=analytic,
         symbols=symbols,
         caption=partial(caption, folder=folder, settings=settings),
-        sizes=informations[0]["splits"],
+        sizes=sizes_of(informations),
+        on_the_fly=settings["simulations"] == "on_the_fly",
         information=tables.information(of_fit),
         parameters=tables.parameters(of_fit, names, symbols),
         assumptions=tables.assumptions(of_fit, names, symbols),
@@ -180,10 +199,10 @@ def report(
         observations=tables.observations(observed, symbols) if observed else None,
         times=tables.times(path_to_benchmarks, parts),
         has_score="over_score" in informations[0]["splits"]["test"],
-        warnings=by_remedy([*serious, *caveats.of_fits(of_fit, settings["fits"])]),
+        warnings=by_remedy([*serious, *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict))]),
         n_serious=len(serious),
         differences=informations[0]["finite_differences"],
-        refinements=[] if "/" in run else [f"refined-{i + 1}" for i in range(settings.get("refine", 0))],
+        refinements=refinements,
         figures=paths_to_figures
         | {
             "histories": dict(zip(of_fit, paths_to_figures["histories"], strict=True)),

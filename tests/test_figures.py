@@ -67,7 +67,7 @@ from pathlib import Path
 folder, style = map(Path, sys.argv[1:])
 with plots.style(style):
     kept = {"a": figures.Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}
-    drawn = figures.information_figure(kept, band=(0.95, 1.05), line=(1, "all"), quantity="$|F|$", title="A title")
+    drawn = figures.information_figure(kept, line=(1, "all"), quantity="$|F|$", title="A title")
     plots.save_all(drawn, [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")])
 """
 
@@ -111,11 +111,15 @@ def test_another_style_gives_another_figure(root, tmp_path):
         ("font.size: large\nfont.sise: 8\n", "a.mplstyle: expected matplotlib's settings, found: .*font"),
         ("nonsense\n", "a.mplstyle: expected matplotlib's settings, found: "),
         (None, "a.mplstyle: expected a style file of matplotlib, found: "),
+        (b"\xff\xfe", "a.mplstyle: expected a style file of matplotlib, found: "),
+        ("figure.figsize: 0.1, 3", "a.mplstyle: expected a figure.figsize as wide as ten letters or more, found 0.1 inches"),
+        ("font.size: 0", "a.mplstyle: expected a font.size of 1 or more, found 0"),
+        ("axes.prop_cycle: cycler('linestyle', ['-'])", "a.mplstyle: expected colours in axes.prop_cycle, found none"),
     ],
 )
 def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
     if content is not None:
-        (tmp_path / "a.mplstyle").write_text(content)
+        (tmp_path / "a.mplstyle").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=fault), plots.style(tmp_path / "a.mplstyle"):
         pass
 
@@ -138,7 +142,7 @@ def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_pa
                 x, x + 0.1, theta_fid=theta, bound=np.ones(n_params), symbols=symbols, other="exact", colour="C0", title=name
             ),
             figures.information_figure(
-                {name: figures.Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, band=None, line=None, quantity="a", title=name
+                {name: figures.Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, line=None, quantity="a", title=name
             ),
         ):
             figure.draw_without_rendering()
@@ -171,3 +175,18 @@ def test_the_figure_of_the_rules_is_of_snakemakes_own_graph(root, monkeypatch):
     with plots.style(root / "config/figures.mplstyle"):
         drawn = graphs.graph_figure(rules, arrows)
     assert {text.get_text() for text in drawn.axes[0].texts} == {*rules, ""}
+
+
+def test_what_is_not_finite_is_left_out(root):
+    """Of one parameter and of two: contours of what has some, and estimates that are numbers."""
+    x = np.array([[1.0, 2.0], [3.0, np.nan], [2.0, 5.0], [0.0, 1.0]])
+    with plots.style(root / "config/figures.mplstyle"):
+        for n in (1, 2):
+            F_of = {"good": np.eye(n), "singular": np.zeros((n, n)), "none": np.full((n, n), np.nan)}
+            drawn = figures.ellipses_figure(F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n])
+            assert {text.get_text() for text in drawn.legends[0].get_texts()} == {"good"}
+        figures.ellipses_figure({"none": F_of["none"]}, analytic=None, theta_fid=[0, 0], symbols=["a", "b"])
+        known = {"theta_fid": [0, 0], "symbols": ["a", "b"], "other": "exact", "colour": "C0", "title": ""}
+        drawn = figures.estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
+        assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 3
+        assert drawn.axes[2].get_title(loc="left") == "not finite"

@@ -193,7 +193,7 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     (outside / "mine.py").write_text(PROBLEM)
     (outside / "my_parts/width.py").write_text("WIDTH = 4\n")
     (outside / "unrelated.py").write_text("1 / 0\n")
-    (outside / "wide.mplstyle").write_text("figure.figsize: 7, 3\nfigure.constrained_layout.use: True\n")
+    (outside / "wide.mplstyle").write_text("figure.figsize: 7, 3\n")
     (here / "data").mkdir(parents=True)
     np.save(here / "data/observed.npy", np.array([0.1, 1.1, -0.9, 0.3]))
     rate = {"schedule": "exponential_decay", "init_value": 1e-05, "transition_steps": 3, "decay_rate": 0.5}

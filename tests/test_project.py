@@ -57,6 +57,7 @@ def test_who_imports_whom(root):
         "graphs",
         "tables",
         "caveats",
+        "limits",
         "git",
         "results",
     ):

@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from imnn_core import caveats, tables
+from imnn_core import caveats, limits, tables
 from imnn_core.errors import InputError
 from imnn_core.results import Share, of_seeds, on_test, share, with_error
-from report import breakable, caption, from_rst, headline, letter
+from report import breakable, caption, from_rst, headline, letter, refinements_after
 
 
 def test_numbers_of_the_report():
@@ -39,7 +39,7 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
     seeds = [{"det_F_analytic": 50.0, "splits": {"test": {"network": network, "over_score": each}}} for each in (ratio, null)]
     assert share(seeds[:1]) == ("the score", 0.5, 0.1, 0.1)
     assert share(seeds).whose == "the score"
-    assert str(share(seeds)) == "– %"
+    assert str(share(seeds)) == "–"
     for linear, of_it, expected in (
         ((20.0, 5.0), ratio, ("a linear compression", "0.50 ± 0.10 ×")),
         ((20.0, 11.0), ratio, ("nothing", "–")),  # less than twice its error
@@ -60,7 +60,8 @@ def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
     }
     splits["test"]["network"] = {"det_F": dict(zip(("value", "error"), det_F, strict=True)), "det_C": {"value": 1.0}}
     return {
-        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "det_F_analytic": 50.0,
+        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "weights": "best",
+        "det_F_analytic": 50.0,
         "splits": splits,
     } | changes  # fmt: skip
 
@@ -78,9 +79,12 @@ def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
         (fit_of(kept_iteration=0), [": the weights kept are the initial ones"]),
         (fit_of(det_F=(24.0, 0.3)), [" keeps only 48 % of the analytic |F|"]),
         (fit_of(det_F=(35.0, 3.6)), [": |F| of the test set is known to 10 % only"]),
-        (fit_of(det_F=(None, None)), []),
+        (fit_of(det_F=(None, None)), [": |F| of the test set is not finite"]),
         (fit_of(n_s=80), []),  # 79/76 is 3.9 % too much, 5 % the limit
-        (fit_of(n_s=60), ["a: a set has 60 simulations, few for 2 summaries"]),  # 59/56 is 5.4 % too much
+        (
+            fit_of(n_s=60, weights="final"),
+            ["a: the training set has 60 simulations, few for 2 summaries"],
+        ),  # 59/56 is 5.4 % too much
     ],
 )
 def test_what_a_reader_is_warned_of(found, expected):
@@ -89,6 +93,14 @@ def test_what_a_reader_is_warned_of(found, expected):
     assert len(warnings) == len(expected)
     for warning, words in zip(warnings, expected, strict=True):
         assert words in warning
+
+
+def test_more_simulations_are_asked_for_where_they_come_from():
+    """Oracle: by hand."""
+    found, recipes = {"a": [fit_of(det_F=(35.0, 3.6), n_s=60)]}, {"a": {"n_summaries": 2}}
+    assert [remedy.split(".")[0] for _, remedy in caveats.of_fits(found, recipes)] == ["Raise n_test", "Raise n_s"]
+    remedies = [remedy.split(".")[0] for _, remedy in caveats.of_fits(found, recipes, has_files=True)]
+    assert remedies == ["Get more test simulations", "Get more training simulations"]
 
 
 def test_a_fit_without_a_validation_set_is_called_optimistic():
@@ -110,7 +122,7 @@ def test_the_result_in_one_sentence():
     )
     nothing = {"mlp": Share("nothing", float("nan"), 0.1, 0.1)}
     assert headline(nothing, det_F, 13, "9 simulations each") == (
-        "mlp has |F| = 36.6 ± 2.7, where a linear compression keeps no information; 13 seeds, 9 simulations each"
+        "mlp has |F| = 36.6 ± 2.7, and of a linear compression |F| is not known to differ from 0; 13 seeds, 9 simulations each"
     )
 
 
@@ -125,6 +137,9 @@ def test_captions_and_symbols(tmp_path):
     (tmp_path / "c.rst").write_text("{{ snakemake.config['missing'] }}")
     with pytest.raises(InputError, match=r"c.rst: expected a caption of Snakemake's report, found: .*missing"):
         caption("c", tmp_path, {})
+    (tmp_path / "d.rst").write_text("{{ 1 / 0 }}")
+    with pytest.raises(InputError, match=r"d.rst: expected a caption of Snakemake's report, found: division by zero$"):
+        caption("d", tmp_path, {})
     assert "raw" in str(pytest.raises(InputError, from_rst, ".. raw:: html\n\n   <script>").value)
     for symbol, shown in {
         r"$\mu$": "μ",
@@ -138,6 +153,13 @@ def test_captions_and_symbols(tmp_path):
     assert breakable("deep_set <1.5> −0.1") == "deep_<wbr>set &lt;1.5&gt; −0.1"
 
 
+def test_the_repetitions_that_follow_a_run():
+    """Oracle: by hand: folders from that of the report."""
+    assert refinements_after("a", {"refine": 2}) == ["refined-1", "refined-2"]
+    assert refinements_after("a/refined-1", {"refine": 2}) == ["../refined-2"]
+    assert refinements_after("a/refined-2", {"refine": 2}) == []
+
+
 def test_the_times_of_the_rules(tmp_path):
     """Oracle: by hand: sums, medians and maxima by rule; what was in the config before is left out."""
     head = "s\th:m:s\tmax_rss\n"
@@ -146,6 +168,9 @@ def test_the_times_of_the_rules(tmp_path):
         "fit/a/seed-2": "5.0\t0:00:05\tNA",
         "fit/b/seed-1": "7.0\t0:00:07\t700.0",
         "summarise": "0.5\t0:00:00\t9.0",
+        "report": "9.0\t0:00:00\t9.0",
+        "evaluate/a/seed-1": "4",  # cut off
+        "evaluate/a/seed-2": "-\t-",
         "simulate/seed-1/test": "1.0\t0:00:00\t20.0",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +178,7 @@ def test_the_times_of_the_rules(tmp_path):
     table = tables.times(tmp_path, {"a", "seed-1", "seed-2", "test"})
     assert [[shown for shown, _ in row] for row in table.rows] == [
         ["fit", "2", "8.00", "4.00", "5.00", "100"],
+        ["evaluate", "1", "4.00", "4.00", "4.00", "–"],
         ["simulate", "1", "1.00", "1.00", "1.00", "20.0"],
         ["summarise", "1", "0.500", "0.500", "0.500", "9.00"],
     ]
@@ -226,7 +252,7 @@ def test_an_estimate_far_from_theta_fid_is_said():
 def test_what_is_said_of_finite_differences(independence, change, n_lines):
     """Oracle: by hand: half of the variance of independent draws; a change of more than the error of |F| and twice its own."""
     found = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.01, "error_det_F": 0.05}}
-    assert len(caveats.faults_of_differences(found, ["a", "b"])) == n_lines
+    assert len(limits.faults_of_differences(found, ["a", "b"])) == n_lines
     noisy = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.2, "error_det_F": 0.05}}
-    assert len(caveats.faults_of_differences(noisy, ["a", "b"])) == sum(value > 0.5 for value in independence)
-    assert caveats.faults_of_differences(None, ["a", "b"]) == []
+    assert len(limits.faults_of_differences(noisy, ["a", "b"])) == sum(value > 0.5 for value in independence)
+    assert limits.faults_of_differences(None, ["a", "b"]) == []

@@ -40,7 +40,7 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
         assert list(found["split"]) == splits
         for kind in ("svg", "png"):
             for figure in (
-                f"history/{fit}",
+                f"history/{fit}/all-seeds",
                 f"history/{fit}/seed-1",
                 f"estimates/{fit}/seed-1",
                 "information",

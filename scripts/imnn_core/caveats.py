@@ -4,17 +4,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from imnn_core import limits
 
 Caveat = tuple[str, str]  # what, and what to do
-INDEPENDENT = 0.5  # of the variance of independent draws, from which on a difference is taken for one of unmatched seeds
 ERRORS, ROUNDING = 5, 1e-3  # how far numbers that should agree may be apart: standard errors, and relative to their size
 FEW = 0.05  # bias of C^-1 from which on simulations are few
 CEILING = 3  # errors above it from which on a share is not of noise
 ABOVE = {
-    "validation": "It chose the weights by chance agreement with its noise; trust the test set, and raise n_s.",
-    "test": "No summaries keep more than the score: log_likelihood is not that of the simulator, or n_test is too small.",
+    "validation": "It chose the weights by chance agreement with its noise; trust the test set.",
+    "test": "No summaries keep more than the score: log_likelihood is not that of the simulator, or the set is too small.",
 }
-FAR = 5  # bounds from theta_fid, beyond which an estimate is far
 
 
 def percent(ratio: float) -> str:
@@ -22,39 +21,44 @@ def percent(ratio: float) -> str:
     return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
 
 
-def of_fits(of_fit: Mapping[str, Sequence[dict]], recipes: Mapping[str, dict]) -> Iterator[Caveat]:
+def of_fits(of_fit: Mapping[str, Sequence[dict]], recipes: Mapping[str, dict], has_files: bool = False) -> Iterator[Caveat]:
     """What was measured of the fits, and how they ended.
 
     Args:
         of_fit: what `evaluate` wrote, of each fit's seeds.
         recipes: theirs, as in the configuration.
+        has_files: whether simulations are the user's own files.
 
     """
+    key = {"training": "n_s", "validation": "n_s", "test": "n_test"}
+    more = {split: f"Get more {split} simulations." if has_files else f"Raise {key[split]}." for split in key}
     for fit, informations in of_fit.items():
         for information in informations:
-            for what, remedy in _of_fit(information):
+            for what, remedy in _of_fit(information, more):
                 yield f"{fit}, seed {information['seed']}{what}", remedy
-        yield from _of_recipe(fit, informations[0], recipes[fit]["n_summaries"])
+        yield from _of_recipe(fit, informations[0], recipes[fit]["n_summaries"], more)
 
 
-def _of_recipe(fit: str, information: dict, n_summaries: int) -> Iterator[Caveat]:
+def _of_recipe(fit: str, information: dict, n_summaries: int, more: Mapping[str, str]) -> Iterator[Caveat]:
     splits = information["splits"]
     if "validation" not in splits:
+        decided = "when to stop and which weights were best" if information["weights"] == "best" else "when to stop"
         yield (
-            f"{fit} had no validation set: training |F| decided when to stop and which weights were best.",
+            f"{fit} had no validation set: training |F| decided {decided}.",
             "Its training |F| is optimistic; trust the test set.",
         )
-    n_s = min(found["n_s"] for found in splits.values())
+    smallest = min(splits, key=lambda split: splits[split]["n_s"])
+    n_s = splits[smallest]["n_s"]
     bias = (n_s - 1) / (n_s - n_summaries - 2) - 1 if n_s > n_summaries + 2 else float("inf")  # of C^-1, Gaussian summaries
     if bias > FEW:
         yield (
-            f"{fit}: a set has {n_s} simulations, few for {n_summaries} summaries: the inverse of their covariance, and with "
-            f"it F, is {percent(bias)} % too large on average.",
-            "Raise n_s (n_test of the test set), or take fewer n_summaries; on the test set read the debiased |F|.",
+            f"{fit}: the {smallest} set has {n_s} simulations, few for {n_summaries} summaries: the inverse of their "
+            f"covariance, and with it F, is {percent(bias)} % too large on average.",
+            f"{more[smallest]} Or take fewer n_summaries; on the test set read the debiased |F|.",
         )
 
 
-def _of_fit(information: dict) -> Iterator[Caveat]:
+def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
     """Of one fit; what follows its name."""
 
     def share(split):
@@ -64,6 +68,8 @@ def _of_fit(information: dict) -> Iterator[Caveat]:
 
     det_F, det_C = (information["splits"]["test"]["network"][name] for name in ("det_F", "det_C"))
     analytic = information["det_F_analytic"]
+    if det_F["value"] is None:
+        yield ": |F| of the test set is not finite.", "Look at the fit's log and history; try a smaller learning_rate."
     if information["stopped"] == "max_iterations":
         yield (
             " stopped at max_iterations; |F| may still have been rising.",
@@ -80,7 +86,7 @@ def _of_fit(information: dict) -> Iterator[Caveat]:
             "Try more simulations, another network, a smaller learning_rate or more patience.",
         )
     if det_F["error"] is not None and det_F["error"] > 0.1 * det_F["value"]:
-        yield f": |F| of the test set is known to {percent(det_F['error'] / det_F['value'])} % only.", "Raise n_test."
+        yield f": |F| of the test set is known to {percent(det_F['error'] / det_F['value'])} % only.", more["test"]
     (seen, _), (kept, _) = share("training"), share("test")  # none of training that was drawn on the fly
     if seen > kept + 0.1:
         yield (
@@ -88,48 +94,27 @@ def _of_fit(information: dict) -> Iterator[Caveat]:
             "set.",
             "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
         )
-    for split, remedy in ABOVE.items():
+    for split, why in ABOVE.items():
         value, error = share(split)
         if value > 1 + max(ROUNDING, CEILING * error):
-            yield f": |F| of the {split} set is {percent(value)} % of the score's, above the ceiling.", remedy
+            yield (
+                f": |F| of the {split} set is {percent(value)} % of the score's, above the ceiling.",
+                f"{why} {more[split]}",
+            )
     if det_C["value"] is not None and not 0.5 < det_C["value"] < 2:
+        is_best = information["weights"] == "best"
         yield (
-            f": |C| = {det_C['value']:.3g} on the test set, not 1: the weights kept are from before the penalty brought it "
-            "there.",
-            "F does not depend on it; for summaries of unit covariance give more patience, or keep the final weights.",
+            f": |C| = {det_C['value']:.3g} on the test set, not 1: the penalty had not brought it there"
+            f"{' when the weights were kept' if is_best else ''}.",
+            "F does not depend on it; for summaries of unit covariance give more patience"
+            f"{', or keep the final weights' * is_best}.",
         )
-
-
-def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:
-    """What is wrong with finite differences, in a line each, with numbers.
-
-    Args:
-        found: None for exact derivatives; else `independence` of each parameter; and `step`, None or a mapping of change and
-            error, of |F| with half of delta_theta relative to |F|, and of error_det_F, that of |F| itself.
-        names: of the parameters.
-
-    """
-    if found is None:
-        return []
-    lines = [
-        f"the difference of simulations at shifted {name} has {value:.2g} of the variance of independent draws (matched seeds: "
-        "far less than 1); seeds do not match, or delta_theta is too large"
-        for name, value in zip(names, found["independence"], strict=True)
-        if value > INDEPENDENT
-    ]
-    step = found["step"]
-    if step and abs(step["change"]) > max(step["error_det_F"], 2 * step["error"]):
-        lines.append(
-            f"halving delta_theta changes |F| by {100 * step['change']:+.2g} %, more than the error of |F|, "
-            f"{100 * step['error_det_F']:.2g} %; take a smaller delta_theta"
-        )
-    return lines
 
 
 def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Caveat]:
     """What finite differences by the parameters left to be desired."""
     for information in informations:
-        for line in faults_of_differences(information["finite_differences"], names):
+        for line in limits.faults_of_differences(information["finite_differences"], names):
             yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in config/README.md."
 
 
@@ -174,17 +159,6 @@ def _matrix(F) -> str:
     return str([[float(f"{number:.4g}") for number in row] for row in np.asarray(F)])
 
 
-def distance(found: dict) -> float:
-    """How far an estimate lies from theta_fid, at the most, in bounds of a parameter.
-
-    Args:
-        found: what `estimate` wrote.
-
-    """
-    away = np.abs(np.array(found["estimates"]) - found["theta_fid"]) / found["error"]
-    return float(away.max())
-
-
 def of_estimates(estimates: Sequence[dict], is_refined: bool) -> Iterator[Caveat]:
     """Estimates of observed data that are too far from theta_fid to be trusted.
 
@@ -194,7 +168,7 @@ def of_estimates(estimates: Sequence[dict], is_refined: bool) -> Iterator[Caveat
 
     """
     for found in estimates:
-        if (away := distance(found)) > FAR:
+        if (away := limits.distance(found)) > limits.FAR:
             yield (
                 f"{found['fit']}, seed {found['seed']}: the estimate of the observed data is {away:.3g} bounds from theta_fid, "
                 "where neither F nor its error need hold.",

@@ -22,6 +22,12 @@ class Figures(Model):
     formats: list[Literal["svg", "png", "pdf"]] = Field(
         ["svg", "png"], description="Files of each figure. SVG is always among them, since the report shows it."
     )
+
+    @field_validator("formats")
+    @classmethod
+    def _each_once(cls, formats: list[str]) -> list[str]:
+        return list(dict.fromkeys(formats))
+
     style: str = Field(
         "config/figures.mplstyle",
         description="matplotlib's settings: width, fonts, colours of recipes, resolution. They stand over its defaults, so "

@@ -17,14 +17,11 @@ class Kept(NamedTuple):
     text: str
 
 
-def information_figure(
-    kept: dict[str, Kept], *, band: tuple[float, float] | None, line: tuple[float, str] | None, quantity: str, title: str
-) -> Figure:
+def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None, quantity: str, title: str) -> Figure:
     """What each recipe kept: its name and a text, and below a point per seed; best at the right.
 
     Args:
         kept: by recipe.
-        band: ends of what the score keeps of the same simulations, or None.
         line: value and name of what the recipes are compared with, dashed, or None.
         quantity: what the values are, for the axis.
         title: of the figure.
@@ -36,8 +33,6 @@ def information_figure(
     heights = {fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()}
     figure = new_figure(1.15 + sum(heights.values()))
     axes = figure.subplots()
-    if band is not None:
-        axes.axvspan(*band, color="#c8c8c8", linewidth=0, label="the score, on the same simulations")
     if line is not None:
         axes.axvline(line[0], color="black", linewidth=1, linestyle="--", label=line[1])
     top = 0.0
@@ -68,7 +63,10 @@ def _ellipse(F: np.ndarray, i: int, j: int, level: float) -> np.ndarray:
 LEVELS = (2.2957, 6.1801)  # delta chi^2 that holds 68.27 % and 95.45 % of a two-dimensional Gaussian
 
 
-def _bells(axes: Axes, F_of: dict[str, np.ndarray], analytic: np.ndarray | None, centre: float) -> None:
+Drawn = dict[str, tuple[np.ndarray, str]]  # by recipe, its F and its colour
+
+
+def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float) -> None:
     """Of one parameter: a Gaussian with the variance 1/F for each recipe."""
 
     def draw(F, **kind):
@@ -76,26 +74,29 @@ def _bells(axes: Axes, F_of: dict[str, np.ndarray], analytic: np.ndarray | None,
         x = np.linspace(-3.5, 3.5, 200) * sigma
         axes.plot(centre + x, np.exp(-0.5 * (x / sigma) ** 2), **kind)
 
-    for fit, F in F_of.items():
-        draw(F, color=colour_and_mark(fit, F_of)[0], label=fit)
+    for fit, (F, colour) in drawn.items():
+        draw(F, color=colour, label=fit)
     if analytic is not None:  # on top, since the best recipes lie on it
         draw(analytic, color="black", linestyle="--", label="analytic")
     axes.set_ylabel("relative density")
     axes.set_ylim(bottom=0)
 
 
-def _contours(axes: Axes, F_of: dict[str, np.ndarray], analytic: np.ndarray | None, i: int, j: int, centre: np.ndarray) -> None:
+def _contours(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: int, centre: np.ndarray) -> None:
     """Of two parameters: contours for each recipe on the analytic ones. centre is (2, 1)."""
     if analytic is not None:
         for level, shade in zip(reversed(LEVELS), ("#e3e3e3", "#c4c4c4"), strict=True):
             label = "analytic" if level == LEVELS[0] else None
             axes.fill(*(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label)
-    for fit, F in F_of.items():
+    for fit, (F, colour) in drawn.items():
         for level, width in zip(LEVELS, (1.3, 0.7), strict=True):
             label = fit if level == LEVELS[0] else None
-            axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour_and_mark(fit, F_of)[0], linewidth=width, label=label)
+            axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour, linewidth=width, label=label)
     axes.plot(*centre, "+", color="black")
-    narrowest = max(([] if analytic is None else [analytic]) + list(F_of.values()), key=np.linalg.det)
+    all_of_them = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
+    if not all_of_them:
+        return
+    narrowest = max(all_of_them, key=np.linalg.det)
     widest = 4 * np.abs(_ellipse(narrowest, i, j, LEVELS[1])).max(axis=1)  # the worst fit does not hide the others
     for limit, shown, middle, most in zip(
         (axes.set_xlim, axes.set_ylim), (axes.get_xlim(), axes.get_ylim()), centre[:, 0], widest, strict=True
@@ -109,18 +110,23 @@ def ellipses_figure(
     """1-sigma and 2-sigma contours of F^-1 of each recipe, about theta_fid, on the analytic ones; a bell for one parameter.
 
     Args:
-        F_of: by recipe, (n_params, n_params).
+        F_of: by recipe, (n_params, n_params); one that is singular or not finite has no contours.
         analytic: F in closed form, filled, or None.
         theta_fid: fiducial parameters, (n_params,).
         symbols: of the parameters.
 
     """
     n = len(symbols)
+    drawn = {
+        fit: (F, colour_and_mark(fit, F_of)[0])
+        for fit, F in F_of.items()
+        if np.isfinite(F).all() and np.linalg.eigvalsh(F)[0] > 0
+    }
     side = max(1, n - 1)
     figure = new_figure(0.7 + max(2.3, 1.25 * side), min_width=0.5 + 1.3 * side)
     panels = figure.subplots(side, side, squeeze=False)
     if n == 1:
-        _bells(panels[0, 0], F_of, analytic, theta_fid[0])
+        _bells(panels[0, 0], drawn, analytic, theta_fid[0])
         panels[0, 0].set_xlabel(symbols[0])
     for j in range(1, n):
         for i in range(n - 1):
@@ -128,7 +134,7 @@ def ellipses_figure(
             if i >= j:
                 axes.set_visible(False)
                 continue
-            _contours(axes, F_of, analytic, i, j, np.array([[theta_fid[i]], [theta_fid[j]]]))
+            _contours(axes, drawn, analytic, i, j, np.array([[theta_fid[i]], [theta_fid[j]]]))
             axes.locator_params(nbins=5)
             if j == n - 1:
                 axes.set_xlabel(symbols[i])
@@ -158,13 +164,20 @@ def estimates_figure(
     n = len(symbols)
     figure = new_figure(0.4 + 1.75 * n, min_width=3.4)
     panels = figure.subplots(n, 2, squeeze=False)
+    are_finite = np.isfinite(estimates).all(axis=1) & np.isfinite(others).all(axis=1)
+    estimates, others, bound = estimates[are_finite], others[are_finite], np.asarray(bound, np.float64)
     for i, (left, right) in enumerate(panels):
+        left.set_xlabel(f"{symbols[i]}, {other}")
+        left.set_ylabel(f"{symbols[i]}, network")
+        right.set_xlabel(f"({symbols[i]} $-$ true) / bound")
+        right.set_ylabel("density")
+        if len(estimates) < 2 or not bound[i] > 0:
+            left.set_title("not finite")
+            continue
         both = np.concatenate([estimates[:, i], others[:, i]])
         ends = both.min(), both.max()
         left.plot(others[:, i], estimates[:, i], ".", color=colour, markersize=2, alpha=0.4, rasterized=True)
         left.plot(ends, ends, color="black", linewidth=0.7, linestyle="--")
-        left.set_xlabel(f"{symbols[i]}, {other}")
-        left.set_ylabel(f"{symbols[i]}, network")
         left.set_aspect("equal", adjustable="datalim")
         left.locator_params(nbins=4)
         difference = (estimates[:, i] - others[:, i]) / bound[i]
@@ -173,8 +186,6 @@ def estimates_figure(
         right.hist(np.clip(residual, -4, 4), bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
         z = np.linspace(-4, 4, 200)
         right.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linewidth=1, linestyle="--")
-        right.set_xlabel(f"({symbols[i]} $-$ true) / bound")
-        right.set_ylabel("density")
         right.set_title(f"± {residual.std(ddof=1):.2f} bounds")
     head(figure, title)
     return figure

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.style
@@ -16,8 +17,9 @@ from matplotlib.textpath import TextPath
 
 MARKS = "os^DvPX*"  # of recipes, told apart without colours
 GREY = "#555555"
-# Where an unchanged figure would else be a changed file: ids are random without a salt, and dates are in all formats.
-SALT = {"svg.hashsalt": "imnn"}
+# Of no style's choice: titles and legends need a layout that makes room for them, and ids are random without a salt.
+FIXED = {"figure.constrained_layout.use": True, "svg.hashsalt": "imnn"}
+# Dates, by which an unchanged figure would be a changed file, and the like.
 METADATA = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
@@ -41,20 +43,35 @@ def style(path: str | Path) -> Iterator[None]:
     """Draw in the style of a file, over matplotlib's defaults, whatever the user's own settings are.
 
     Raises:
-        InputError: it can't be read, or matplotlib does not know what is in it.
+        InputError: it can't be read, matplotlib does not know what is in it, or nothing can be drawn with it.
 
     """
     faults, logger = _Faults(), logging.getLogger("matplotlib")
-    logger.addHandler(faults)
-    try:
-        with matplotlib.style.context([str(path), SALT], after_reset=True):
-            if faults.lines:
-                raise InputError(f"{path}: expected matplotlib's settings, found: {faults.lines[0]}")
-            yield
-    except OSError as error:
-        raise InputError(f"{path}: expected a style file of matplotlib, found: {error}") from None
-    finally:
-        logger.removeHandler(faults)
+    with contextlib.ExitStack() as stack:
+        logger.addHandler(faults)
+        try:
+            stack.enter_context(matplotlib.style.context([str(path), FIXED], after_reset=True))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: expected a style file of matplotlib, found: {error}") from None
+        finally:
+            logger.removeHandler(faults)
+        if faults.lines:
+            raise InputError(f"{path}: expected matplotlib's settings, found: {faults.lines[0]}")
+        _check_style(path, matplotlib.rcParams)
+        yield
+
+
+def _check_style(path: str | Path, settings: Mapping) -> None:
+    """See that figures can be drawn with a style's settings."""
+    width, size = settings["figure.figsize"][0], settings["font.size"]
+    if not width > 10 * size / 72:
+        raise InputError(f"{path}: expected a figure.figsize as wide as ten letters or more, found {width:g} inches")
+    if not size >= 1:
+        raise InputError(f"{path}: expected a font.size of 1 or more, found {size:g}")
+    if not settings["axes.prop_cycle"].by_key().get("color"):
+        raise InputError(f"{path}: expected colours in axes.prop_cycle, found none")
+    if settings["text.usetex"] and shutil.which("latex") is None:
+        raise InputError(f"{path}: expected LaTeX to be installed for text.usetex, found none")
 
 
 SIZE = 8  # points of the letters that heights are given for

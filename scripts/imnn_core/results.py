@@ -13,7 +13,7 @@ class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
 
     whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression", or
-        "nothing" where that has no information to speak of.
+        "nothing" where that is not known to be more than 0.
     mean, uncertainty: over seeds, see `of_seeds`.
     error: jackknife error of one seed's, on average.
     """
@@ -29,7 +29,7 @@ class Share(NamedTuple):
             return "–"
         if self.whose == "a linear compression":
             return f"{with_error(self.mean, self.uncertainty)} ×"
-        return f"{with_error(100 * self.mean, 100 * self.uncertainty)} %"
+        return f"{with_error(100 * self.mean, 100 * self.uncertainty)} %" if math.isfinite(self.mean) else "–"
 
 
 def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
@@ -64,7 +64,7 @@ def on_test(informations: Sequence[dict], *keys: str) -> np.ndarray | None:
 
 
 def has_floor(informations: Sequence[dict]) -> bool:
-    """Whether a linear compression keeps information: |F| of the test set is more than twice its error, in every seed."""
+    """Whether |F| of a linear compression is known to be more than 0: more than twice its error, in every seed."""
     value, error = (on_test(informations, "linear", "det_F", part) for part in ("value", "error"))
     return value is not None and bool(np.all(value > 2 * error))
 

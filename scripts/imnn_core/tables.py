@@ -1,6 +1,7 @@
 """The report's tables: what stands in each cell, and by what it is sorted."""
 
 import csv
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,6 +146,17 @@ def observations(estimates: Sequence[dict], symbols: Sequence[str]) -> Table:
     return Table(["fit", "seed", *several, *symbols], rows)
 
 
+def _quantity(text: str | None) -> float:
+    """A number of a benchmark file; NaN for NA, which stands where the job had ended before Snakemake looked."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+LATE = ("report", "pack")  # rules that are done after the report is written, or are it
+
+
 def times(folder: str | Path, parts: set[str]) -> Table:
     """Per rule, what its jobs took by their benchmarks; of jobs that ran side by side the sum.
 
@@ -156,11 +168,12 @@ def times(folder: str | Path, parts: set[str]) -> Table:
     of_rule: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         rule, *which = path.relative_to(folder).with_suffix("").parts
-        if parts.issuperset(which):
-            with path.open(encoding="utf-8") as file:
+        if parts.issuperset(which) and rule not in LATE:
+            with path.open(encoding="utf-8", errors="replace") as file:
                 for row in csv.DictReader(file, delimiter="\t"):
-                    memory = row["max_rss"]  # NA where the job had ended before Snakemake looked
-                    of_rule.setdefault(rule, []).append((float(row["s"]), float("nan" if memory == "NA" else memory)))
+                    seconds, memory = _quantity(row.get("s")), _quantity(row.get("max_rss"))
+                    if np.isfinite(seconds):  # else Snakemake was interrupted when it wrote the file
+                        of_rule.setdefault(rule, []).append((seconds, memory))
     rows = []
     for rule, jobs in of_rule.items():
         seconds = [each[0] for each in jobs]

@@ -85,7 +85,7 @@ every_information = expand(
 FIGURES = [
     "information",
     "fisher_ellipses",
-    *expand("history/{fit}", fit=settings.fits),
+    *expand("history/{fit}/all-seeds", fit=settings.fits),
     *expand("history/{fit}/seed-{seed}", fit=settings.fits, seed=settings.seeds),
     *expand("estimates/{fit}/seed-{seed}", fit=settings.fits, seed=settings.seeds[0]),
 ]
@@ -114,4 +114,10 @@ everything = [
 
 # Template and captions of the report.
 TEXTS = os.path.join(ROOT, "workflow", "report")
-REPORT_TEXTS = sorted(os.listdir(TEXTS))
+REPORT_TEXTS = [
+    "report.html.j2",
+    *expand(
+        "{caption}.rst",
+        caption=["information", "ellipses", "estimates", "histories", "method"],
+    ),
+]

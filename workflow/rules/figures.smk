@@ -40,12 +40,12 @@ rule plot_histories:
         style=STYLE,
     output:
         report(
-            "results/{run}/figures/history/{fit}.svg",
+            "results/{run}/figures/history/{fit}/all-seeds.svg",
             caption="../report/histories.rst",
             category="Histories",
             labels={"fit": "{fit}", "seed": "all"},
         ),
-        also("results/{run}/figures/history/{fit}"),
+        also("results/{run}/figures/history/{fit}/all-seeds"),
     log:
         "results/{run}/logs/plot_histories/{fit}.log",
     benchmark:

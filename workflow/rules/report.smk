@@ -5,7 +5,9 @@ rule report:
         information=every_information,
         information_figure="results/{run}/figures/information.svg",
         ellipses="results/{run}/figures/fisher_ellipses.svg",
-        histories=expand("results/{{run}}/figures/history/{fit}.svg", fit=settings.fits),
+        histories=expand(
+            "results/{{run}}/figures/history/{fit}/all-seeds.svg", fit=settings.fits
+        ),
         history=expand(
             "results/{{run}}/figures/history/{fit}/seed-{seed}.svg",
             fit=settings.fits,
@@ -28,7 +30,14 @@ rule report:
         mem_mb=mem_of_small,
         runtime=minutes(15),
     params:
-        settings=settings.model_dump(exclude={"checkpoint_minutes", "gpu_memory"}),
+        # Without what changes no result, and without sizes that the user's files have themselves.
+        settings=settings.model_dump(
+            exclude={
+                "checkpoint_minutes",
+                "gpu_memory",
+                *(SIZES if settings.files else ()),
+            }
+        ),
         texts=[content_digest(os.path.join(TEXTS, name)) for name in REPORT_TEXTS],
         code=code("report.py"),
         upstream=after(made_report),

@@ -7,7 +7,10 @@ from imnn_core.digest import content_digest, settings_digest
 
 # Of a run that was packed and handed on without its user's files of simulations: what the digests of those were.
 HANDED_ON = os.path.join(ROOT, "config", "contents.json")
-KNOWN = json.load(open(HANDED_ON)) if os.path.exists(HANDED_ON) else {}
+KNOWN = {}
+if os.path.exists(HANDED_ON):
+    with open(HANDED_ON, encoding="utf-8") as file:
+        KNOWN = json.load(file)
 # A problem without its place: its file may lie elsewhere.
 MADE_PROBLEM = PROBLEM | {"kind": os.path.basename(PROBLEM["kind"])}
 
