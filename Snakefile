@@ -1,9 +1,12 @@
 # From simulations to the Fisher information that a fitted IMNN keeps of them.
 import os
+import time
 
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+BEGAN = time.time()
 
 # A config given with --configfile replaces the default one, whose recipes would else be fitted too.
 if not workflow.overwrite_configfiles:
@@ -42,10 +45,9 @@ onstart:
 
 
 onsuccess:
-    for path in filter(
-        os.path.exists, expand("results/{run}/report.html", run=RUNS)
-    ):
-        logger.info(f"The report: {path}")
+    for path in expand("results/{run}/report.html", run=RUNS):
+        if os.path.exists(path) and os.path.getmtime(path) > BEGAN:
+            logger.info(f"The report: {path}")
 
 
 rule all:

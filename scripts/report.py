@@ -63,13 +63,19 @@ def caption(name, folder, settings, **wildcards):
     return from_rst(text, path)
 
 
-def letter(symbol, name):
-    r"""A parameter's symbol where that is one letter such as $\mu$, else its name."""
+PLAIN = re.compile(r"<m[in][^>]*>(\w+)</m[in]>")
+WITH_INDEX = re.compile(r"<msub>\s*<mi[^>]*>(\w+)</mi>\s*(.*?)\s*</msub>", flags=re.S)
+
+
+def in_text(symbol, name):
+    r"""A parameter's symbol where that is a letter such as $\mu$, with an index or without, else its name."""
     if symbol.startswith("$") and symbol.endswith("$"):
         with contextlib.suppress(InputError):  # of matplotlib's own mathtext alone
-            found = re.findall(r"<mi[^>]*>(.)</mi>|<m(?!ath|i)", from_rst(f":math:`{symbol.strip('$')}`"))
-            if len(found) == 1:
-                return found[0] or name
+            formula = re.search(r"<math[^>]*>\s*(.*?)\s*</math>", from_rst(f":math:`{symbol.strip('$')}`"), flags=re.S)[1]
+            if plain := PLAIN.fullmatch(formula):
+                return plain[1]
+            if parts := WITH_INDEX.fullmatch(formula):
+                return markupsafe.Markup(f"{parts[1]}<sub>{''.join(PLAIN.findall(parts[2]))}</sub>")
     return name
 
 
@@ -121,12 +127,19 @@ def refinements_after(run, settings):
     return [f"{'../' * bool(step)}refined-{i}" for i in steps]
 
 
+MANY = 5  # warnings of a kind, from which on the rest are counted
+
+
 def by_remedy(found):
-    """Warnings with the same remedy together."""
+    """Warnings with the same remedy together: the first of them, and how many more there are."""
     grouped = {}
     for what, remedy in found:
         grouped.setdefault(remedy, []).append(what)
-    return grouped
+    more = {remedy: len(each) - MANY for remedy, each in grouped.items() if len(each) > MANY + 1}
+    return {
+        remedy: [*each[:MANY], f"… and {more[remedy]} more of the kind."] if remedy in more else each
+        for remedy, each in grouped.items()
+    }
 
 
 def made_by(informations):
@@ -158,13 +171,14 @@ def report(
     informations = [information for seeds in of_fit.values() for information in seeds]
     observed = [files.read_json(path) for path in paths_to_estimates]
     names = analytic["names"]
-    symbols = [letter(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
+    symbols = [in_text(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
     refinements = refinements_after(run, settings)
     serious = [
         *caveats.of_problem(analytic, informations),
         *caveats.of_differences(informations, names),
         *caveats.of_estimates(observed, bool(refinements)),
     ]
+    found = [*serious, *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict))]
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
     parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), "training", "validation", "test"}
@@ -199,7 +213,8 @@ def report(
         observations=tables.observations(observed, symbols) if observed else None,
         times=tables.times(path_to_benchmarks, parts),
         has_score="over_score" in informations[0]["splits"]["test"],
-        warnings=by_remedy([*serious, *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict))]),
+        warnings=by_remedy(found),
+        n_warnings=len(found),
         n_serious=len(serious),
         differences=informations[0]["finite_differences"],
         refinements=refinements,

@@ -164,14 +164,8 @@ def test_the_figure_of_the_rules_is_of_snakemakes_own_graph(root, monkeypatch):
     rules, arrows = graph_of(root / "Snakefile", root / "config/config.yaml")
     assert {"simulate", "analytic_fisher", "fit", "evaluate", "summarise", "report"} <= set(rules)
     assert "all" not in rules
-    assert [
-        arrow for arrow in graphs.reduced(arrows) if not arrow[1].startswith("plot_") and not arrow[0].startswith("plot_")
-    ] == [
-        ("simulate", "fit"),
-        ("analytic_fisher", "evaluate"),
-        ("fit", "evaluate"),
-        ("evaluate", "summarise"),
-    ]
+    stages = [arrow for arrow in graphs.reduced(arrows) if "plot_" not in "".join(arrow)]
+    assert stages == [("analytic_fisher", "evaluate"), ("evaluate", "summarise"), ("fit", "evaluate"), ("simulate", "fit")]
     with plots.style(root / "config/figures.mplstyle"):
         drawn = graphs.graph_figure(rules, arrows)
     assert {text.get_text() for text in drawn.axes[0].texts} == {*rules, ""}
@@ -189,4 +183,4 @@ def test_what_is_not_finite_is_left_out(root):
         known = {"theta_fid": [0, 0], "symbols": ["a", "b"], "other": "exact", "colour": "C0", "title": ""}
         drawn = figures.estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
         assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 3
-        assert drawn.axes[2].get_title(loc="left") == "not finite"
+        assert [text.get_text() for text in drawn.axes[2].texts] == ["not finite"]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import checks, chunks, derivatives, problems, simulations, simulators
+from imnn_core import checks, chunks, derivatives, plots, problems, simulations, simulators
 from imnn_core.config import read_config
 from imnn_core.digest import user_code_digest
 from imnn_core.errors import InputError
@@ -208,8 +208,14 @@ def test_names_with_underscores_are_symbols_that_matplotlib_can_set():
     from matplotlib.figure import Figure
 
     problem = Problem(in_numpy, [0.5, 2.0], ["Omega_m", "b"], [4])
-    assert problem.symbols == (r"$\mathrm{Omega\_m}$", r"$\mathrm{b}$")
-    assert replace(problem, symbols=[r"\varphi", "B"]).symbols == (r"$\varphi$", "B")
+    assert problem.symbols == ("Omega_m", "b")
+    assert replace(problem, names=["a$b$", "c"], symbols=None).symbols == (r"a\$b\$", "c")
+    assert replace(problem, symbols=[r"\varphi", "n_s"]).symbols == (r"$\varphi$", "$n_s$")
+    assert replace(problem, symbols=["B", "a $b$"]).symbols == ("B", "a $b$")
+    assert list(plots.faults_of_symbols(problem.symbols)) == []
+    (line,) = plots.faults_of_symbols([r"$\Omega_m$", r"$\frac{1$"])
+    assert line.startswith(r"symbols: expected text, or TeX between $ that matplotlib can draw, found '$\\frac{1$' (")
+    assert "\n" not in line
     figure = Figure()
     figure.text(0, 0, problem.symbols[0])
     figure.canvas.draw()

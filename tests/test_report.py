@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from imnn_core import caveats, limits, tables
 from imnn_core.errors import InputError
-from imnn_core.results import Share, of_seeds, on_test, share, with_error
-from report import breakable, caption, from_rst, headline, letter, refinements_after
+from imnn_core.results import Share, compact, of_seeds, on_test, share, with_error
+from report import breakable, by_remedy, caption, from_rst, headline, in_text, refinements_after
 
 
 def test_numbers_of_the_report():
     """Oracle: by hand."""
     found = [tables.number(value)[0] for value in (39.9, 50.0, 1.0e6, 1.0e7, None, float("nan"), 7)]
-    assert found == ["39.90", "50.00", "1000000", "1.000e+07", "–", "–", "7"]
+    assert found == ["39.90", "50.00", "1 × 10⁶", "1 × 10⁷", "–", "–", "7"]
     assert with_error(49.9164, 0.1387) == "49.92 ± 0.14"
     assert with_error(-0.001035, 0.0099) == "−0.0010 ± 0.0099"
     assert with_error(123456.7, 4321.0) == "123457 ± 4321"
@@ -21,6 +21,10 @@ def test_numbers_of_the_report():
     assert with_error(1.0, 3e-16) == "1"
     assert with_error(-3e-14, 2e-13) == "0"
     assert with_error(12.345, float("nan")) == "12.3"
+    assert with_error(2.232e26, 0.286e26) == "(2.23 ± 0.29) × 10²⁶"
+    assert with_error(-2.39986e-9, 1.44e-10) == "(−2.40 ± 0.14) × 10⁻⁹"
+    assert with_error(0.00010, 0.00003) == "(1.00 ± 0.30) × 10⁻⁴"
+    assert (compact(65127.4), compact(-1.5e-7), compact(0.0)) == ("65127", "−1.5 × 10⁻⁷", "0")
     assert with_error(float("nan"), 1.0) == "–"
 
 
@@ -52,6 +56,20 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
     assert on_test(seeds, "over_linear", "det_F", "value") is None
 
 
+def without_score(trained=35.0, over_linear=1.4):
+    """What `evaluate` writes where there is no likelihood."""
+    found = fit_of()
+    for split, value in found["splits"].items():
+        del value["over_score"]
+        value["network"] = {"det_F": {"value": trained if split == "training" else 35.0, "error": 0.3}, "det_C": {"value": 1.0}}
+    test = found["splits"]["test"]
+    test |= {
+        "linear": {"det_F": {"value": 25.0, "error": 1.0}},
+        "over_linear": {"det_F": {"value": over_linear, "error": 0.05}},
+    }
+    return found
+
+
 def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
     """What `evaluate` writes of one fit, as far as warnings look at it; shares of training, validation and test."""
     splits = {
@@ -80,6 +98,11 @@ def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
         (fit_of(det_F=(24.0, 0.3)), [" keeps only 48 % of the analytic |F|"]),
         (fit_of(det_F=(35.0, 3.6)), [": |F| of the test set is known to 10 % only"]),
         (fit_of(det_F=(None, None)), [": |F| of the test set is not finite"]),
+        (without_score(), []),
+        (without_score(trained=38.0), []),  # less than a tenth more
+        (without_score(trained=40.0), ["is overfitted: |F| = 40.00 ± 0.30 on its training set, 35.00 ± 0.30 on the test set"]),
+        (without_score(over_linear=0.84), ["keeps less than a linear compression: 0.840 ± 0.050 of its |F|"]),
+        (without_score(over_linear=0.86), []),  # three errors
         (fit_of(n_s=80), []),  # 79/76 is 3.9 % too much, 5 % the limit
         (
             fit_of(n_s=60, weights="final"),
@@ -145,12 +168,23 @@ def test_captions_and_symbols(tmp_path):
         r"$\mu$": "μ",
         r"$\Sigma$": "Σ",
         "$A$": "A",
-        r"$\Omega_m$": "name",
+        r"$\Omega_m$": "Ω<sub>m</sub>",
         "mu": "name",
         r"$\no{$": "name",
     }.items():
-        assert letter(symbol, "name") == shown
+        assert in_text(symbol, "name") == shown
+    assert in_text(r"$\theta_{fid}$", "name") == "θ<sub>fid</sub>"
+    assert in_text("$a + b$", "name") == "name"
     assert breakable("deep_set <1.5> −0.1") == "deep_<wbr>set &lt;1.5&gt; −0.1"
+
+
+def test_many_warnings_of_a_kind_are_counted():
+    """Oracle: by hand."""
+    found = [(f"fit {i}", "do this") for i in range(8)] + [("one", "do that")]
+    assert by_remedy(found) == {
+        "do this": ["fit 0", "fit 1", "fit 2", "fit 3", "fit 4", "… and 3 more of the kind."],
+        "do that": ["one"],
+    }
 
 
 def test_the_repetitions_that_follow_a_run():

@@ -160,6 +160,8 @@ def test_a_run_on_one_core_gives_the_same_bytes(project):
             "fits={new: {optimiser: {name: adm}}}",
             "fits.new.optimiser.name: expected an optimiser of optax, found 'adm' (nearest: adam",
         ),
+        ("figures={style: none.mplstyle}", "figures.style: expected a file, found none at none.mplstyle"),
+        ("figures={style: Snakefile}", "Snakefile: expected matplotlib's settings, found: "),
         ("fits={new: {optimiser: {beta: 1}}}", "fits.new.optimiser.beta: optimiser 'adam' has no such argument"),
     ],
 )  # fmt: skip
@@ -218,12 +220,12 @@ def test_snakemakes_own_report(finished, tmp_path):
     assert "ERROR" not in output  # of its captions' markup
     html = (tmp_path / "report.html").read_text()
     for words in (
-        "run <strong>quick</strong>: problem gaussian, seeds 1, recipes small, longer, unvalidated, deep_set",
-        "a point for each of the seeds 1 with its jackknife error",
+        "run <strong>quick</strong>: problem <",
+        "a point per seed (1) with its jackknife error",
         "Contours of the inverse Fisher information",
         "<strong>unvalidated</strong>, seed 1: estimates of each parameter",
         "C of the training set. Left: against",
-        "<strong>deep_set</strong>, seeds 1: Fisher information",
+        "<strong>deep_set</strong>, seed 1: Fisher information",
         "at most 40 iterations",
         "A row per recipe, seed and split",
     ):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from imnn_core import limits
+from imnn_core import limits, results
 
 Caveat = tuple[str, str]  # what, and what to do
 ERRORS, ROUNDING = 5, 1e-3  # how far numbers that should agree may be apart: standard errors, and relative to their size
@@ -58,6 +58,12 @@ def _of_recipe(fit: str, information: dict, n_summaries: int, more: Mapping[str,
         )
 
 
+def _det_F(information: dict, split: str) -> tuple[float, float]:
+    """|F| of a set and its error, NaN where there is none."""
+    found = [results.on([information], split, "network", "det_F", part) for part in ("value", "error")]
+    return tuple(math.nan if each is None else float(each[0]) for each in found)
+
+
 def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
     """Of one fit; what follows its name."""
 
@@ -94,6 +100,19 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
             "set.",
             "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
         )
+    trained, tested = (_det_F(information, split) for split in ("training", "test"))
+    if math.isnan(seen) and trained[0] - tested[0] > max(0.1 * tested[0], CEILING * math.hypot(trained[1], tested[1])):
+        yield (
+            f" is overfitted: |F| = {results.with_error(*trained)} on its training set, {results.with_error(*tested)} on the "
+            "test set.",
+            "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
+        )
+    floor = information["splits"]["test"].get("over_linear", {}).get("det_F", {"value": None})
+    if floor["value"] is not None and results.has_floor([information]) and floor["value"] + CEILING * floor["error"] < 1:
+        yield (
+            f" keeps less than a linear compression: {results.with_error(floor['value'], floor['error'])} of its |F|.",
+            "Try standardise, another learning_rate, more patience or max_iterations, another network, or more simulations.",
+        )
     for split, why in ABOVE.items():
         value, error = share(split)
         if value > 1 + max(ROUNDING, CEILING * error):
@@ -102,12 +121,10 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
                 f"{why} {more[split]}",
             )
     if det_C["value"] is not None and not 0.5 < det_C["value"] < 2:
-        is_best = information["weights"] == "best"
         yield (
-            f": |C| = {det_C['value']:.3g} on the test set, not 1: the penalty had not brought it there"
-            f"{' when the weights were kept' if is_best else ''}.",
-            "F does not depend on it; for summaries of unit covariance give more patience"
-            f"{', or keep the final weights' * is_best}.",
+            f": |C| = {results.compact(det_C['value'])} on the test set, not 1: the penalty has not brought it there, or on "
+            "training simulations alone.",
+            "F does not depend on it. For summaries of unit covariance: whiten, more patience, or more simulations.",
         )
 
 

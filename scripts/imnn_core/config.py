@@ -38,7 +38,11 @@ class Figures(Model):
 class Config(Model):
     """A run: one problem, its simulations, and the recipes that are fitted to them."""
 
-    run: Name = Field("gaussian", description="Name of the run; its results go into `results/<run>/`.")
+    run: Name = Field(
+        "gaussian",
+        description="Name of the run; its results go into `results/<run>/`. Names, of recipes too, are of letters, digits, "
+        "`_`, `.` and `-`, and begin with neither `.` nor `-`.",
+    )
     problem: str = Field(
         "gaussian",
         description="`gaussian`, `exponential_rate` or `gaussian_field`, see below; or a Python file with a problem of your "

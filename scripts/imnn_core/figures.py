@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.plots import MARGIN, colour_and_mark, head, new_figure, wrapped
+from imnn_core.plots import MARGIN, SHOWN, colour_and_mark, head, new_figure, wrapped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,7 +42,8 @@ def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None,
         n = len(each.values)
         places = top + heights[fit] - 0.06 - half + (np.linspace(-half, half, n) if n > 1 else np.zeros(1))
         axes.errorbar(each.values, places, xerr=each.errors, fmt=mark, color=colour, elinewidth=0.8, markersize=3)
-        beside = {"transform": axes.get_yaxis_transform(), "va": "top", "fontweight": "bold"}
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        beside = {"transform": axes.get_yaxis_transform(), "va": "top", "fontweight": "bold", "bbox": ground}
         axes.text(0.01, top + 0.03, names[fit], color=colour, **beside)
         top += heights[fit]
     axes.set_yticks([])
@@ -75,7 +76,7 @@ def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float)
         axes.plot(centre + x, np.exp(-0.5 * (x / sigma) ** 2), **kind)
 
     for fit, (F, colour) in drawn.items():
-        draw(F, color=colour, label=fit)
+        draw(F, color=colour, label=SHOWN + fit)
     if analytic is not None:  # on top, since the best recipes lie on it
         draw(analytic, color="black", linestyle="--", label="analytic")
     axes.set_ylabel("relative density")
@@ -90,7 +91,7 @@ def _contours(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: 
             axes.fill(*(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label)
     for fit, (F, colour) in drawn.items():
         for level, width in zip(LEVELS, (1.3, 0.7), strict=True):
-            label = fit if level == LEVELS[0] else None
+            label = SHOWN + fit if level == LEVELS[0] else None
             axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour, linewidth=width, label=label)
     axes.plot(*centre, "+", color="black")
     all_of_them = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
@@ -145,6 +146,12 @@ def ellipses_figure(
     return figure
 
 
+def _say(axes: Axes, text: str) -> None:
+    """A few words in the upper left of a panel."""
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
+    axes.text(0.02, 0.98, text, transform=axes.transAxes, va="top", fontsize="small", bbox=ground)
+
+
 def estimates_figure(
     estimates: np.ndarray, others: np.ndarray, *, theta_fid: Sequence[float], bound: Sequence[float], symbols: Sequence[str],
     other: str, colour: str, title: str,
@@ -167,12 +174,13 @@ def estimates_figure(
     are_finite = np.isfinite(estimates).all(axis=1) & np.isfinite(others).all(axis=1)
     estimates, others, bound = estimates[are_finite], others[are_finite], np.asarray(bound, np.float64)
     for i, (left, right) in enumerate(panels):
-        left.set_xlabel(f"{symbols[i]}, {other}")
-        left.set_ylabel(f"{symbols[i]}, network")
-        right.set_xlabel(f"({symbols[i]} $-$ true) / bound")
+        left.set_title(symbols[i])
+        left.set_xlabel(other)
+        left.set_ylabel("network")
+        right.set_xlabel("residual / bound")
         right.set_ylabel("density")
         if len(estimates) < 2 or not bound[i] > 0:
-            left.set_title("not finite")
+            _say(left, "not finite")
             continue
         both = np.concatenate([estimates[:, i], others[:, i]])
         ends = both.min(), both.max()
@@ -181,11 +189,12 @@ def estimates_figure(
         left.set_aspect("equal", adjustable="datalim")
         left.locator_params(nbins=4)
         difference = (estimates[:, i] - others[:, i]) / bound[i]
-        left.set_title(f"± {difference.std(ddof=1):.2g} bounds")
+        _say(left, f"± {difference.std(ddof=1):.2g} bounds")
         residual = (estimates[:, i] - theta_fid[i]) / bound[i]
         right.hist(np.clip(residual, -4, 4), bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
         z = np.linspace(-4, 4, 200)
         right.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linewidth=1, linestyle="--")
-        right.set_title(f"± {residual.std(ddof=1):.2f} bounds")
+        right.margins(y=0.2)
+        _say(right, f"± {residual.std(ddof=1):.2f} bounds")
     head(figure, title)
     return figure

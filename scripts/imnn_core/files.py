@@ -82,6 +82,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
 
 
+def remove(path: str | Path) -> None:
+    """Remove what `writing` wrote, if it is there."""
+    for each in (_beside(path), Path(path)):
+        each.unlink(missing_ok=True)
+
+
 def read(path: str | Path) -> bytes:
     """What `writing` wrote; what lies there, where its checksum was not copied along.
 

@@ -40,8 +40,8 @@ def _curves(axes: Axes, histories: Sequence[History], splits: Sequence[str], qua
         if len(each) > 1:
             for values in each:
                 axes.plot(values, color=COLOURS[split], linewidth=0.5, alpha=0.5)
-        name = split if len(each) == 1 else f"{split}, median"
-        axes.plot(median(each), color=COLOURS[split], label=name)
+        name, middle = split if len(each) == 1 else f"{split}, median", median(each)
+        axes.plot(middle, color=COLOURS[split], label=name, marker="." if len(middle) == 1 else None, clip_on=len(middle) > 1)
 
 
 def _marks(axes: Axes, histories: Sequence[History], judge: str) -> None:
@@ -50,7 +50,7 @@ def _marks(axes: Axes, histories: Sequence[History], judge: str) -> None:
         at = [min(getattr(history, name), len(history.columns["iteration"]) - 1) for history in histories]
         values = [history.columns[f"{judge}_det_F"][i] for history, i in zip(histories, at, strict=True)]
         label = {"kept_iteration": "weights kept", "patience_began": "patience begins"}[name]
-        axes.plot(at, values, mark, color="black", markersize=size, markeredgewidth=0.8, label=label, zorder=3)
+        axes.plot(at, values, mark, color="black", markersize=size, markeredgewidth=0.8, label=label, zorder=3, clip_on=False)
 
 
 def history_figure(histories: Sequence[History], splits: Sequence[str], *, analytic: float | None, title: str) -> Figure:
@@ -73,13 +73,22 @@ def history_figure(histories: Sequence[History], splits: Sequence[str], *, analy
     panels["det_C"].axhline(1, color=GREY, linewidth=0.6)
     for quantity in ("det_C", "penalty"):
         panels[quantity].set_yscale("log")
-    for quantity in ("det_F", "coupling"):
-        panels[quantity].set_ylim(bottom=0)
+    panels["coupling"].set_ylim(bottom=0)
+    det_F = np.concatenate([each.columns[f"{split}_det_F"] for each in histories for split in splits])
+    if not det_F.min() > 0.6 * det_F.max():
+        panels["det_F"].set_ylim(bottom=0)
     end = max(max(len(history.columns["iteration"]) - 1, history.kept_iteration, 1) for history in histories)
     if len(histories) == 1:
         ((columns, kept_iteration, patience_began),) = histories
         for axes in panels.values():
-            axes.axvspan(patience_began, end, color="#efefef", linewidth=0, zorder=0, label="patience")
+            axes.axvspan(
+                patience_began,
+                max(patience_began, len(columns["iteration"]) - 1),
+                color="#efefef",
+                linewidth=0,
+                zorder=0,
+                label="patience",
+            )
             axes.axvline(kept_iteration, color=GREY, linewidth=0.9, linestyle="-.", label="weights kept")
     else:
         _marks(panels["det_F"], histories, splits[-1])

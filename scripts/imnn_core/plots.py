@@ -9,10 +9,12 @@ from pathlib import Path
 
 import matplotlib.style
 from imnn_core.errors import InputError
-from imnn_core.files import writing
+from imnn_core.files import remove, writing
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
 from matplotlib.textpath import TextPath
 
 MARKS = "os^DvPX*"  # of recipes, told apart without colours
@@ -35,7 +37,7 @@ class _Faults(logging.Handler):
         self.lines = []
 
     def emit(self, record):
-        self.lines.append(" ".join(record.getMessage().split()))
+        self.lines.append(" ".join(record.getMessage().split()).partition(" You probably need")[0])
 
 
 @contextlib.contextmanager
@@ -68,10 +70,24 @@ def _check_style(path: str | Path, settings: Mapping) -> None:
         raise InputError(f"{path}: expected a figure.figsize as wide as ten letters or more, found {width:g} inches")
     if not size >= 1:
         raise InputError(f"{path}: expected a font.size of 1 or more, found {size:g}")
+    try:
+        font_manager.findfont(FontProperties(), fallback_to_default=False)
+    except ValueError:
+        raise InputError(f"{path}: expected a font.family that is installed, found {settings['font.family']}") from None
     if not settings["axes.prop_cycle"].by_key().get("color"):
         raise InputError(f"{path}: expected colours in axes.prop_cycle, found none")
     if settings["text.usetex"] and shutil.which("latex") is None:
         raise InputError(f"{path}: expected LaTeX to be installed for text.usetex, found none")
+
+
+def faults_of_symbols(symbols: Sequence[str]) -> Iterator[str]:
+    """What matplotlib can't draw of the parameters' symbols, a line each."""
+    for symbol in symbols:
+        try:
+            MathTextParser("path").parse(symbol)
+        except ValueError as error:
+            reason = str(error).strip().splitlines()[-1]
+            yield f"symbols: expected text, or TeX between $ that matplotlib can draw, found {symbol!r} ({reason})"
 
 
 SIZE = 8  # points of the letters that heights are given for
@@ -121,11 +137,14 @@ def wrapped(text: str, width: float, **font) -> str:
 MARGIN = 0.1  # inches at both sides of a figure
 
 
+SHOWN = "\N{ZERO WIDTH SPACE}"  # before a label, since matplotlib leaves out of legends what begins with _
+
+
 def head(figure: Figure, title: str, *axes: Axes) -> None:
     """Above a figure what is seen in it, and below that a legend of what is in some axes, where it hides no curve."""
     entries = {}
     for each in axes:
-        entries |= dict(zip(*reversed(each.get_legend_handles_labels()), strict=True))
+        entries |= {label.removeprefix(SHOWN): handle for handle, label in zip(*each.get_legend_handles_labels(), strict=True)}
     room, small = figure.get_figwidth() - MARGIN, matplotlib.rcParams["legend.fontsize"]
     handle = 0.45 * scale()  # with the space behind it and that before the next column
     names = [wrapped(name, room - handle, size=small) for name in entries]
@@ -146,6 +165,8 @@ def colour_and_mark(fit: str, fits: Sequence[str]) -> tuple[str, str]:
 def save_all(figure: Figure, paths: Sequence[str | Path]) -> None:
     """Write a figure to each path, whole or not at all, in the format that its ending says: the same bytes each time."""
     for path in paths:
-        kind = str(path).rsplit(".", 1)[-1]
+        stem, kind = str(path).rsplit(".", 1)
+        for other in {f"{stem}.{each}" for each in METADATA} - {str(each) for each in paths}:
+            remove(other)  # of a format that was asked for before, which would now be another figure
         with writing(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])

@@ -23,7 +23,7 @@ class Problem:
     fisher: theta -> F (n_params, n_params), or None where it is not known.
     networks: further kinds of networks for `network: {kind: …}`, by name: a pair (init, apply), or a function
         (n_summaries, **settings) -> (init, apply), with init (key, input_shape) -> weights and apply (weights, d) -> x.
-    symbols: the names for figures, in matplotlib's TeX; the names themselves, if None.
+    symbols: the names for figures and report, in TeX; the names themselves, if None.
     numpy: whether the simulator is a numpy function, which JAX can neither compile nor differentiate.
     delta_theta: distances of the parameters of finite differences, (n_params,); None for exact derivatives. The configuration
         sets it.
@@ -60,9 +60,9 @@ class Problem:
             "input_shape": tuple(int(n) for n in self.input_shape),
             "networks": dict(self.networks),
             "symbols": tuple(
-                [symbol if "$" in symbol or "\\" not in symbol else f"${symbol}$" for symbol in self.symbols]
+                [f"${symbol}$" if "$" not in symbol and set(symbol) & set("\\_^") else symbol for symbol in self.symbols]
                 if self.symbols
-                else [rf"$\mathrm{{{name}}}$".replace("_", r"\_") for name in self.names]
+                else [name.replace("$", r"\$") for name in self.names]
             ),
             "delta_theta": None if self.delta_theta is None else np.asarray(self.delta_theta, np.float64),
         }

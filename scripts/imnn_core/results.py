@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.files import read_json
 
+ROUNDING = 1e-12  # of numbers that are exact, relative to them; or of 0
+
 
 class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
@@ -103,14 +105,27 @@ def with_error(value: float, error: float) -> str:
     """
     if not math.isfinite(value):
         return "–"
+    size = max(abs(value), error) if math.isfinite(error) else abs(value)
+    if 0 < size < ROUNDING:
+        return "0"
     if not math.isfinite(error):
-        return f"{value:.3g}"
-    if error <= 1e-9 * max(1, abs(value)):  # exact, but for rounding
-        return f"{value if abs(value) > 1e-9 else 0:.6g}".replace("-", "−")
+        return compact(value, 3)
+    if error <= ROUNDING * abs(value):  # exact, but for rounding
+        return compact(value, 6)
+    if not 1e-3 <= size < 1e6:
+        power = math.floor(math.log10(size))
+        return f"({with_error(value / 10**power, error / 10**power)}) × 10{_raised(power)}"
     decimals = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 
 
-def compact(value: float) -> str:
-    """A number to four significant digits, or to whole ones."""
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+def compact(value: float, n: int = 4) -> str:
+    """A number to n significant digits, or to whole ones; a power of ten where it is far from 1."""
+    if value and not 1e-3 <= abs(value) < 1e6:
+        power = math.floor(math.log10(abs(value)))
+        return f"{compact(value / 10**power, n)} × 10{_raised(power)}"
+    return (f"{value:.0f}" if abs(value) >= 10**n else f"{value:.{n}g}").replace("-", "−")
+
+
+def _raised(power: int) -> str:
+    return str(power).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))

@@ -34,7 +34,8 @@ def number(value: float | None, n: int = 4) -> Cell:
         return DASH
     if isinstance(value, int):
         return (str(value), value)
-    return (f"{value:.0f}" if 10**n <= abs(value) < 1e7 else f"{value:#.{n}g}".rstrip("."), float(value))
+    is_plain = 1e-3 <= abs(value) < 10**n
+    return (f"{value:#.{n}g}".rstrip(".").replace("-", "−") if is_plain else results.compact(value, n), float(value))
 
 
 def measured(value: float, error: float, percent: bool = False) -> Cell:

@@ -85,7 +85,10 @@ def check_with_jax(settings, problem):
 
     Returns what the jobs' memory depends on.
     """
-    from imnn_core import checks
+    from imnn_core import checks, plots
+
+    with plots.style(STYLE):
+        pass  # it can be drawn in
 
     observed = settings.observed and found(settings.observed)
     faults, built = checks.faults(settings, problem, observed)
