@@ -197,7 +197,7 @@ def evaluate(
         "patience_began": iterations - 1 - attributes["since_best"],
         "device": attributes["device"],
         "commit": attributes.get("commit", git.UNKNOWN),
-        "versions": {name: attributes[name] for name in storage.provenance()},  # that fitted
+        "versions": {name: attributes[name] for name in storage.provenance() if name in attributes},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,
         "finite_differences": differenced,

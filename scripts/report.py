@@ -158,8 +158,8 @@ def report(
     """Render the template with the run's own files; no number is typed.
 
     Args:
-        paths_to_figures: "information" and "ellipses", a path each; "histories", one per fit; "history", per fit and seed;
-            "estimates", one per fit.
+        paths_to_figures: "information_figure" and "ellipses", a path each; "histories" and "estimates", one per fit;
+            "history", per fit and seed.
         path_to_template: beside the captions.
         path_to_benchmarks: the folder with those of the run, as far as there are.
         settings: the configuration, every key.
@@ -198,7 +198,6 @@ def report(
         settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None),
         run=run,
         headline=headline(kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)),
-        kept=kept,
         det_F=det_F,
         analytic=analytic,
         symbols=symbols,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.plots import MARGIN, SHOWN, colour_and_mark, head, new_figure, wrapped
+from imnn_core.plots import MARGIN, SHOWN, colour_and_mark, head, new_figure, width, wrapped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,7 +27,7 @@ def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None,
         title: of the figure.
 
     """
-    room = new_figure(1).get_figwidth() - 2 * MARGIN
+    room = width() - 2 * MARGIN
     names = {fit: wrapped(f"{fit}  {each.text}", room, weight="bold") for fit, each in kept.items()}
     lines = {fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()}  # inches of a name's text
     heights = {fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()}
@@ -62,8 +62,6 @@ def _ellipse(F: np.ndarray, i: int, j: int, level: float) -> np.ndarray:
 
 
 LEVELS = (2.2957, 6.1801)  # delta chi^2 that holds 68.27 % and 95.45 % of a two-dimensional Gaussian
-
-
 Drawn = dict[str, tuple[np.ndarray, str]]  # by recipe, its F and its colour
 
 
@@ -90,9 +88,9 @@ def _contours(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: 
             label = "analytic" if level == LEVELS[0] else None
             axes.fill(*(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label)
     for fit, (F, colour) in drawn.items():
-        for level, width in zip(LEVELS, (1.3, 0.7), strict=True):
+        for level, thickness in zip(LEVELS, (1.3, 0.7), strict=True):
             label = SHOWN + fit if level == LEVELS[0] else None
-            axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour, linewidth=width, label=label)
+            axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour, linewidth=thickness, label=label)
     axes.plot(*centre, "+", color="black")
     all_of_them = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
     if not all_of_them:

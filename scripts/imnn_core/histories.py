@@ -80,15 +80,9 @@ def history_figure(histories: Sequence[History], splits: Sequence[str], *, analy
     end = max(max(len(history.columns["iteration"]) - 1, history.kept_iteration, 1) for history in histories)
     if len(histories) == 1:
         ((columns, kept_iteration, patience_began),) = histories
+        last = max(patience_began, len(columns["iteration"]) - 1)
         for axes in panels.values():
-            axes.axvspan(
-                patience_began,
-                max(patience_began, len(columns["iteration"]) - 1),
-                color="#efefef",
-                linewidth=0,
-                zorder=0,
-                label="patience",
-            )
+            axes.axvspan(patience_began, last, color="#efefef", linewidth=0, zorder=0, label="patience")
             axes.axvline(kept_iteration, color=GREY, linewidth=0.9, linestyle="-.", label="weights kept")
     else:
         _marks(panels["det_F"], histories, splits[-1])

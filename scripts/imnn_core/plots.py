@@ -65,9 +65,9 @@ def style(path: str | Path) -> Iterator[None]:
 
 def _check_style(path: str | Path, settings: Mapping) -> None:
     """See that figures can be drawn with a style's settings."""
-    width, size = settings["figure.figsize"][0], settings["font.size"]
-    if not width > 10 * size / 72:
-        raise InputError(f"{path}: expected a figure.figsize as wide as ten letters or more, found {width:g} inches")
+    wide, size = settings["figure.figsize"][0], settings["font.size"]
+    if not wide > 10 * size / 72:
+        raise InputError(f"{path}: expected a figure.figsize as wide as ten letters or more, found {wide:g} inches")
     if not size >= 1:
         raise InputError(f"{path}: expected a font.size of 1 or more, found {size:g}")
     try:
@@ -98,6 +98,11 @@ def scale() -> float:
     return matplotlib.rcParams["font.size"] / SIZE
 
 
+def width() -> float:
+    """The style's width of a figure, in inches."""
+    return matplotlib.rcParams["figure.figsize"][0]
+
+
 def new_figure(height: float, *, min_width: float = 0) -> Figure:
     """An empty figure of the style's width.
 
@@ -106,8 +111,7 @@ def new_figure(height: float, *, min_width: float = 0) -> Figure:
         min_width: in inches, where it needs more; likewise.
 
     """
-    width = matplotlib.rcParams["figure.figsize"][0]
-    return Figure(figsize=(max(width, min_width * scale()), height * scale()))
+    return Figure(figsize=(max(width(), min_width * scale()), height * scale()))
 
 
 def inches(text: str, **font) -> float:
@@ -121,22 +125,20 @@ def inches(text: str, **font) -> float:
     return TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72 if text.strip() else 0.0
 
 
-def wrapped(text: str, width: float, **font) -> str:
+def wrapped(text: str, room: float, **font) -> str:
     """A text in lines of at most so many inches, broken after spaces and after what separates the words of a name."""
     lines = [""]
     for word in re.split(r"(?<= )|(?<=[_.-])(?=[^\W\d_])", text):
         while word:
-            if lines[-1] and inches(lines[-1] + word.rstrip(), **font) > width:
+            if lines[-1] and inches(lines[-1] + word.rstrip(), **font) > room:
                 lines.append("")
             whole = inches(lines[-1] + word.rstrip(), **font)
-            n = len(word) if whole <= width else max(1, int(len(word) * width / whole))  # a word longer than a line is cut
+            n = len(word) if whole <= room else max(1, int(len(word) * room / whole))  # a word longer than a line is cut
             lines[-1], word = lines[-1] + word[:n], word[n:]
     return "\n".join(line.rstrip() for line in lines)
 
 
 MARGIN = 0.1  # inches at both sides of a figure
-
-
 SHOWN = "\N{ZERO WIDTH SPACE}"  # before a label, since matplotlib leaves out of legends what begins with _
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.files import read_json
 
-ROUNDING = 1e-12  # of numbers that are exact, relative to them; or of 0
+EXACT, ZERO = 1e-9, 1e-12  # errors of rounding alone, relative to a number, and of 0
 
 
 class Share(NamedTuple):
@@ -106,11 +106,11 @@ def with_error(value: float, error: float) -> str:
     if not math.isfinite(value):
         return "–"
     size = max(abs(value), error) if math.isfinite(error) else abs(value)
-    if 0 < size < ROUNDING:
+    if size < ZERO:
         return "0"
     if not math.isfinite(error):
         return compact(value, 3)
-    if error <= ROUNDING * abs(value):  # exact, but for rounding
+    if error <= EXACT * abs(value):  # exact, but for rounding
         return compact(value, 6)
     if not 1e-3 <= size < 1e6:
         power = math.floor(math.log10(size))

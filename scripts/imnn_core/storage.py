@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import platform
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "  # HDF5 leaves a f
 
 def provenance() -> dict[str, str]:
     """Versions of what computes the numbers."""
-    return {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__}
+    packages = ("jax", "jaxlib", "optax", "numpy")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 @contextlib.contextmanager
