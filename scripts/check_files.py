@@ -1,9 +1,9 @@
 """Check a user's files of simulations, all at once and before any fit."""
 
 from imnn_core import arrays, devices, differences, files, problems, user_files
-from imnn_core.caveats import faults_of_differences
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
+from imnn_core.limits import faults_of_differences
 
 
 def check_files(paths_to_files, path_to_checked, *, problem, is_split):

@@ -56,8 +56,7 @@ def folder(root, tmp_path_factory):
         shutil.copy(root / path, folder / path)
     for name in ("config.yaml", "quick.yaml", "ten_seeds.yaml", "examples/decay.yaml"):
         shrink(folder / "config" / name)
-    (folder / ".venv").mkdir()
-    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv").symlink_to(sys.prefix)
     do(folder, ".venv/bin/snakemake --cores all")
     return folder
 
