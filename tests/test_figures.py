@@ -15,7 +15,7 @@ KINDS = ("svg", "png", "pdf")
 
 
 def history(n, kept, patience_began, splits=("training",)):
-    columns = {f"{split}_{name}": np.linspace(1, 2, n) for split in splits for name in PANELS}
+    columns = {f"{split}_{name}": len(split) * np.linspace(1, 2, n) for split in splits for name in PANELS}
     return History({"iteration": np.arange(n)} | columns, kept, patience_began)
 
 
@@ -34,7 +34,7 @@ def test_histories_mark_each_seed_on_the_curve_that_decided(root):
     marks = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert list(marks["weights kept"].get_xdata()) == [3, 8]
     assert list(marks["patience begins"].get_xdata()) == [3, 7]
-    assert marks["weights kept"].get_ydata() == pytest.approx([1 + 3 / 9, 2])
+    assert marks["weights kept"].get_ydata() == pytest.approx([10 * (1 + 3 / 9), 10 * 2])  # ten letters has validation
 
 
 def test_a_fit_that_has_stopped_counts_with_its_last_value():
@@ -86,7 +86,7 @@ def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tm
     first = draw(root, tmp_path / "first", style)
     own = tmp_path / "own"
     own.mkdir()
-    (own / "matplotlibrc").write_text("font.size: 20\nsvg.hashsalt: other\n")
+    (own / "matplotlibrc").write_text("font.size: 20\nsvg.hashsalt: other\nxtick.direction: in\n")
     folder = tmp_path / "second"
     folder.mkdir()
     subprocess.run([sys.executable, "-c", DRAW, folder, style], check=True, cwd=own, env={"PYTHONPATH": str(root / "scripts")})
@@ -97,12 +97,14 @@ def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tm
 
 def test_another_style_gives_another_figure(root, tmp_path):
     style = root / "config/figures.mplstyle"
-    (tmp_path / "wide.mplstyle").write_text(style.read_text().replace("3.4, 3.0", "7.0, 3.0"))
+    changed = style.read_text().replace("3.4, 3.0", "7.0, 3.0").replace("font.size: 8", "font.size: 16")
+    (tmp_path / "wide.mplstyle").write_text(changed)
     with plots.style(tmp_path / "wide.mplstyle"):
         wide = plots.new_figure(2)
     with plots.style(style):
         narrow = plots.new_figure(2)
     assert (wide.get_figwidth(), narrow.get_figwidth()) == (7, 3.4)
+    assert (wide.get_figheight(), narrow.get_figheight()) == (4, 2)  # which goes by the letters
 
 
 @pytest.mark.parametrize(
