@@ -186,3 +186,13 @@ def test_what_is_not_finite_is_left_out(root):
         drawn = figures.estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
         assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 3
         assert [text.get_text() for text in drawn.axes[2].texts] == ["not finite"]
+
+
+def test_formats_that_are_asked_for_no_more_do_not_stay_behind(root, tmp_path):
+    """They would be another figure than the one that is drawn now."""
+    with plots.style(root / "config/figures.mplstyle"):
+        figure = plots.new_figure(1)
+        plots.save_all(figure, [tmp_path / "a.svg", tmp_path / "a.pdf"])
+        (tmp_path / "b.pdf").write_text("of another figure")
+        plots.save_all(figure, [tmp_path / "a.svg", tmp_path / "a.png"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.png.sha256", ".a.svg.sha256", "a.png", "a.svg", "b.pdf"]
