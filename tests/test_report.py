@@ -200,6 +200,7 @@ def test_the_times_of_the_rules(tmp_path):
     for path, line in {
         "fit/a/seed-1": "3.0\t0:00:03\t100.0",
         "fit/a/seed-2": "5.0\t0:00:05\tNA",
+        "fit/a/seed-3": "13.0\t0:00:13\t50.0",
         "fit/b/seed-1": "7.0\t0:00:07\t700.0",
         "summarise": "0.5\t0:00:00\t9.0",
         "report": "9.0\t0:00:00\t9.0",
@@ -209,9 +210,9 @@ def test_the_times_of_the_rules(tmp_path):
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{path}.tsv").write_text(f"{head}{line}\n")
-    table = tables.times(tmp_path, {"a", "seed-1", "seed-2", "test"})
+    table = tables.times(tmp_path, {"a", "seed-1", "seed-2", "seed-3", "test"})
     assert [[shown for shown, _ in row] for row in table.rows] == [
-        ["fit", "2", "8.00", "4.00", "5.00", "100"],
+        ["fit", "3", "21.0", "5.00", "13.0", "100"],
         ["evaluate", "1", "4.00", "4.00", "4.00", "–"],
         ["simulate", "1", "1.00", "1.00", "1.00", "20.0"],
         ["summarise", "1", "0.500", "0.500", "0.500", "9.00"],
