@@ -28,7 +28,7 @@ python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.
 .venv/bin/snakemake --cores 1 --force results/{run}/figures/information.svg   # draws one figure anew, to the same bytes
 ```
 
-After an edit of `scripts/imnn_core/plots.py` or `figures.py`, `.venv/bin/snakemake --cores 1` draws anew what it changes.
+After an edit of `config/figures.mplstyle`, `.venv/bin/snakemake --cores 1` draws anew what it changes.
 
 Simulations are not here, and neither figures nor the report ask for them. What does, such as one more recipe or an edit of what
 fits are made by, makes the simulations again first, and then every fit to them; `.venv/bin/snakemake -n` says so beforehand.

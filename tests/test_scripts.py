@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
-from imnn_core import files, fisher, host, problems, recipes, sets
+from imnn_core import files, problems, recipes, sets
 from imnn_core.errors import InputError
 from imnn_core.results import with_error
 from imnn_core.schema import Recipe
@@ -17,7 +17,7 @@ from plot_estimates import plot_estimates
 from plot_history import plot_history
 from plot_information import plot_information
 from simulate import simulate
-from small_run import PROBLEM, SIZES, SMALL, STYLE, do_evaluate, do_fit, do_report, prepare, read
+from small_run import PROBLEM, SMALL, STYLE, do_evaluate, do_fit, do_report, prepare, read
 from summarise import summarise
 
 
@@ -136,38 +136,6 @@ def test_estimates_are_calibrated_on_the_validation_set(folder):
     expected = [0, 1] + (np.linalg.inv(of["F"]) @ of["dmu_dtheta"].T @ np.linalg.inv(of["C"]) @ (x - of["mu"]).T).T
     found = pd.read_csv(folder / "calibrated-estimates.csv")[["mu", "Sigma"]]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-
-
-def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
-    """Bit for bit: F of training and validation set, recomputed from the stored best weights."""
-    path = do_fit(folder, "stored", max_iterations=12)
-    trees, history, statistics, attributes = read(path)
-    assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
-    fitter = recipes.build(Recipe(**SMALL), problems.build(**PROBLEM))
-    problem = problems.build(**PROBLEM)
-    for split in ("training", "validation"):
-        with (
-            sets.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,
-            fitter.data(same=source) as data,
-        ):
-            again = host.in_float64(fisher.statistics)(fitter.moments(trees["weights/best"], data["same"]))
-        for name, values in again._asdict().items():
-            np.testing.assert_array_equal(values, statistics[split][name])
-    in_history = history[attributes["best_iteration"], :, 0]
-    found = [np.linalg.slogdet(statistics[split]["F"])[1] for split in ("training", "validation")]
-    np.testing.assert_allclose(found, in_history, rtol=1e-4)
-    assert attributes["best_log_det_F"] == history[:, 1, 0].max()
-
-
-def test_where_patience_began_and_which_weights_were_kept(folder):
-    """Oracle: the history: where validation |F| was largest; the final weights are those after its last row."""
-    recipe = {"max_iterations": 12, "optimiser": {"learning_rate": 0.3}}
-    do_fit(folder, "patient", **recipe)
-    highest = int(pd.read_csv(folder / "patient.csv")["validation_det_F"].argmax())
-    assert 0 < highest < 11
-    found = [do_evaluate(folder, "patient", weights=weights, **recipe) for weights in ("best", "final")]
-    assert [each["kept_iteration"] for each in found] == [highest, 12]
-    assert [each["patience_began"] for each in found] == [highest, highest]
 
 
 @pytest.mark.parametrize(("augment", "size"), [(None, "0.013 MB"), ("permute", "0.019 MB")])

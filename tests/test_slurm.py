@@ -229,3 +229,19 @@ def test_the_profile_for_any_scheduler(project, slurm):
     jobs = jobs_of(slurm, "imnn_analytic_fisher")
     assert [(job.state, job.comment) for job in jobs] == [("COMPLETED", "analytic_fisher run=tiny")]
     assert (project["generic"] / ANALYTIC).read_bytes() == (project["here"] / ANALYTIC).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "said"),
+    [("seq -s, 100", " -n", r"^fit +200$"), ("%.10l %k", "", r"TIME_LIMIT COMMENT$"), ("xargs -r scancel", "", r"^Unlocked")],
+)
+def test_the_commands_of_the_document_on_clusters(project, root, slurm, words, more, said):
+    """As they stand there; of a hundred seeds the plan alone."""
+    (line,) = [line for line in (root / "profiles/README.md").read_text().splitlines() if words in line]
+    command = re.sub(r"\s+#\s.*", "", line) + more
+    environment = slurm | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{slurm['PATH']}"}
+    done = subprocess.run(
+        command, shell=True, cwd=project["generic"], env=environment, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(said, done.stdout + done.stderr, flags=re.M), done.stdout + done.stderr

@@ -1,14 +1,22 @@
-"""Files of fits: what goes in comes out, and a fit of another recipe is refused."""
+"""Files of fits: what goes in comes out, a fit of another recipe is refused, and what they say of a real fit is so."""
 
 import jax
 import numpy as np
 import optax
+import pandas as pd
 import pytest
-from imnn_core import networks, storage
+from imnn_core import fisher, host, networks, problems, recipes, sets, storage
 from imnn_core.errors import InputError
 from imnn_core.fisher import Statistics
+from imnn_core.schema import Recipe
+from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, prepare, read
 
 ADAM = optax.adam(1e-3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("run"))
 
 
 def trees(optimiser=ADAM, hidden=(4,)):
@@ -49,3 +57,35 @@ def test_a_fit_of_another_recipe_is_refused(tmp_path, asked, fault):
     write(tmp_path / "fit.h5", trees())
     with pytest.raises(InputError, match=fault):
         storage.read_fit(tmp_path / "fit.h5", asked)
+
+
+def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
+    """Bit for bit: F of training and validation set, recomputed from the stored best weights."""
+    path = do_fit(folder, "stored", max_iterations=12)
+    stored, history, statistics, attributes = read(path)
+    assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
+    fitter = recipes.build(Recipe(**SMALL), problems.build(**PROBLEM))
+    problem = problems.build(**PROBLEM)
+    for split in ("training", "validation"):
+        with (
+            sets.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,
+            fitter.data(same=source) as data,
+        ):
+            again = host.in_float64(fisher.statistics)(fitter.moments(stored["weights/best"], data["same"]))
+        for name, values in again._asdict().items():
+            np.testing.assert_array_equal(values, statistics[split][name])
+    in_history = history[attributes["best_iteration"], :, 0]
+    found = [np.linalg.slogdet(statistics[split]["F"])[1] for split in ("training", "validation")]
+    np.testing.assert_allclose(found, in_history, rtol=1e-4)
+    assert attributes["best_log_det_F"] == history[:, 1, 0].max()
+
+
+def test_where_patience_began_and_which_weights_were_kept(folder):
+    """Oracle: the history: where validation |F| was largest; the final weights are those after its last row."""
+    recipe = {"max_iterations": 12, "optimiser": {"learning_rate": 0.3}}
+    do_fit(folder, "patient", **recipe)
+    highest = int(pd.read_csv(folder / "patient.csv")["validation_det_F"].argmax())
+    assert 0 < highest < 11
+    found = [do_evaluate(folder, "patient", weights=weights, **recipe) for weights in ("best", "final")]
+    assert [each["kept_iteration"] for each in found] == [highest, 12]
+    assert [each["patience_began"] for each in found] == [highest, highest]

@@ -1,34 +1,14 @@
-"""The whole graph as a user runs it, in a copy of the project: results, reruns, and faults."""
+"""The whole graph as a user runs it, in a copy of the project: results and faults."""
 
-import os
-import random
 import re
-import shutil
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from running import copied, edit, planned, results_of, snakemake
+from running import QUICK, edit, planned, results_of, snakemake
 
-QUICK = ("--configfile", "config/quick.yaml")
 FITS = ("small", "longer", "unvalidated", "deep_set")
-
-
-@pytest.fixture(scope="module")
-def finished(root, tmp_path_factory):
-    """A copy of the project with the quick run done, in a folder whose name is a trial in itself."""
-    folder = copied(root, tmp_path_factory.mktemp("a project ü"))
-    snakemake(folder, *QUICK)
-    return folder
-
-
-@pytest.fixture
-def project(finished, tmp_path):
-    """Another copy of the finished run, to change at will; times of modification are those of copying."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder, copy_function=shutil.copyfile)
-    return folder
 
 
 def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
@@ -58,87 +38,6 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
     for rule in ("simulate", "fit", "evaluate", "plot_history"):
         assert list((results / "logs" / rule).rglob("*.log"))
         assert list((results / "benchmarks" / rule).rglob("*.tsv"))
-
-
-def test_a_second_run_has_nothing_to_do(finished):
-    assert planned(finished, *QUICK) == {}
-
-
-def test_a_copy_in_another_folder_has_nothing_to_do(project):
-    assert planned(project, *QUICK) == {}
-
-
-def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
-    """As after a clone to which results/ and .snakemake/ were copied, with times of modification in any order."""
-    paths = [path for path in project.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
-    random.Random(1).shuffle(paths)
-    for i, path in enumerate(paths):
-        os.utime(path, (1.7e9 + i, 1.7e9 + i))
-    assert planned(project, *QUICK) == {}
-
-
-SUMMARIES = {"summarise": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-FIGURES = {"plot_history": 4, "plot_histories": 4, "plot_estimates": 4, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-HISTORIES = {"plot_history": 4, "plot_histories": 4, "report": 1}
-AFTER_FITS = SUMMARIES | FIGURES | {"fit": 4, "evaluate": 4}
-ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histories": 1, "plot_estimates": 1}
-
-
-@pytest.mark.parametrize(
-    ("path", "old", "new", "expected"),
-    [
-        ("scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
-        ("scripts/imnn_core/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
-        ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
-        ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
-        ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
-        ("scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
-        ("scripts/imnn_core/fisher.py", "# Shifted by", "# Moved by", {}),
-        ("scripts/imnn_core/config.py", 'description="Name of the run', 'description="The name of the run', {}),
-        ("scripts/imnn_core/figures.py", "markersize=2,", "markersize=3,", FIGURES | {"plot_history": 0, "plot_histories": 0}),
-        ("scripts/imnn_core/networks.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
-        ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
-        (
-            "config/quick.yaml", "max_iterations: 40\n    validation", "max_iterations: 41\n    validation", ONE_FIT,
-        ),
-        (
-            "config/quick.yaml", "seeds: [1]", "seeds: [1, 7]",
-            SUMMARIES | {"simulate": 3, "fit": 4, "evaluate": 4, "plot_history": 4, "plot_histories": 4},
-        ),
-    ],
-)  # fmt: skip
-def test_what_an_edit_runs_again(project, path, old, new, expected):
-    edit(project / path, old, new)
-    assert planned(project, *QUICK) == {rule: n for rule, n in expected.items() if n}
-
-
-INFORMATION = "results/quick/figures/information.svg"
-
-
-def test_figures_are_drawn_anew_without_the_simulations(project):
-    """From the plan to the pictures: what is drawn has other bytes, the rest the same, and no simulation is missed."""
-    shutil.rmtree(project / "results/quick/simulations")
-    assert planned(project, *QUICK) == {}
-    before = results_of(project, "quick")
-    edit(project / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
-    assert planned(project, *QUICK) == FIGURES
-    assert planned(project, *QUICK, "--", INFORMATION) == {"plot_information": 1}
-    snakemake(project, *QUICK, "--", INFORMATION)
-    one = {name for name, digest in results_of(project, "quick").items() if before[name] != digest}
-    assert one == {"figures/information.svg", "figures/information.png"}
-    snakemake(project, *QUICK, "--config", "figures={formats: [svg, png, pdf]}")
-    after = results_of(project, "quick")
-    assert not (project / "results/quick/simulations").exists()
-    drawn = {name for name in before if name.startswith("figures/")} | {"report.html"}
-    assert {name for name in before if before[name] != after[name]} == drawn
-    added = {name.replace(".svg", ".pdf") for name in before if name.endswith(".svg")}
-    assert after.keys() - before.keys() == added
-
-
-def test_a_figure_that_is_drawn_again_is_the_same_file(project):
-    before = results_of(project, "quick")
-    snakemake(project, *QUICK, "--force", INFORMATION)
-    assert results_of(project, "quick") == before
 
 
 def test_a_run_on_one_core_gives_the_same_bytes(project):

@@ -58,24 +58,31 @@ def _of_recipe(fit: str, information: dict, n_summaries: int, more: Mapping[str,
         )
 
 
-def _det_F(information: dict, split: str) -> tuple[float, float]:
-    """|F| of a set and its error, NaN where there is none."""
-    found = [results.on([information], split, "network", "det_F", part) for part in ("value", "error")]
+def _measured(information: dict, split: str, *keys: str) -> tuple[float, float]:
+    """A quantity of a set and its error; NaN where it was not measured, or is not finite."""
+    found = [results.on([information], split, *keys, part) for part in ("value", "error")]
     return tuple(math.nan if each is None else float(each[0]) for each in found)
 
 
 def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
     """Of one fit; what follows its name."""
+    yield from _of_its_end(information)
+    yield from _of_what_it_kept(information, more)
+    yield from _of_overfitting(information)
+    for split, why in ABOVE.items():
+        value, error = _measured(information, split, "over_score", "det_F")
+        if value > 1 + max(ROUNDING, CEILING * error):
+            yield f": |F| of the {split} set is {percent(value)} % of the score's, above the ceiling.", f"{why} {more[split]}"
+    det_C = information["splits"]["test"]["network"]["det_C"]["value"]
+    if det_C is not None and not 0.5 < det_C < 2:
+        yield (
+            f": |C| = {results.compact(det_C)} on the test set, not 1: the penalty has not brought it there, or on training "
+            "simulations alone.",
+            "F does not depend on it. For summaries of unit covariance: whiten, more patience, or more simulations.",
+        )
 
-    def share(split):
-        found = information["splits"].get(split, {}).get("over_score")
-        value, error = (None, None) if found is None else (found["det_F"][part] for part in ("value", "error"))
-        return (math.nan if value is None else value), (math.nan if error is None else error)
 
-    det_F, det_C = (information["splits"]["test"]["network"][name] for name in ("det_F", "det_C"))
-    analytic = information["det_F_analytic"]
-    if det_F["value"] is None:
-        yield ": |F| of the test set is not finite.", "Look at the fit's log and history; try a smaller learning_rate."
+def _of_its_end(information: dict) -> Iterator[Caveat]:
     if information["stopped"] == "max_iterations":
         yield (
             " stopped at max_iterations; |F| may still have been rising.",
@@ -86,46 +93,39 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
             ": the weights kept are the initial ones, since |F| never rose above theirs.",
             "Try another learning_rate, more patience or a larger min_iterations.",
         )
-    if analytic is not None and det_F["value"] is not None and det_F["value"] < 0.5 * analytic:
+
+
+def _of_what_it_kept(information: dict, more: Mapping[str, str]) -> Iterator[Caveat]:
+    value, error = _measured(information, "test", "network", "det_F")
+    analytic = information["det_F_analytic"]
+    if math.isnan(value):
+        yield ": |F| of the test set is not finite.", "Look at the fit's log and history; try a smaller learning_rate."
+    if analytic is not None and value < 0.5 * analytic:
         yield (
-            f" keeps only {percent(det_F['value'] / analytic)} % of the analytic |F|.",
+            f" keeps only {percent(value / analytic)} % of the analytic |F|.",
             "Try more simulations, another network, a smaller learning_rate or more patience.",
         )
-    if det_F["error"] is not None and det_F["error"] > 0.1 * det_F["value"]:
-        yield f": |F| of the test set is known to {percent(det_F['error'] / det_F['value'])} % only.", more["test"]
-    (seen, _), (kept, _) = share("training"), share("test")  # none of training that was drawn on the fly
-    if seen > kept + 0.1:
+    if error > 0.1 * value:
+        yield f": |F| of the test set is known to {percent(error / value)} % only.", more["test"]
+    kept, error = _measured(information, "test", "over_linear", "det_F")
+    if results.has_floor([information]) and kept + CEILING * error < 1:
         yield (
-            f" is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, {percent(kept)} % on the test "
-            "set.",
-            "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
-        )
-    trained, tested = (_det_F(information, split) for split in ("training", "test"))
-    if math.isnan(seen) and trained[0] - tested[0] > max(0.1 * tested[0], CEILING * math.hypot(trained[1], tested[1])):
-        yield (
-            f" is overfitted: |F| = {results.with_error(*trained)} on its training set, {results.with_error(*tested)} on the "
-            "test set.",
-            "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem.",
-        )
-    floor = information["splits"]["test"].get("over_linear", {}).get("det_F", {"value": None})
-    if floor["value"] is not None and results.has_floor([information]) and floor["value"] + CEILING * floor["error"] < 1:
-        yield (
-            f" keeps less than a linear compression: {results.with_error(floor['value'], floor['error'])} of its |F|.",
+            f" keeps less than a linear compression: {results.with_error(kept, error)} of its |F|.",
             "Try standardise, another learning_rate, more patience or max_iterations, another network, or more simulations.",
         )
-    for split, why in ABOVE.items():
-        value, error = share(split)
-        if value > 1 + max(ROUNDING, CEILING * error):
-            yield (
-                f": |F| of the {split} set is {percent(value)} % of the score's, above the ceiling.",
-                f"{why} {more[split]}",
-            )
-    if det_C["value"] is not None and not 0.5 < det_C["value"] < 2:
-        yield (
-            f": |C| = {results.compact(det_C['value'])} on the test set, not 1: the penalty has not brought it there, or on "
-            "training simulations alone.",
-            "F does not depend on it. For summaries of unit covariance: whiten, more patience, or more simulations.",
-        )
+
+
+def _of_overfitting(information: dict) -> Iterator[Caveat]:
+    """By shares of the score's |F|, which have no common noise, else by |F|; not of training that was drawn on the fly."""
+    remedy = "Try more simulations, a smaller network, augment, averaging, or a network with the symmetry of the problem."
+    (seen, _), (kept, _) = (_measured(information, split, "over_score", "det_F") for split in ("training", "test"))
+    if seen > kept + 0.1:
+        trained, tested = f"{percent(seen)} % of the score's |F|", f"{percent(kept)} %"
+        yield f" is overfitted: it keeps {trained} on its training set, {tested} on the test set.", remedy
+    trained, tested = (_measured(information, split, "network", "det_F") for split in ("training", "test"))
+    if math.isnan(seen) and trained[0] - tested[0] > max(0.1 * tested[0], CEILING * math.hypot(trained[1], tested[1])):
+        trained, tested = results.with_error(*trained), results.with_error(*tested)
+        yield f" is overfitted: |F| = {trained} on its training set, {tested} on the test set.", remedy
 
 
 def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Caveat]:

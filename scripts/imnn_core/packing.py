@@ -9,7 +9,7 @@ PROJECT = (
     "Snakefile",
     "workflow/rules/*.smk",
     "workflow/report/*.rst",
-    "workflow/report/*.j2",
+    "workflow/report/report.*",
     "scripts/*.py",
     "scripts/*.md",
     "scripts/imnn_core/*.py",

@@ -10,6 +10,8 @@ SIZES = {
     key: None if settings.files else getattr(settings, key)
     for key in ("n_s", "n_d", "n_test")
 }
+# Keys of the config that say nothing where the user's files do.
+SAID_BY_FILES = set(SIZES) if settings.files else set()
 # The run, and its repetitions at what was estimated from observed data.
 RUNS = [
     settings.run,
@@ -112,12 +114,15 @@ everything = [
     ),
 ]
 
-# Template and captions of the report.
+# What the report is made of besides results: template and captions.
 TEXTS = os.path.join(ROOT, "workflow", "report")
 REPORT_TEXTS = [
     "report.html.j2",
-    *expand(
-        "{caption}.rst",
-        caption=["information", "ellipses", "estimates", "histories", "method"],
-    ),
+    "report.css",
+    "report.js",
+    "information.rst",
+    "ellipses.rst",
+    "estimates.rst",
+    "histories.rst",
+    "method.rst",
 ]

@@ -37,10 +37,7 @@ rule pack:
         mem_mb=mem_of_small,
         runtime=minutes(60),
     params:
-        settings=settings.model_dump(
-            mode="json",
-            exclude=set(SIZES) if settings.files else None,
-        )
+        settings=settings.model_dump(mode="json", exclude=SAID_BY_FILES)
         | {
             key: MOVED.get(getattr(settings, key), getattr(settings, key))
             for key in ("problem", "observed")
@@ -50,7 +47,9 @@ rule pack:
             | {"style": MOVED[settings.figures.style]}
         },
         packed=PACKED,
-        of_packed=settings_digest([content_digest(path) for path in PACKED.values()]),
+        of_packed=lambda wildcards: settings_digest(
+            [content_digest(path) for path in PACKED.values()]
+        ),
         moved=MOVED,
         contents={
             getattr(settings.files, split): digest for split, digest in CONTENT.items()

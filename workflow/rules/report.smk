@@ -32,11 +32,7 @@ rule report:
     params:
         # Without what changes no result, and without sizes that the user's files have themselves.
         settings=settings.model_dump(
-            exclude={
-                "checkpoint_minutes",
-                "gpu_memory",
-                *(SIZES if settings.files else ()),
-            }
+            exclude={"checkpoint_minutes", "gpu_memory"} | SAID_BY_FILES
         ),
         texts=[content_digest(os.path.join(TEXTS, name)) for name in REPORT_TEXTS],
         code=code("report.py"),

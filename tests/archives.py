@@ -1,0 +1,32 @@
+"""Archives of tiny runs: how they are made, and what is in them."""
+
+import shutil
+import zipfile
+
+import running
+from tiny_project import write_config
+
+ARCHIVE = "results/tiny/tiny.zip"
+FIGURE = "results/tiny/figures/information.svg"
+TEXTS = ("README.md", "CHANGELOG.md", "LICENSE", "environment.yml", "pyproject.toml", "requirements.txt")
+FIGURES = {"plot_history": 1, "plot_histories": 1, "plot_estimates": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
+
+
+def project(root, folder, **changes):
+    running.copied(root, folder)
+    for name in TEXTS:
+        shutil.copy(root / name, folder / name)
+    write_config(folder, **changes)
+    return folder
+
+
+def unpacked(archive, folder):
+    """What is in the archive; times of modification are those of unpacking."""
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    (only,) = folder.iterdir()
+    return only
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
