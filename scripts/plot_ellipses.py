@@ -1,7 +1,7 @@
 """What each recipe lets one know of the parameters: contours of F^-1 as one figure."""
 
 import numpy as np
-from imnn_core import figures, files, plots, results
+from imnn_core import figures, files, plots, results, styles
 from imnn_core.jobs import job, log
 
 
@@ -9,7 +9,7 @@ def plot_ellipses(paths_to_information, path_to_analytic, paths_to_figure, *, st
     """Draw the contours of each recipe's F of the test set, the mean over seeds; one file per format."""
     analytic = files.read_json(path_to_analytic)
     of_fit = results.by_fit(paths_to_information)
-    with plots.style(style):
+    with styles.style(style):
         figure = figures.ellipses_figure(
             {fit: results.on_test(seeds, "network", "F", "value").mean(axis=0) for fit, seeds in of_fit.items()},
             analytic=None if analytic["F"] is None else np.array(analytic["F"]),

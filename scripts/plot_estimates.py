@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pandas as pd
-from imnn_core import figures, files, plots
+from imnn_core import figures, files, plots, styles
 from imnn_core.jobs import job, log
 
 
@@ -24,7 +24,7 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
         bound = np.sqrt(np.diag(np.linalg.inv(analytic["F"])))
     else:
         bound = np.array(test["score" if "score" in test else "network"]["sigma"]["value"], np.float64)  # null becomes NaN
-    with plots.style(style):
+    with styles.style(style):
         figure = figures.estimates_figure(
             table[names].to_numpy(),
             table[[name + kind for name in names]].to_numpy(),

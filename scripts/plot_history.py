@@ -3,7 +3,7 @@
 import io
 
 import pandas as pd
-from imnn_core import files, plots, results
+from imnn_core import files, plots, results, styles
 from imnn_core.histories import History, history_figure
 from imnn_core.jobs import job, log
 
@@ -26,7 +26,7 @@ def plot_history(paths_to_history, paths_to_information, paths_to_figure, *, sty
     """Draw |F|, |C|, penalty and coupling against iterations, of one fit or of several seeds; one file per format."""
     informations = [files.read_json(path) for path in paths_to_information]
     histories = [read_history(*pair) for pair in zip(paths_to_history, informations, strict=True)]
-    with plots.style(style):
+    with styles.style(style):
         figure = history_figure(
             histories,
             [split for split in ("training", "validation") if f"{split}_det_F" in histories[0].columns],

@@ -1,6 +1,6 @@
 """What each recipe kept of the information, seed by seed, as one figure."""
 
-from imnn_core import figures, files, plots, results
+from imnn_core import figures, files, plots, results, styles
 from imnn_core.jobs import job, log
 
 
@@ -30,7 +30,7 @@ def plot_information(paths_to_information, path_to_analytic, paths_to_figure, *,
         fit: figures.Kept(*compared(informations, analytic, whose), "" if whose == "nothing" else str(kept_of[fit]))
         for fit, informations in of_fit.items()
     }
-    with plots.style(style):
+    with styles.style(style):
         figure = figures.information_figure(
             kept, line=line, quantity=quantity, title=f"{title} on the test set, {len(first)} seed{'s' * (len(first) > 1)}"
         )

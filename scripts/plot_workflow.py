@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from imnn_core import graphs, plots
+from imnn_core import graphs, plots, styles
 from imnn_core.errors import InputError
 from imnn_core.jobs import job, log
 
@@ -31,7 +31,7 @@ def graph_of(path_to_snakefile, path_to_config):
 def plot_workflow(path_to_snakefile, path_to_config, paths_to_figure, *, style):
     """Draw the rules of a run in the order in which they are done; one file per format."""
     rules, arrows = graph_of(path_to_snakefile, path_to_config)
-    with plots.style(style):
+    with styles.style(style):
         plots.save_all(graphs.graph_figure(rules, arrows), paths_to_figure)
     log.info("wrote %s", ", ".join(map(str, paths_to_figure)))
 

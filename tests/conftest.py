@@ -1,14 +1,16 @@
 """Strictness for every test, and the small pieces that many of them use."""
 
+import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the session.
+# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the session and its workers.
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 --xla_llvm_disable_expensive_passes=true"
-_cache = tempfile.TemporaryDirectory(prefix="imnn-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="imnn-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -72,12 +74,35 @@ def root():
     return Path(__file__).parent.parent
 
 
+# Files of few tests that take minutes: begun last, they would keep one worker waiting for the other.
+LONG = (
+    "test_kills", "test_docs", "test_workflow", "test_bring_your_own", "test_coming_back", "test_slurm", "test_pack",
+    "test_faults_times", "test_pack_own", "test_faults_cache", "test_faults_places", "test_observed", "test_faults_disk",
+    "test_project", "test_other_problems",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    rank = {name: i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory):
-    """A copy of the project with the quick run done, in a folder whose name is a trial in itself; not to be changed."""
-    folder = running.copied(root, tmp_path_factory.mktemp("a project ü"))
-    running.snakemake(folder, "--configfile", "config/quick.yaml")
-    return folder
+    """A copy of the project with the quick run done, in a folder whose name is a trial in itself; not to be changed.
+
+    The first of pytest's workers that needs it makes it; each has a copy.
+    """
+    shared, folder = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("finished") / "a project ü"
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with open(shared / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "finished").exists():
+            made = running.copied(root, shared / "making a project ü")
+            running.snakemake(made, *running.QUICK)
+            made.rename(shared / "finished")
+    return shutil.copytree(shared / "finished", folder)
 
 
 @pytest.fixture

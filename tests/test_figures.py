@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from imnn_core import figures, graphs, plots
+from imnn_core import figures, graphs, plots, styles
 from imnn_core.errors import InputError
 from imnn_core.histories import PANELS, History, history_figure, median
 from imnn_core.plots import inches, wrapped
@@ -21,7 +21,7 @@ def history(n, kept, patience_began, splits=("training",)):
 
 def test_the_kept_iteration_lies_within_the_figure(root):
     """The final weights are those after the last row of the history."""
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         figure = history_figure([history(10, 10, 4)], ["training"], analytic=None, title="")
     assert figure.axes[-1].get_xlim() == (0, 10)
 
@@ -29,7 +29,7 @@ def test_the_kept_iteration_lies_within_the_figure(root):
 def test_histories_mark_each_seed_on_the_curve_that_decided(root):
     """Oracle: by hand: rows 3 and 8 of validation |F|, and the last row where the final weights were kept."""
     seeds = [history(10, 3, 3, ("training", "validation")), history(9, 9, 7, ("training", "validation"))]
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         figure = history_figure(seeds, ["training", "validation"], analytic=None, title="")
     marks = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert list(marks["weights kept"].get_xdata()) == [3, 8]
@@ -53,7 +53,7 @@ def test_a_fit_that_has_stopped_counts_with_its_last_value():
 )
 def test_names_are_broken_where_their_words_end(root, text, expected):
     """Oracle: by hand, as wide as ten letters."""
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         found = wrapped(text, 1.02 * inches("aaaaaaaaaa"))
         assert found == expected
         assert all(inches(line) <= 1.02 * inches("aaaaaaaaaa") for line in found.split("\n"))
@@ -62,10 +62,10 @@ def test_names_are_broken_where_their_words_end(root, text, expected):
 DRAW = """
 import sys
 import numpy as np
-from imnn_core import figures, graphs, plots
+from imnn_core import figures, graphs, plots, styles
 from pathlib import Path
 folder, style = map(Path, sys.argv[1:])
-with plots.style(style):
+with styles.style(style):
     kept = {"a": figures.Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}
     drawn = figures.information_figure(kept, line=(1, "all"), quantity="$|F|$", title="A title")
     plots.save_all(drawn, [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")])
@@ -99,9 +99,9 @@ def test_another_style_gives_another_figure(root, tmp_path):
     style = root / "config/figures.mplstyle"
     changed = style.read_text().replace("3.4, 3.0", "7.0, 3.0").replace("font.size: 8", "font.size: 16")
     (tmp_path / "wide.mplstyle").write_text(changed)
-    with plots.style(tmp_path / "wide.mplstyle"):
+    with styles.style(tmp_path / "wide.mplstyle"):
         wide = plots.new_figure(2)
-    with plots.style(style):
+    with styles.style(style):
         narrow = plots.new_figure(2)
     assert (wide.get_figwidth(), narrow.get_figwidth()) == (7, 3.4)
     assert (wide.get_figheight(), narrow.get_figheight()) == (4, 2)  # which goes by the letters
@@ -122,7 +122,7 @@ def test_another_style_gives_another_figure(root, tmp_path):
 def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
     if content is not None:
         (tmp_path / "a.mplstyle").write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=fault), plots.style(tmp_path / "a.mplstyle"):
+    with pytest.raises(InputError, match=fault), styles.style(tmp_path / "a.mplstyle"):
         pass
 
 
@@ -137,7 +137,7 @@ def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_pa
     x = rng.normal(size=(50, n_params))
     style = (root / "config/figures.mplstyle").read_text().replace("font.size: 8", f"font.size: {font_size}")
     (tmp_path / "a.mplstyle").write_text(style)
-    with plots.style(tmp_path / "a.mplstyle"):
+    with styles.style(tmp_path / "a.mplstyle"):
         for figure in (
             figures.ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
             figures.estimates_figure(
@@ -168,7 +168,7 @@ def test_the_figure_of_the_rules_is_of_snakemakes_own_graph(root, monkeypatch):
     assert "all" not in rules
     stages = [arrow for arrow in graphs.reduced(arrows) if "plot_" not in "".join(arrow)]
     assert stages == [("analytic_fisher", "evaluate"), ("evaluate", "summarise"), ("fit", "evaluate"), ("simulate", "fit")]
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         drawn = graphs.graph_figure(rules, arrows)
     assert {text.get_text() for text in drawn.axes[0].texts} == {*rules, ""}
 
@@ -176,7 +176,7 @@ def test_the_figure_of_the_rules_is_of_snakemakes_own_graph(root, monkeypatch):
 def test_what_is_not_finite_is_left_out(root):
     """Of one parameter and of two: contours of what has some, and estimates that are numbers."""
     x = np.array([[1.0, 2.0], [3.0, np.nan], [2.0, 5.0], [0.0, 1.0]])
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         for n in (1, 2):
             F_of = {"good": np.eye(n), "singular": np.zeros((n, n)), "none": np.full((n, n), np.nan)}
             drawn = figures.ellipses_figure(F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n])
@@ -190,7 +190,7 @@ def test_what_is_not_finite_is_left_out(root):
 
 def test_formats_that_are_asked_for_no_more_do_not_stay_behind(root, tmp_path):
     """They would be another figure than the one that is drawn now."""
-    with plots.style(root / "config/figures.mplstyle"):
+    with styles.style(root / "config/figures.mplstyle"):
         figure = plots.new_figure(1)
         plots.save_all(figure, [tmp_path / "a.svg", tmp_path / "a.pdf"])
         (tmp_path / "b.pdf").write_text("of another figure")

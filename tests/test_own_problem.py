@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import checks, chunks, derivatives, plots, problems, simulations, simulators
+from imnn_core import checks, chunks, derivatives, problems, simulations, simulators, styles
 from imnn_core.config import read_config
 from imnn_core.digest import user_code_digest
 from imnn_core.errors import InputError
@@ -212,8 +212,8 @@ def test_names_with_underscores_are_symbols_that_matplotlib_can_set():
     assert replace(problem, names=["a$b$", "c"], symbols=None).symbols == (r"a\$b\$", "c")
     assert replace(problem, symbols=[r"\varphi", "n_s"]).symbols == (r"$\varphi$", "$n_s$")
     assert replace(problem, symbols=["B", "a $b$"]).symbols == ("B", "a $b$")
-    assert list(plots.faults_of_symbols(problem.symbols)) == []
-    (line,) = plots.faults_of_symbols([r"$\Omega_m$", r"$\frac{1$"])
+    assert list(styles.faults_of_symbols(problem.symbols)) == []
+    (line,) = styles.faults_of_symbols([r"$\Omega_m$", r"$\frac{1$"])
     assert line.startswith(r"symbols: expected text, or TeX between $ that matplotlib can draw, found '$\\frac{1$' (")
     assert "\n" not in line
     figure = Figure()

@@ -35,7 +35,7 @@ def test_who_imports_whom(root):
     for module, names in found.items():
         assert not names & ({"snakemake", "pandas", "yaml", "jinja2"} | scripts), module
         assert ("h5py" in names) == (module in ("storage", "arrays", "links")), module
-        assert ("matplotlib" in names) == (module in ("plots", "figures", "histories", "graphs")), module
+        assert ("matplotlib" in names) == (module in ("styles", "plots", "figures", "histories", "graphs")), module
         assert ("pydantic" in names) == (module in ("keys", "schema", "network_schema", "problem_schema", "config")), module
     for module in (
         "__init__",
@@ -51,6 +51,7 @@ def test_who_imports_whom(root):
         "files",
         "memory",
         "names",
+        "styles",
         "plots",
         "figures",
         "histories",

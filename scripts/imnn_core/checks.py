@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from imnn_core import architecture, arrays, devices, memory, optimisers, plots, problems, simulators
+from imnn_core import architecture, arrays, devices, memory, optimisers, problems, simulators, styles
 from imnn_core.config import Config
 from imnn_core.errors import InputError
 from imnn_core.problem import Problem
@@ -31,7 +31,7 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> t
             arrays.read_observed(observed, built)
     except InputError as error:
         return [*lines, *str(error).splitlines()], None
-    lines += plots.faults_of_symbols(built.symbols)
+    lines += styles.faults_of_symbols(built.symbols)
     if settings.simulations == "on_the_fly" and built.numpy:
         lines.append("simulations: expected draw, since a numpy simulator can't be compiled into the fit, found on_the_fly")
     for name, recipe in settings.fits.items():

@@ -85,9 +85,9 @@ def check_with_jax(settings, problem):
 
     Returns what the jobs' memory depends on.
     """
-    from imnn_core import checks, plots
+    from imnn_core import checks, styles
 
-    with plots.style(STYLE):
+    with styles.style(STYLE):
         pass  # it can be drawn in
 
     observed = settings.observed and found(settings.observed)
