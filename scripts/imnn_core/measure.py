@@ -133,6 +133,7 @@ def change_of_covariance(s: Sums) -> jax.Array:
     cross = (s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d) / (s.n_d - 1)  # (k, n_params, k)
     dC_dtheta = jnp.moveaxis(cross + jnp.swapaxes(cross, 0, 2), 1, 0)  # (n_params, k, k)
     L_inv = fisher.whitening(m)[0]
+    # One by one: a batch of them waits for threads that another batch may hold, for good.
     eigenvalues = jax.lax.map(lambda change: jnp.linalg.eigvalsh(L_inv @ change @ L_inv.T), dC_dtheta)
     sigma = jnp.sqrt(jnp.diag(jnp.linalg.inv(fisher.statistics(m).F)))
     return sigma * jnp.abs(eigenvalues).max(axis=-1)
