@@ -178,7 +178,7 @@ def times(folder: str | Path, parts: set[str]) -> Table:
     rows = []
     for rule, jobs in of_rule.items():
         seconds = [each[0] for each in jobs]
-        memory = max((each[1] for each in jobs if np.isfinite(each[1])), default=None)
+        memory = max((each[1] for each in jobs if each[1] > 0), default=None)  # 0: it ended before it was looked at
         taken = [number(value, 3) for value in (sum(seconds), statistics.median(seconds), max(seconds))]
         rows.append([text(rule), number(len(jobs)), *taken, number(memory, 3)])
     rows.sort(key=lambda row: -row[2][1])
