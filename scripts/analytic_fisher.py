@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core import devices, files, fisher, problems, simulations
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
+from imnn_core.gradient import devices, fisher
+from imnn_core.problems import load, simulations
+from imnn_core.store import files
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 
 def monte_carlo(problem, n):
@@ -17,7 +19,7 @@ def monte_carlo(problem, n):
     hessian = jax.jit(jax.vmap(jax.hessian(problem.log_likelihood), in_axes=(None, 0)))
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
     score, each = [], []
-    for piece in simulations.draw(problem, simulations.stream(0, "monte_carlo"), n, 0):
+    for piece in simulations.draw(problem, simulations.seed_key(0, "monte_carlo"), n, 0):
         score.append(np.asarray(slopes_of(theta, piece.fiducial), np.float64))
         each.append(-np.asarray(hessian(theta, piece.fiducial), np.float64))
     score, each = np.concatenate(score), np.concatenate(each)
@@ -45,7 +47,7 @@ def monte_carlo(problem, n):
 def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None):
     """Write both, with null where the problem has no closed form or no likelihood."""
     devices.only_cpu()
-    problem = problems.at(path_to_theta, **problem)
+    problem = load.at(path_to_theta, **problem)
     F = problem.closed_form()
     known = problem.log_likelihood is not None and problem.simulator is not None
     estimate = monte_carlo(problem, n_monte_carlo) if known else None

@@ -1,9 +1,13 @@
 """Check a user's files of simulations, all at once and before any fit."""
 
-from imnn_core import arrays, devices, differences, files, problems, user_files
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
-from imnn_core.limits import faults_of_differences
+from imnn_core.data import arrays, user_files
+from imnn_core.evaluation import step_check
+from imnn_core.evaluation.limits import faults_of_differences
+from imnn_core.gradient import devices
+from imnn_core.problems import load
+from imnn_core.store import files
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 
 def check_files(paths_to_files, path_to_checked, *, problem, is_split):
@@ -15,7 +19,7 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
 
     """
     devices.only_cpu()
-    problem = problems.build(**problem)
+    problem = load.build(**problem)
     digests, lines = user_files.check(paths_to_files, problem, is_split)
     if lines:
         raise InputError("\n".join(["the files of simulations have faults:", *lines]))
@@ -25,7 +29,7 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
             checked[split] = {"file": path, "n_s": len(source.fiducial), "n_d": len(source.derivative)}
             checked[split]["digest"] = digests[split]
             if problem.delta_theta is not None:
-                found = {"independence": differences.independence(source).tolist(), "step": None}
+                found = {"independence": step_check.independence(source).tolist(), "step": None}
                 checked[split] |= found
                 for line in faults_of_differences(found, problem.names):
                     log.info("warning: %s: %s", path, line)

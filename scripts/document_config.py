@@ -3,27 +3,27 @@
 import json
 from pathlib import Path
 
-from imnn_core.config import Config, Figures
-from imnn_core.network_schema import CNN, MLP, DeepSet
-from imnn_core.problem_schema import Files
-from imnn_core.schema import Optimiser, Recipe
+from imnn_core.config.network import CNN, MLP, DeepSet
+from imnn_core.config.problem import Files
+from imnn_core.config.recipe import Optimiser, Recipe
+from imnn_core.config.run import Config, Figures
 
 CONFIG = Path(__file__).parent.parent / "config"
 
 HEAD = """# The configuration
 
-Made by `python scripts/document_config.py` from `config.py` and the `*schema.py` in `scripts/imnn_core/` and from
+Made by `python scripts/document_config.py` from the models in `scripts/imnn_core/config/` and from
 `scripts/own_problem.md`; edit those.
 
-- `config.yaml`: the default run, with every key.
+- `run.yaml`: the default run, with every key.
 - `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
 - `quick.yaml`: the whole graph on small sets, for tests and first looks.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
-- `figures.mplstyle`: how all figures look.
+- `kept.mplstyle`: how all figures look.
 - `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
   differences, a network of one's own), `files` (simulations from elsewhere).
 
-`snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
+`snakemake --configfile FILE` takes another file *in place of* `run.yaml`; keys that it leaves out have the defaults below.
 `snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
 recipe. A key that stands twice in a file is a fault, though YAML would take the last one. Faults are found before any work
 starts, a line each: first those of single keys, then those between keys and those of optimisers. Only GPUs are looked for

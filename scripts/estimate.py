@@ -2,10 +2,16 @@
 
 import jax
 import numpy as np
-from imnn_core import arrays, files, fisher, limits, measure, problems, recipes, scaling, storage
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import arrays
+from imnn_core.evaluation import limits, measure
+from imnn_core.gradient import fisher
+from imnn_core.networks import scaling
+from imnn_core.problems import load
+from imnn_core.store import files, fits
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
+from imnn_core.workflow.jobs import job, log
 
 
 def estimate(
@@ -16,11 +22,11 @@ def estimate(
     The statistics are those of the test set, which neither fitted nor chose the weights; F without its bias of order 1/n.
     """
     recipe = Recipe(**recipe)
-    problem = problems.at(path_to_theta, **problem)
+    problem = load.at(path_to_theta, **problem)
     observed = arrays.read_observed(path_to_observed, problem)
-    fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
+    fitter = fitters.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
     like = fitter.first_state(seed).weights
-    trees, _, _, _ = storage.read_fit(path_to_fit, {recipe.evaluated: like})
+    trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: like})
     information = files.read_json(path_to_information)
     found = fisher.Statistics(**{name: np.array(array, np.float64) for name, array in information["calibration"].items()})
     measured = information["splits"]["test"]["network"]

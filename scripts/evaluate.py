@@ -7,26 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core import (
-    compress,
-    derivatives,
-    differences,
-    files,
-    git,
-    limits,
-    linear,
-    measure,
-    problems,
-    recipes,
-    scaling,
-    sets,
-    storage,
-)
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
-from imnn_core.schema import Recipe
-from imnn_core.simulations import stream
-from imnn_core.simulators import steps, steps_are_lost
+from imnn_core.compression import compressor, linear
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets
+from imnn_core.evaluation import limits, measure, step_check
+from imnn_core.gradient import derivatives
+from imnn_core.networks import scaling
+from imnn_core.problems import load
+from imnn_core.problems.simulations import seed_key
+from imnn_core.problems.simulator import steps, steps_are_lost
+from imnn_core.store import files, fits, git, hdf5
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
+from imnn_core.workflow.jobs import job, log
 
 SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
@@ -64,7 +57,7 @@ def plain(estimate):
 def check_made_from(path_to_fit, made_from, paths):
     """See that a fit was fitted to the simulations that are there now, whatever the files' times say."""
     for split in made_from.keys() & paths:
-        if storage.checksum(paths[split]) != made_from[split]:
+        if hdf5.checksum(paths[split]) != made_from[split]:
             raise InputError(
                 f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to other simulations; "
                 f"{files.make_again(path_to_fit)}"
@@ -115,17 +108,17 @@ def halved(summaries, measured, compressed, weights, blocks, problem, seed):
     Args:
         summaries: of the test set, by the network.
         measured: of the test set.
-        compressed: of weights and a source, see `compress.compressor`.
+        compressed: of weights and a source, see `compressor.compressor`.
         blocks: where each compression's summaries lie.
 
     """
     half_the_steps = replace(problem, delta_theta=problem.delta_theta / 2)
     if problem.simulator is None or steps_are_lost(half_the_steps):
         return {"step": None}
-    source = differences.some_of(half_the_steps, stream(seed, "test"), len(summaries.dx_dtheta))
+    source = step_check.some_of(half_the_steps, seed_key(seed, "test"), len(summaries.dx_dtheta))
     scale = steps(problem) / steps(half_the_steps)  # 2, but for rounding
     half = scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which were divided by the whole steps
-    change, error = differences.change_of_det_F(summaries, half)
+    change, error = step_check.change_of_det_F(summaries, half)
     value, error_det_F = (measured["network"]["det_F"][part] for part in ("value", "error"))
     if value is None or not np.isfinite([change, error]).all():
         return {"step": None}
@@ -154,16 +147,16 @@ def evaluate(
 
     """
     recipe = Recipe(**recipe)
-    problem = problems.at(path_to_theta, **problem)
+    problem = load.at(path_to_theta, **problem)
     compressions, splits, independent, differenced, weights = {}, {}, [], None, None
-    with recipes.memory_for(recipe.n_per_device):
-        fitter = recipes.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
+    with fitters.memory_for(recipe.n_per_device):
+        fitter = fitters.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
         like = fitter.first_state(seed).weights
-        trees, _, _, attributes = storage.read_fit(path_to_fit, {recipe.evaluated: like})
+        trees, _, _, attributes = fits.read_fit(path_to_fit, {recipe.evaluated: like})
         check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths_to_simulations)
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
         summarise = derivatives.stored(apply, problem)
-        compressed = compress.compressor(summarise, fitter.devices, recipe.n_per_device, fitter.parallel)
+        compressed = compressor.compressor(summarise, fitter.devices, recipe.n_per_device, fitter.parallel)
         for split in (split for split in SPLITS if split in paths_to_simulations):
             size = {"n_s": n_test, "n_d": n_test} if split == "test" else {"n_s": n_s, "n_d": n_d}
             path = paths_to_simulations[split]
@@ -173,7 +166,7 @@ def evaluate(
                     weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
                 summaries = compressed(weights, source)
                 if problem.delta_theta is not None:
-                    independent.append(differences.independence(source))
+                    independent.append(step_check.independence(source))
             compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
             estimate = measure.measure(compressions[split])
             splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(estimate)
@@ -197,7 +190,7 @@ def evaluate(
         "patience_began": iterations - 1 - attributes["since_best"],
         "device": attributes["device"],
         "commit": attributes.get("commit", git.UNKNOWN),
-        "versions": {name: attributes[name] for name in storage.provenance() if name in attributes},  # that fitted
+        "versions": {name: attributes[name] for name in hdf5.provenance() if name in attributes},  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,
         "finite_differences": differenced,

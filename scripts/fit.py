@@ -9,14 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from imnn_core import chunks, files, fisher, git, host, problems, recipes, scaling, sets, storage
-from imnn_core.checkpoints import Begun, Checkpoint
-from imnn_core.errors import InputError
-from imnn_core.fit import SPLITS, Diverged
-from imnn_core.fit import fit as run_fit
-from imnn_core.iteration import QUANTITIES, Best, State
-from imnn_core.jobs import job, log
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets, sources
+from imnn_core.gradient import fisher, host
+from imnn_core.networks import scaling
+from imnn_core.problems import load
+from imnn_core.store import files, fits, git, hdf5
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
+from imnn_core.training.checkpoints import Begun, Checkpoint
+from imnn_core.training.iteration import QUANTITIES, Best, State
+from imnn_core.training.loop import SPLITS, Diverged
+from imnn_core.training.loop import fit as run_fit
+from imnn_core.workflow.jobs import job, log
 
 
 def trees_of(state):
@@ -54,7 +59,7 @@ def describe(progress, splits, patience):
 def continued(path_to_parent, like, patience):
     """What another fit ended with, to go on from there."""
     like = trees_of(like) | {"weights/initial": like.weights}
-    trees, history, _, attributes = storage.read_fit(path_to_parent, like)
+    trees, history, _, attributes = fits.read_fit(path_to_parent, like)
     best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
     # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if it had not.
     out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
@@ -84,7 +89,7 @@ def opened(paths, problem, **asked):
     """The sources of all splits, while the context lasts; one without a path is drawn on the fly."""
     with contextlib.ExitStack() as stack:
         yield {
-            split: chunks.on_the_fly(asked["n_s"], asked["n_d"])
+            split: sources.on_the_fly(asked["n_s"], asked["n_d"])
             if path is None
             else stack.enter_context(sets.open_simulations(path, problem, split=split, **asked))
             for split, path in paths.items()
@@ -142,18 +147,18 @@ def fit(
     commit = git.commit()  # now: the code may have changed when the fit ends
     asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
     identity = asked | {"problem": problem, "recipe": recipe, "code": code, "jax": jax.__version__, "optax": optax.__version__}
-    recipe, problem = Recipe(**recipe), problems.at(path_to_theta, **problem)
+    recipe, problem = Recipe(**recipe), load.at(path_to_theta, **problem)
     on_the_fly = path_to_training is None
     paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
     read = {name: path for name, path in (paths | {"parent": path_to_parent}).items() if path is not None}
-    made_from = {name: storage.checksum(path) for name, path in read.items()}
+    made_from = {name: hdf5.checksum(path) for name, path in read.items()}
     identity |= made_from | {"theta_fid": problem.theta_fid.tolist()}
     checkpoint = Checkpoint(Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info)
-    with opened(paths, problem, **asked) as sources, recipes.memory_for(recipe.n_per_device), checkpoint:
+    with opened(paths, problem, **asked) as sources, fitters.memory_for(recipe.n_per_device), checkpoint:
         n_bytes = sum(source.n_bytes for source in sources.values())
         copied = sources["training"].n_bytes if recipe.augment else 0
         inputs = scaling_of(recipe, sources["validation" if on_the_fly else "training"], path_to_parent)
-        fitter = recipes.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
+        fitter = fitters.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
         n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
         if n_s < recipe.n_summaries + 3:
             raise InputError(f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}")
@@ -194,7 +199,7 @@ def fit(
             "made_from": json.dumps(made_from),
         }
         trees |= {} if inputs is None else {"inputs": inputs}
-        storage.write_fit(path_to_fit, trees, history, statistics, attributes)
+        fits.write_fit(path_to_fit, trees, history, statistics, attributes)
         files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
     checkpoint.remove()
 

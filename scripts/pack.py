@@ -10,9 +10,9 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import yaml
-from imnn_core import files, storage
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
+from imnn_core.store import files, hdf5
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 METADATA = ".snakemake/metadata"
 UNPACKED = """# Run `{run}`, to look at and to go on with
@@ -119,7 +119,7 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
     results, simulations = results_in(f"results/{run}")
     for path in results:
         if path.endswith(".h5"):
-            storage.verify(path)
+            hdf5.verify(path)
     heading = f"# The settings of the run {run!r}, all of them, as it was made with.\n"
     unpacked = UNPACKED.format(run=run, archive=path_to_archive)
     if contents:

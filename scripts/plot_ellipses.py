@@ -1,8 +1,11 @@
 """What each recipe lets one know of the parameters: contours of F^-1 as one figure."""
 
 import numpy as np
-from imnn_core import figures, files, plots, results, styles
-from imnn_core.jobs import job, log
+from imnn_core.evaluation import results
+from imnn_core.figures import plots, styles
+from imnn_core.figures.ellipses import ellipses_figure
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def plot_ellipses(paths_to_information, path_to_analytic, paths_to_figure, *, style):
@@ -10,7 +13,7 @@ def plot_ellipses(paths_to_information, path_to_analytic, paths_to_figure, *, st
     analytic = files.read_json(path_to_analytic)
     of_fit = results.by_fit(paths_to_information)
     with styles.style(style):
-        figure = figures.ellipses_figure(
+        figure = ellipses_figure(
             {fit: results.on_test(seeds, "network", "F", "value").mean(axis=0) for fit, seeds in of_fit.items()},
             analytic=None if analytic["F"] is None else np.array(analytic["F"]),
             theta_fid=analytic["theta_fid"],

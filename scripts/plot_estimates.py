@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pandas as pd
-from imnn_core import figures, files, plots, styles
-from imnn_core.jobs import job, log
+from imnn_core.figures import plots, styles
+from imnn_core.figures.estimates import estimates_figure
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, paths_to_figure, *, fits, style):
@@ -25,7 +27,7 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
     else:
         bound = np.array(test["score" if "score" in test else "network"]["sigma"]["value"], np.float64)  # null becomes NaN
     with styles.style(style):
-        figure = figures.estimates_figure(
+        figure = estimates_figure(
             table[names].to_numpy(),
             table[[name + kind for name in names]].to_numpy(),
             theta_fid=analytic["theta_fid"],

@@ -3,9 +3,11 @@
 import io
 
 import pandas as pd
-from imnn_core import files, plots, results, styles
-from imnn_core.histories import History, history_figure
-from imnn_core.jobs import job, log
+from imnn_core.evaluation import results
+from imnn_core.figures import plots, styles
+from imnn_core.figures.histories import History, history_figure
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def read_history(path_to_history, information):

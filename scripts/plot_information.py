@@ -1,7 +1,10 @@
 """What each recipe kept of the information, seed by seed, as one figure."""
 
-from imnn_core import figures, files, plots, results, styles
-from imnn_core.jobs import job, log
+from imnn_core.evaluation import results
+from imnn_core.figures import plots, styles
+from imnn_core.figures.information import Kept, information_figure
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def compared(informations, analytic, whose):
@@ -27,11 +30,11 @@ def plot_information(paths_to_information, path_to_analytic, paths_to_figure, *,
         floor = None if whose == "nothing" else results.on_test(first, "linear", "det_F", "value").mean()
         line = None if floor is None else (floor, "a linear compression")
     kept = {
-        fit: figures.Kept(*compared(informations, analytic, whose), "" if whose == "nothing" else str(kept_of[fit]))
+        fit: Kept(*compared(informations, analytic, whose), "" if whose == "nothing" else str(kept_of[fit]))
         for fit, informations in of_fit.items()
     }
     with styles.style(style):
-        figure = figures.information_figure(
+        figure = information_figure(
             kept, line=line, quantity=quantity, title=f"{title} on the test set, {len(first)} seed{'s' * (len(first) > 1)}"
         )
         plots.save_all(figure, paths_to_figure)

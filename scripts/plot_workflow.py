@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 
-from imnn_core import graphs, plots, styles
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
+from imnn_core.figures import graphs, plots, styles
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 
 def read_graph(dot):

@@ -1,8 +1,8 @@
 """The parameters at which the next refinement simulates: where this one's estimates from the observed data lie."""
 
 import numpy as np
-from imnn_core import files
-from imnn_core.jobs import job, log
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def refine(paths_to_estimates, path_to_theta):

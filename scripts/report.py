@@ -12,9 +12,10 @@ import jinja2
 import markupsafe
 import numpy as np
 import yaml
-from imnn_core import caveats, files, git, results, tables
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
+from imnn_core.evaluation import caveats, results, tables
+from imnn_core.store import files, git
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 

@@ -1,7 +1,9 @@
 """Draw one split of one seed's simulations, with derivatives, and write them."""
 
-from imnn_core import devices, problems, sets, simulations
-from imnn_core.jobs import job, log
+from imnn_core.data import sets
+from imnn_core.gradient import devices
+from imnn_core.problems import load, simulations
+from imnn_core.workflow.jobs import job, log
 
 
 def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_theta=None):
@@ -12,9 +14,9 @@ def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_the
 
     """
     devices.only_cpu()
-    problem = problems.at(path_to_theta, **problem)
+    problem = load.at(path_to_theta, **problem)
     log.info("%s, seed %d, %s: %d simulations, %d derivatives", problem.name, seed, split, n_s, n_d)
-    pieces = simulations.draw(problem, simulations.stream(seed, split), n_s, n_d)
+    pieces = simulations.draw(problem, simulations.seed_key(seed, split), n_s, n_d)
     sets.write_simulations(path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split)
     log.info("wrote %s", path_to_simulations)
 

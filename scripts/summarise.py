@@ -1,8 +1,8 @@
 """One tidy table over recipes, seeds and splits."""
 
 import pandas as pd
-from imnn_core import files
-from imnn_core.jobs import job, log
+from imnn_core.store import files
+from imnn_core.workflow.jobs import job, log
 
 
 def with_error(column, estimate, *index):

@@ -1,9 +1,12 @@
 """Note which simulations of a user's checked files each set of one seed has; nothing is copied."""
 
 import numpy as np
-from imnn_core import devices, files, problems, sets, user_files
-from imnn_core.errors import InputError
-from imnn_core.jobs import job, log
+from imnn_core.data import sets, user_files
+from imnn_core.gradient import devices
+from imnn_core.problems import load
+from imnn_core.store import files
+from imnn_core.store.errors import InputError
+from imnn_core.workflow.jobs import job, log
 
 
 def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
@@ -16,7 +19,7 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
 
     """
     devices.only_cpu()
-    problem, checked = problems.build(**problem), files.read_json(path_to_checked)
+    problem, checked = load.build(**problem), files.read_json(path_to_checked)
     for split, path in paths_to_sets.items():
         of_file = checked.get(split, checked["training"])
         n_s, n_d = of_file["n_s"], of_file["n_d"]

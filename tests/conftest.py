@@ -19,7 +19,9 @@ import jax
 import numpy as np
 import pytest
 import running
-from imnn_core import chunks, derivatives, networks
+from imnn_core.data import sources
+from imnn_core.gradient import derivatives
+from imnn_core.networks import kinds
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -51,13 +53,13 @@ def random_simulations(rng, dtype, n_s=23, n_d=23, input_shape=(3,), n_params=2)
 
 def small_network(n_summaries=2, seed=0, input_shape=(3,), activation="softplus"):
     """A network that compiles quickly: (summarise, weights)."""
-    network = networks.mlp(n_summaries, hidden=(5,), activation=activation)
+    network = kinds.mlp(n_summaries, hidden=(5,), activation=activation)
     return derivatives.exact(network.apply), network.init(jax.random.key(seed), input_shape)
 
 
 def loaded(engine, simulations, n_per_device):
     """Two arrays, as the engine wants them."""
-    return engine.load(chunks.in_memory(*simulations), n_per_device)
+    return engine.load(sources.in_memory(*simulations), n_per_device)
 
 
 def everything(source):

@@ -2,17 +2,17 @@
 
 import h5py
 import numpy as np
-from imnn_core import examples, problems, simulations
+from imnn_core.problems import load, shipped, simulations
 
 NAMES = ["mu", "Sigma"]
 FILES = {"kind": "files", "names": NAMES, "theta_fid": [0.0, 1.0], "input_shape": [10]}
-PROBLEM = problems.build(**FILES)
-SHIFTED = problems.build(**FILES, delta_theta=[0.1, 0.2])
+PROBLEM = load.build(**FILES)
+SHIFTED = load.build(**FILES, delta_theta=[0.1, 0.2])
 
 
 def arrays_of(n_s=60, n_d=50, split="training", problem=None):
-    problem = problem or examples.gaussian()
-    (piece,) = simulations.draw(problem, simulations.stream(1, split), n_s, n_d)
+    problem = problem or shipped.gaussian()
+    (piece,) = simulations.draw(problem, simulations.seed_key(1, split), n_s, n_d)
     name = "derivative" if problem.delta_theta is None else "shifted"
     return {"fiducial": piece.fiducial.copy(), name: piece.derivative.copy()}
 

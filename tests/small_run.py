@@ -8,9 +8,11 @@ import numpy as np
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
 from fit import fit, trees_of
-from imnn_core import problems, recipes, storage
-from imnn_core.config import Config
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.config.run import Config
+from imnn_core.problems import load
+from imnn_core.store import fits
+from imnn_core.training import fitters
 from report import report
 from simulate import simulate
 
@@ -102,8 +104,8 @@ def do_report(folder, fits, figure, seeds=(1,), run="run", estimates=(), **drawn
 
 
 def read(path, **changes):
-    state = recipes.build(Recipe(**SMALL | changes), problems.build(**PROBLEM)).first_state(1)
-    return storage.read_fit(path, trees_of(state) | {"weights/initial": state.weights})
+    state = fitters.build(Recipe(**SMALL | changes), load.build(**PROBLEM)).first_state(1)
+    return fits.read_fit(path, trees_of(state) | {"weights/initial": state.weights})
 
 
 def flat(tree):

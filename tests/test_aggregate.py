@@ -9,8 +9,10 @@ import pytest
 from conftest import loaded, random_simulations, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import aggregate, chunks, derivatives, fisher, networks, passes
-from imnn_core.stream import Stream
+from imnn_core.data import chunks
+from imnn_core.data.stream import Stream
+from imnn_core.gradient import aggregate, derivatives, fisher, passes
+from imnn_core.networks import kinds
 
 N_S = 13
 LOSS = partial(fisher.loss, strength=10.0, rate=fisher.rate(10.0, 0.1))
@@ -184,7 +186,7 @@ def test_the_average_of_chunk_gradients_is_another_thing(float64, rng):
 
 def test_derivatives_are_pushed_through_the_network(float64, rng):
     """Oracle: central differences of x along each parameter's derivative of d, accurate to h^2."""
-    network = networks.mlp(2, hidden=(5,), activation="softplus")
+    network = kinds.mlp(2, hidden=(5,), activation="softplus")
     weights = network.init(jax.random.key(0), (3,))
     compress = jax.vmap(lambda d: network.apply(weights, d))
     fiducial, derivative = map(jnp.asarray, random_simulations(rng, float64, n_s=4, n_d=3))

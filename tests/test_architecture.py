@@ -8,12 +8,15 @@ import numpy as np
 import optax
 import pytest
 from conftest import random_simulations
-from imnn_core import aggregate, architecture, chunks, derivatives, examples, fisher, iteration, networks, recipes
-from imnn_core import fit as fitting
-from imnn_core.errors import InputError
-from imnn_core.iteration import Settings
-from imnn_core.problem import Problem
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import chunks, sources
+from imnn_core.gradient import aggregate, derivatives, fisher
+from imnn_core.networks import architecture, kinds
+from imnn_core.problems import Problem, shipped
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters, iteration
+from imnn_core.training import loop as fitting
+from imnn_core.training.iteration import Settings
 from scipy import ndimage
 
 
@@ -51,7 +54,7 @@ def numpy_cnn(weights, d, strides, means, channels_last):
 )
 def test_the_convolutional_network(float64, rng, input_shape, channels_last, strides, means, kernel):
     """Oracle: scipy.ndimage.correlate with periodic borders."""
-    network = networks.cnn(2, (3, 4), kernel, strides, means, channels_last, head=(5,))
+    network = kinds.cnn(2, (3, 4), kernel, strides, means, channels_last, head=(5,))
     weights = network.init(jax.random.key(1), input_shape)
     weights = jax.tree.map(lambda w: w + 0.1 * rng.standard_normal(w.shape), weights)  # biases are not 0
     d = rng.standard_normal(input_shape)
@@ -60,7 +63,7 @@ def test_the_convolutional_network(float64, rng, input_shape, channels_last, str
 
 
 def test_shifts_of_the_grid_do_not_matter_to_it(float64, rng):
-    network = networks.cnn(2, (3, 4), 3, means="every", activation="tanh")
+    network = kinds.cnn(2, (3, 4), 3, means="every", activation="tanh")
     weights = network.init(jax.random.key(1), (6, 9))
     d = rng.standard_normal((6, 9))
     np.testing.assert_allclose(network.apply(weights, np.roll(d, (2, 5), axis=(0, 1))), network.apply(weights, d), rtol=1e-12)
@@ -68,7 +71,7 @@ def test_shifts_of_the_grid_do_not_matter_to_it(float64, rng):
 
 def test_a_square_layer_is_a_power_spectrum(float64, rng):
     """Oracle: Parseval: the mean of the square of a filtered field is the sum of its power times the filter's."""
-    network = networks.cnn(1, (1,), 3, activation="square")
+    network = kinds.cnn(1, (1,), 3, activation="square")
     weights = network.init(jax.random.key(2), (8, 8))
     d = rng.standard_normal((8, 8))
     kernel = np.zeros((8, 8))
@@ -84,7 +87,7 @@ def test_a_square_layer_is_a_power_spectrum(float64, rng):
 @pytest.mark.parametrize("kind", ["mlp", "deep_set", "cnn"])
 def test_summaries_can_be_mapped(float64, rng, kind):
     """Oracle: A x + b, by numpy."""
-    network = networks.NETWORKS[kind](3)
+    network = kinds.NETWORKS[kind](3)
     weights = network.init(jax.random.key(0), (6,))
     A, b, d = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal(6)
     mapped = network.map_summaries(weights, A, b)
@@ -130,7 +133,7 @@ OWN = {"plain": plain, "flax": in_flax, "equinox": in_equinox}
 
 
 def problem_with(**own):
-    gaussian = examples.gaussian(input_shape=(4,))
+    gaussian = shipped.gaussian(input_shape=(4,))
     return Problem(gaussian.simulator, [0, 1], ["mu", "Sigma"], [4], networks=own, name="mine")
 
 
@@ -138,9 +141,9 @@ def problem_with(**own):
 def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, name, whiten):
     """Oracle: jax.grad of the whole loss; and a fit lowers it."""
     recipe = Recipe(network={"kind": name, "width": 7}, whiten=whiten, n_per_device=9, devices="cpu", n_devices=1)
-    fitter = recipes.build(recipe, problem_with(**OWN))
+    fitter = fitters.build(recipe, problem_with(**OWN))
     simulations = random_simulations(rng, float64, 40, 30, (4,))
-    with fitter.data(training=chunks.in_memory(*simulations)) as sets:
+    with fitter.data(training=sources.in_memory(*simulations)) as sets:
         state = fitter.first_state(1, sets["training"])
         m, _, gradient = jax.jit(fitter.engine.gradient)(state.weights, sets["training"])
         if whiten:
@@ -163,7 +166,7 @@ def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, nam
 
 
 def test_a_pair_without_settings_is_taken_as_it_is():
-    fitter = recipes.build(Recipe(network={"kind": "pair"}, n_devices=1), problem_with(pair=plain(2)))
+    fitter = fitters.build(Recipe(network={"kind": "pair"}, n_devices=1), problem_with(pair=plain(2)))
     assert jax.tree.leaves(fitter.first_state(0).weights)[0].shape == (5, 4)
 
 
@@ -217,7 +220,7 @@ def test_the_aggregate_of_a_convolutional_network(rng, float64):
     """Oracle: jax.grad of the whole loss."""
     from test_aggregate import LOSS, assert_is_the_direct_gradient
 
-    network = networks.cnn(2, (3, 2), 3)
+    network = kinds.cnn(2, (3, 2), 3)
     weights = network.init(jax.random.key(0), (4, 4))
     summarise = derivatives.exact(network.apply)
     simulations = random_simulations(rng, float64, 13, 9, (4, 4))

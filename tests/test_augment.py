@@ -8,10 +8,13 @@ import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, augment, chunks, derivatives, examples, fisher, iteration, recipes, simulations
-from imnn_core import fit as fitting
-from imnn_core.errors import InputError
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import chunks, sources
+from imnn_core.gradient import aggregate, augment, derivatives, fisher
+from imnn_core.problems import shipped, simulations
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters, iteration
+from imnn_core.training import loop as fitting
 
 KEY = jax.random.key(11)
 
@@ -27,7 +30,7 @@ def rows(parts, present, name):
 def permuted(source, key=KEY, n_per_device=7, n_devices=1):
     """Fiducial and derivative of a source after the augmentation, as two arrays."""
     shape = source.fiducial.shape[1:]
-    permute = jax.jit(partial(augment.permute, examples.gaussian(input_shape=shape)))
+    permute = jax.jit(partial(augment.permute, shipped.gaussian(input_shape=shape)))
     parts = [jax.tree.map(np.asarray, permute(key, part)) for part in parts_of(source, n_per_device, n_devices)]
     return rows(parts, "present_x", "fiducial"), rows(parts, "present_d", "derivative")
 
@@ -37,7 +40,7 @@ def test_elements_and_their_derivatives_change_places_together(rng, input_shape)
     """Oracle: each number was drawn once, and its derivative is known from it."""
     fiducial = rng.permutation(23 * int(np.prod(input_shape))).reshape(23, *input_shape).astype(np.float32)
     derivative = np.stack([2 * fiducial[:17], -3 * fiducial[:17]], axis=-1)
-    d, dd = permuted(chunks.in_memory(fiducial, derivative))
+    d, dd = permuted(sources.in_memory(fiducial, derivative))
     np.testing.assert_array_equal(dd, np.stack([2 * d[:17], -3 * d[:17]], axis=-1))
     first_of_element = d.reshape(23, 5, -1)[:, :, 0]
     np.testing.assert_array_equal(np.sort(first_of_element), np.sort(fiducial.reshape(23, 5, -1)[:, :, 0]))
@@ -46,12 +49,12 @@ def test_elements_and_their_derivatives_change_places_together(rng, input_shape)
         for a, b in zip(first_of_element, fiducial.reshape(23, 5, -1)[:, :, 0], strict=True)
     }
     assert len(orders) > 15  # each simulation has an order of its own
-    assert np.abs(permuted(chunks.in_memory(fiducial, derivative), jax.random.key(12))[0] - d).max() > 0
+    assert np.abs(permuted(sources.in_memory(fiducial, derivative), jax.random.key(12))[0] - d).max() > 0
 
 
 @pytest.mark.parametrize(("n_per_device", "n_devices"), [(1, 1), (23, 1), (4, 3)])
 def test_the_order_does_not_depend_on_the_chunks(rng, n_per_device, n_devices):
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 23, 17, (5,)))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 23, 17, (5,)))
     for one, other in zip(permuted(source), permuted(source, KEY, n_per_device, n_devices), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -59,7 +62,7 @@ def test_the_order_does_not_depend_on_the_chunks(rng, n_per_device, n_devices):
 def test_every_order_is_as_likely():
     """Oracle: 6 orders of three elements, 6000 simulations: chi squared of 5 degrees of freedom, its 99.9 % point 20.5."""
     fiducial = np.tile(np.arange(3, dtype=np.float32), (6000, 1))
-    d, _ = permuted(chunks.in_memory(fiducial, np.zeros((1, 3, 1), np.float32)), n_per_device=1000)
+    d, _ = permuted(sources.in_memory(fiducial, np.zeros((1, 3, 1), np.float32)), n_per_device=1000)
     _, counts = np.unique(d, axis=0, return_counts=True)
     assert len(counts) == 6
     assert ((counts - 1000) ** 2 / 1000).sum() < 20.5
@@ -76,15 +79,15 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
         n_devices=2,
         network={"hidden": [5], "activation": "softplus"},
     )
-    fitter = recipes.build(recipe, examples.gaussian(input_shape=(4,)))
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 40, 30, (4,)))
+    fitter = fitters.build(recipe, shipped.gaussian(input_shape=(4,)))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 40, 30, (4,)))
     weights = fitter.network.init(jax.random.key(0), (4,))
     change = fitter.augment(seed=3)
     with fitter.data(training=source) as sets:
         gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
         _, _, gradient = gradient_of(weights, change(jax.device_put(5, fitter.engine.home), sets["training"]))
         again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
-    key = jax.random.fold_in(simulations.stream(3, "augment"), 5)
+    key = jax.random.fold_in(simulations.seed_key(3, "augment"), 5)
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))
 
     def loss(weights):
@@ -137,11 +140,11 @@ def test_validation_judges_the_average_of_the_weights(rng):
 @pytest.mark.parametrize("network", [{"hidden": [8]}, {"kind": "deep_set", "hidden": [8]}])
 def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
     """Oracle: numpy's mean and covariance of the network's summaries, and F from the definition before and after."""
-    problem = examples.gaussian()
+    problem = shipped.gaussian()
     recipe = Recipe(whiten=True, data=data, network=network, n_per_device=100, devices="cpu", n_devices=1)
-    pieces = list(simulations.draw(problem, simulations.stream(1, "training"), 500, 400))
-    source = chunks.in_memory(pieces[0].fiducial, pieces[0].derivative)
-    fitter = recipes.build(recipe, problem)
+    pieces = list(simulations.draw(problem, simulations.seed_key(1, "training"), 500, 400))
+    source = sources.in_memory(pieces[0].fiducial, pieces[0].derivative)
+    fitter = fitters.build(recipe, problem)
     with fitter.data(training=source) as sets:
         state = fitter.first_state(1, sets["training"])
         F = [
@@ -158,8 +161,8 @@ def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
 
 def test_summaries_that_cannot_be_whitened():
     recipe = Recipe(whiten=True, n_summaries=9, network={"hidden": [3]}, n_devices=1)
-    fitter = recipes.build(recipe, examples.gaussian(input_shape=(4,)))
-    source = chunks.in_memory(np.ones((50, 4), np.float32), np.ones((50, 4, 1), np.float32))
+    fitter = fitters.build(recipe, shipped.gaussian(input_shape=(4,)))
+    source = sources.in_memory(np.ones((50, 4), np.float32), np.ones((50, 4, 1), np.float32))
     with (
         fitter.data(training=source) as sets,
         pytest.raises(InputError, match="whiten: expected a covariance .* found one that has none"),

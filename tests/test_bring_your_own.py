@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
-from imnn_core import examples, problems, sets, simulations
+from imnn_core.data import sets
+from imnn_core.problems import load, shipped, simulations
 from running import edit, planned, snakemake
 
 SMALL = ("n_s=200", "n_d=150", "n_test=1000", "n_monte_carlo=200", "seeds=[1]")
@@ -85,9 +86,9 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     """Read where they lie, split by fractions; oracle: fits and linear compressions of the same numbers."""
     from dataclasses import replace
 
-    problem = examples.gaussian()
+    problem = shipped.gaussian()
     problem = problem if kind == "derivative" else replace(problem, delta_theta=[0.1, 0.1])
-    (piece,) = simulations.draw(problem, simulations.stream(1, "training"), 900, 900)
+    (piece,) = simulations.draw(problem, simulations.seed_key(1, "training"), 900, 900)
     with h5py.File(tmp_path / "simulations.h5", "w") as file:
         file["fiducial"], file[kind] = piece
     override = ["seeds=[1, 2]", "fits={deep_set: {max_iterations: 30, data: streamed}}"]
@@ -107,7 +108,7 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
         "fit": 1,
     }
     monkeypatch.chdir(tmp_path)  # the config names the file from there
-    built = problems.build("files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1])
+    built = load.build("files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1])
     rows = []
     for split in ("training", "validation", "test"):
         path = tmp_path / f"results/files/simulations/seed-1/{split}.h5"

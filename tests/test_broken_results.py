@@ -4,8 +4,8 @@ import shutil
 
 import h5py
 import pytest
-from imnn_core import files, storage
-from imnn_core.errors import InputError
+from imnn_core.store import files, hdf5
+from imnn_core.store.errors import InputError
 from plot_estimates import plot_estimates
 from plot_history import plot_history
 from simulate import simulate
@@ -85,6 +85,6 @@ def test_a_fit_to_other_simulations_than_there_are_now_is_not_evaluated(whole, t
     do_evaluate(folder, "one")  # they are the same bytes
     with h5py.File(folder / "training.h5", "a") as file:
         file["fiducial"][0, 0] += 1
-    storage.seal(folder / "training.h5")
+    hdf5.seal(folder / "training.h5")
     with pytest.raises(InputError, match=r"one.h5: expected a fit to .*training.h5 as it is now, found one to other simu"):
         do_evaluate(folder, "one")

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from imnn_core import caveats, limits
+from imnn_core.evaluation import caveats, limits
 
 
 def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):

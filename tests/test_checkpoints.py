@@ -3,9 +3,10 @@
 import h5py
 import numpy as np
 import pytest
-from imnn_core import recipes, storage
-from imnn_core.checkpoints import Checkpoint
-from imnn_core.errors import InputError
+from imnn_core.store import hdf5
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
+from imnn_core.training.checkpoints import Checkpoint
 from small_run import NoBar, do_fit, prepare
 
 
@@ -139,7 +140,7 @@ def test_simulations_that_were_made_anew_end_a_checkpoint(folder, log, tmp_path)
     interrupt(tmp_path, "fit", max_iterations=12)
     with h5py.File(tmp_path / "training.h5", "a") as file:
         file["fiducial"][0, 0] += 1
-    storage.seal(tmp_path / "training.h5")
+    hdf5.seal(tmp_path / "training.h5")
     do_fit(tmp_path, "fit", max_iterations=12)
     assert "it is of another fit, which differs in training\n" in log.text
 
@@ -187,7 +188,7 @@ def test_a_signal_between_a_state_and_its_rows_does_no_harm(folder, monkeypatch)
 def test_a_fit_that_goes_on_in_another_way_says_so(folder, log, monkeypatch):
     """As where `data: auto` finds more memory in a job's next attempt."""
     interrupt(folder, "moved", max_iterations=12)
-    monkeypatch.setattr(recipes, "how_data_flow", lambda *_: ("streamed", "for this test"))
+    monkeypatch.setattr(fitters, "how_data_flow", lambda *_: ("streamed", "for this test"))
     do_fit(folder, "moved", max_iterations=12)
     assert "goes on from" in log.text
     assert "warning: streamed on 1 cpu, before resident on 1 cpu: the result is that of one go to rounding only" in log.text

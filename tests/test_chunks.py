@@ -9,8 +9,8 @@ import pytest
 from conftest import random_simulations
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import chunks
-from imnn_core.stream import AHEAD, RUNNING, Stream
+from imnn_core.data import chunks, sources
+from imnn_core.data.stream import AHEAD, RUNNING, Stream
 
 HOME = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
@@ -32,7 +32,7 @@ def blocks_of(source, groups):
 def test_blocks_hold_every_simulation_once_and_in_order(n_s, share, n_per_device, n_devices, block_bytes):
     """Oracle: the arrays themselves."""
     fiducial, derivative = random_simulations(np.random.default_rng(n_s), np.float32, n_s, max(1, int(share * n_s)))
-    source = chunks.in_memory(fiducial, derivative)
+    source = sources.in_memory(fiducial, derivative)
     groups = chunks.cut(source, n_per_device, n_devices, block_bytes)
     blocks = list(blocks_of(source, groups))
     for block in blocks:
@@ -49,7 +49,7 @@ def test_blocks_hold_every_simulation_once_and_in_order(n_s, share, n_per_device
 
 def test_a_block_takes_what_it_may(rng):
     """Oracle: by hand: a simulation of 3 numbers with 6 of its derivatives takes 36 bytes."""
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 1000, 1000))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 1000, 1000))
     (group,) = chunks.cut(source, 10, 1, block_bytes=36 * 100)
     assert (group.n_blocks, group.n_chunks, group.size) == (10, 10, 10)
     (group,) = chunks.cut(source, 300, 1, block_bytes=36 * 100)  # one chunk at the least
@@ -57,7 +57,7 @@ def test_a_block_takes_what_it_may(rng):
 
 
 def test_a_stream_gives_every_pass_the_same_blocks(rng):
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 57, 23))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 57, 23))
     groups = chunks.cut(source, 4, block_bytes=300)
     expected = list(blocks_of(source, groups))
     stream = Stream(source, groups, HOME)
@@ -69,7 +69,7 @@ def test_a_stream_gives_every_pass_the_same_blocks(rng):
 def test_a_stream_reads_ahead_but_no_further_than_its_memory(rng):
     """Blocks that were read never outnumber those that were used by more than what is running and ahead."""
     taken, seen = [], []
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 100, 100))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 100, 100))
 
     def read(name, start, out):
         if name == "fiducial":
@@ -87,7 +87,7 @@ def test_a_stream_reads_ahead_but_no_further_than_its_memory(rng):
 
 @pytest.mark.parametrize("fault", [OSError("gone"), SystemExit(3)])
 def test_a_reader_that_dies_ends_the_pass_with_its_error(rng, fault):
-    source = chunks.in_memory(*random_simulations(rng, np.float32, 100, 100))
+    source = sources.in_memory(*random_simulations(rng, np.float32, 100, 100))
 
     def read(name, start, out):
         if start >= 50:
@@ -107,7 +107,7 @@ def test_a_block_stays_as_it_is_until_it_is_computed():
     """Oracle: by hand: block k is a matrix of k everywhere, multiplied for longer than the reader takes to overwrite it."""
     n, n_blocks, repeats = 256, 12, 40
     fiducial = np.repeat(np.arange(n_blocks, dtype=np.float32), n * n).reshape(n_blocks * n, n)
-    source = chunks.in_memory(fiducial, np.zeros((len(fiducial), 1, 1), np.float32))
+    source = sources.in_memory(fiducial, np.zeros((len(fiducial), 1, 1), np.float32))
 
     @jax.jit
     def slowly(block):  # a program with a product returns before it is computed

@@ -35,16 +35,16 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histori
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
-        ("scripts/imnn_core/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
+        ("scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
+        ("scripts/imnn_core/figures/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
         ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
         ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
         ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
-        ("scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
-        ("scripts/imnn_core/fisher.py", "# Shifted by", "# Moved by", {}),
-        ("scripts/imnn_core/config.py", 'description="Name of the run', 'description="The name of the run', {}),
-        ("scripts/imnn_core/figures.py", "markersize=2,", "markersize=3,", FIGURES | {"plot_history": 0, "plot_histories": 0}),
-        ("scripts/imnn_core/networks.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
+        ("scripts/imnn_core/gradient/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
+        ("scripts/imnn_core/gradient/fisher.py", "# Shifted by", "# Moved by", {}),
+        ("scripts/imnn_core/config/run.py", 'description="Name of the run', 'description="The name of the run', {}),
+        ("scripts/imnn_core/figures/estimates.py", "markersize=2,", "markersize=3,", {"plot_estimates": 4, "report": 1}),
+        ("scripts/imnn_core/networks/kinds.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
         ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
         (
             "config/quick.yaml", "max_iterations: 40\n    validation", "max_iterations: 41\n    validation", ONE_FIT,

@@ -6,9 +6,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from imnn_core import fisher, optimisers
-from imnn_core.config import Config, Recipe, read_config
-from imnn_core.errors import InputError
+from imnn_core.config.read import read_config
+from imnn_core.config.run import Config, Recipe
+from imnn_core.gradient import fisher
+from imnn_core.store.errors import InputError
+from imnn_core.training import optimisers
 
 
 def faults_of(**values):

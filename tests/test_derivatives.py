@@ -8,21 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import random_simulations
-from imnn_core import (
-    chunks,
-    derivatives,
-    differences,
-    examples,
-    fisher,
-    iteration,
-    networks,
-    passes,
-    problems,
-    recipes,
-    simulations,
-)
-from imnn_core.problem import Problem
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import chunks, sources
+from imnn_core.evaluation import step_check
+from imnn_core.gradient import derivatives, fisher, passes
+from imnn_core.networks import kinds
+from imnn_core.problems import Problem, load, shipped, simulations
+from imnn_core.training import fitters, iteration
 from small_run import PROBLEM, SIZES, SMALL, do_fit, prepare, read
 from test_aggregate import assert_is_the_direct_gradient, engine_of, tolerance_of
 
@@ -30,7 +22,7 @@ N_S = 13
 
 
 def network_and_weights(input_shape, dtype=None, n_summaries=2):
-    network = networks.mlp(n_summaries, hidden=(5,), activation="softplus")
+    network = kinds.mlp(n_summaries, hidden=(5,), activation="softplus")
     return network, network.init(jax.random.key(0), input_shape)
 
 
@@ -91,7 +83,7 @@ def test_finite_differences_converge_to_the_exact_derivative(float64):
 
 def written_keys(seed, iteration_number, n):
     """The keys that the design promises: of the seed's own stream, the iteration, and the number of the simulation."""
-    key = jax.random.fold_in(simulations.stream(seed, "on_the_fly"), iteration_number)
+    key = jax.random.fold_in(simulations.seed_key(seed, "on_the_fly"), iteration_number)
     return [jax.random.fold_in(key, i) for i in range(n)]
 
 
@@ -109,7 +101,7 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
         data=data, n_per_device=n_per_device, devices="cpu", n_devices=n_devices,
         network={"hidden": [5], "activation": "softplus"},
     )  # fmt: skip
-    fitter = recipes.build(recipe, problem, on_the_fly=True)
+    fitter = fitters.build(recipe, problem, on_the_fly=True)
     weights = fitter.network.init(jax.random.key(0), problem.input_shape)
     keys = written_keys(3, 5, 40)
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
@@ -127,7 +119,7 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
 
     expected = jax.jit(jax.grad(loss))(weights)
     change = fitter.augment(seed=3)
-    with fitter.data(training=chunks.on_the_fly(40, n_d)) as sets:
+    with fitter.data(training=sources.on_the_fly(40, n_d)) as sets:
         gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
         m, _, gradient = gradient_of(weights, change(jax.device_put(5, fitter.engine.home), sets["training"]))
         again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
@@ -147,7 +139,7 @@ def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_
     path = do_fit(prepare(tmp_path), "fly", on_the_fly=True, max_iterations=6)
     trees, history, statistics, _ = read(path)
     assert len(history) == 6
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     d = jnp.stack([problem.simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
     x = np.asarray(jax.vmap(partial(network.apply, trees["weights/best"]))(d), np.float64)
@@ -157,12 +149,12 @@ def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_
 
 def test_permuted_simulations_at_shifted_parameters_move_with_their_own(rng):
     """Oracle: each number was drawn once, and those at shifted parameters are known from it."""
-    from imnn_core import augment
+    from imnn_core.gradient import augment
 
-    problem = replace(examples.gaussian(input_shape=(5,)), delta_theta=[0.1, 0.1])
+    problem = replace(shipped.gaussian(input_shape=(5,)), delta_theta=[0.1, 0.1])
     fiducial = rng.permutation(40).reshape(8, 5).astype(np.float32)
     shifted = np.stack([np.stack([fiducial + 100 * side + 1000 * p for p in (0, 1)], axis=1) for side in (0, 1)], axis=1)
-    source = chunks.in_memory(fiducial, shifted)
+    source = sources.in_memory(fiducial, shifted)
     (group,) = chunks.cut(source, 3)
     part = augment.permute(problem, jax.random.key(1), chunks.fill(source, group, 0, chunks.empty(source, group)))
     d, dd = np.asarray(part.batch.fiducial), np.asarray(part.batch.derivative)
@@ -174,14 +166,14 @@ def test_permuted_simulations_at_shifted_parameters_move_with_their_own(rng):
 
 def test_a_linear_compression_of_shifted_simulations(rng):
     """Oracle: that of the derivatives which the differences are."""
-    from imnn_core import linear
+    from imnn_core.compression import linear
 
     fiducial, derivative = random_simulations(rng, np.float64, 200, 150, (2, 3), 2)
     step = np.array([0.5, 0.25])
     sides = [np.moveaxis(sign * derivative * step / 2, -1, 1) for sign in (-1, 1)]
     shifted = np.stack(sides, axis=1) + 3
-    expected = linear.compression(chunks.in_memory(fiducial, derivative))
-    found = linear.compression(chunks.in_memory(fiducial, shifted), step)
+    expected = linear.compression(sources.in_memory(fiducial, derivative))
+    found = linear.compression(sources.in_memory(fiducial, shifted), step)
     assert found[1] == expected[1] == "full"
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-9)
 
@@ -189,13 +181,13 @@ def test_a_linear_compression_of_shifted_simulations(rng):
 @pytest.mark.parametrize(("correlation", "expected"), [(0.0, 1.0), (0.9, 0.1), (1.0, 0.0)])
 def test_independence_of_shifted_simulations(rng, correlation, expected, monkeypatch):
     """Oracle: by definition, Var(a - b) = 2 (1 - rho) of two numbers of variance 1; whatever their means are."""
-    monkeypatch.setattr(differences, "BYTES", 3000)
+    monkeypatch.setattr(step_check, "BYTES", 3000)
     common = rng.standard_normal((20000, 2, 3))
     own = rng.standard_normal((20000, 2, 2, 3))
     shifted = (
         np.sqrt(correlation) * common[:, None] + np.sqrt(1 - correlation) * own + np.array([5.0, -5.0])[None, :, None, None]
     )
-    found = differences.independence(chunks.in_memory(common[:, 0], shifted))
+    found = step_check.independence(sources.in_memory(common[:, 0], shifted))
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
@@ -205,7 +197,7 @@ def test_change_of_det_F_of_several_correlated_summaries(rng):
     x = rng.standard_normal((2000, 3)) @ A.T
     whole = rng.standard_normal((3, 2)) + 0.3 * rng.standard_normal((2000, 3, 2))
     half = whole[:300] + 0.02 + 0.1 * rng.standard_normal((300, 3, 2))
-    change, error = differences.change_of_det_F(differences.Summaries(x, whole), half)
+    change, error = step_check.change_of_det_F(step_check.Summaries(x, whole), half)
     inverse = np.linalg.inv(np.cov(x, rowvar=False))
 
     def ratio(rows):
@@ -215,7 +207,7 @@ def test_change_of_det_F_of_several_correlated_summaries(rng):
     assert change == pytest.approx(ratio(np.arange(300)), rel=1e-9)
     each = [ratio(np.delete(np.arange(300), i)) for i in range(300)]
     assert error == pytest.approx(np.sqrt(299 * np.var(each)), rel=0.2)
-    assert np.isnan(differences.change_of_det_F(differences.Summaries(0 * x, whole), half)).all()
+    assert np.isnan(step_check.change_of_det_F(step_check.Summaries(0 * x, whole), half)).all()
 
 
 def test_change_of_det_F_where_the_steps_are_halved(rng):
@@ -223,7 +215,7 @@ def test_change_of_det_F_where_the_steps_are_halved(rng):
     x = rng.standard_normal((5000, 1))
     noise = 0.1 * rng.standard_normal((5000, 1, 1))
     whole, half = 3 + 1 / 4 + noise, 3 + 1 / 16 + noise[:400] + 0.01 * rng.standard_normal((400, 1, 1))
-    change, error = differences.change_of_det_F(differences.Summaries(x, whole), half)
+    change, error = step_check.change_of_det_F(step_check.Summaries(x, whole), half)
     slope, half_slope = whole[:400].mean(), half.mean()
     assert change == pytest.approx((half_slope / slope) ** 2 - 1, rel=1e-6)
     assert change == pytest.approx((3.0625 / 3.25) ** 2 - 1, abs=4 * error)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from analytic_fisher import monte_carlo
-from imnn_core import examples, simulations
-from imnn_core.problem_schema import PROBLEMS
+from imnn_core.config.problem import PROBLEMS
+from imnn_core.problems import shipped, simulations
 
 CASES = [
     ("exponential_rate", {"theta_fid": (2.5,), "input_shape": (7,)}),
@@ -17,14 +17,14 @@ CASES = [
 
 
 def drawn(problem, n, n_d=1):
-    pieces = list(simulations.draw(problem, simulations.stream(1, "test"), n, n_d))
+    pieces = list(simulations.draw(problem, simulations.seed_key(1, "test"), n, n_d))
     return [np.concatenate(arrays) for arrays in zip(*pieces, strict=True)]
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_the_closed_form_is_the_covariance_of_the_score_and_the_mean_curvature(name, settings):
     """Oracle: Cov of d lnL/dtheta and mean of -d^2 lnL/dtheta^2, by autodiff over 4000 simulations; 4 of their errors."""
-    problem = examples.EXAMPLES[name](**settings)
+    problem = shipped.EXAMPLES[name](**settings)
     F = problem.closed_form()
     found = monte_carlo(problem, 4000)
     assert np.all(np.abs(np.asarray(found["F"]) - F) < 4 * np.asarray(found["F_error"]) + 1e-4 * np.abs(F))
@@ -44,7 +44,7 @@ def test_the_field_has_the_covariance_that_its_likelihood_and_its_fisher_informa
     The mean over the grid is 0, so that the covariance has one eigenvalue 0: pseudo-inverse and product of the others.
     """
     A, B = 0.7, 1.3
-    problem = examples.gaussian_field((A, B), shape)
+    problem = shipped.gaussian_field((A, B), shape)
     n = int(np.prod(shape))
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(n, -1)
     waves = np.stack(np.meshgrid(*(np.fft.fftfreq(m, 1 / m) for m in shape), indexing="ij"), axis=-1).reshape(n, -1)[1:]
@@ -68,7 +68,7 @@ def test_the_field_has_the_covariance_that_its_likelihood_and_its_fisher_informa
 def test_the_simulated_field_has_its_power_spectrum():
     """Oracle: |d_k|^2 of 4000 fields has the mean A k^-B, with an error of that over sqrt(4000), or sqrt(2) times as much."""
     A, B = 1.5, 1.0
-    problem = examples.gaussian_field((A, B), (6, 8))
+    problem = shipped.gaussian_field((A, B), (6, 8))
     d, dd = drawn(problem, 4000, 4000)
     power = (np.abs(np.fft.fft2(d, norm="ortho")) ** 2).mean(axis=0)
     k = np.hypot(*np.meshgrid(np.fft.fftfreq(6, 1 / 6), np.fft.fftfreq(8, 1 / 8), indexing="ij"))
@@ -81,7 +81,7 @@ def test_the_simulated_field_has_its_power_spectrum():
 
 def test_the_default_field_is_that_of_the_readme():
     """Oracle: by hand, 1023 modes: F_AA = 1023/2 at A = 1; |F| = (1023/2)^2 Var(ln k)."""
-    F = examples.gaussian_field().closed_form()
+    F = shipped.gaussian_field().closed_form()
     k = np.hypot(*np.meshgrid(*2 * [np.fft.fftfreq(32, 1 / 32)]))
     log_k = np.log(k[k > 0])
     assert F[0, 0] == pytest.approx(511.5)
@@ -91,17 +91,17 @@ def test_the_default_field_is_that_of_the_readme():
 
 def test_the_exponential_rate_by_hand():
     """Oracle: n / rate^2; and the mean of the draws is 1 / rate."""
-    problem = examples.exponential_rate((4.0,), (50,))
+    problem = shipped.exponential_rate((4.0,), (50,))
     np.testing.assert_allclose(problem.closed_form(), [[50 / 16]])
     d, dd = drawn(problem, 2000, 2000)
     assert d.mean() == pytest.approx(0.25, rel=0.02)
     np.testing.assert_allclose(dd[..., 0], -d / 4, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", examples.EXAMPLES)
+@pytest.mark.parametrize("name", shipped.EXAMPLES)
 def test_what_the_configuration_knows_of_a_problem_is_so(name):
     """Before jax is imported; so it is written twice."""
-    known, problem = PROBLEMS[name], examples.EXAMPLES[name]()
+    known, problem = PROBLEMS[name], shipped.EXAMPLES[name]()
     assert (known.names, known.input_shape) == (problem.names, problem.input_shape)
     np.testing.assert_array_equal(known.theta_fid, problem.theta_fid)
-    assert PROBLEMS.keys() == examples.EXAMPLES.keys()
+    assert PROBLEMS.keys() == shipped.EXAMPLES.keys()

@@ -1,7 +1,7 @@
 """Names of a user's parameters are text for the report, whatever is in them."""
 
 import pytest
-from imnn_core import files
+from imnn_core.store import files
 from small_run import do_evaluate, do_fit, do_report, prepare
 
 EVIL = ["<script>alert(1)</script>", '{{ 123456 + 1 }}"><img src=x onerror=alert(1)>']

@@ -5,10 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from imnn_core import figures, graphs, plots, styles
-from imnn_core.errors import InputError
-from imnn_core.histories import PANELS, History, history_figure, median
-from imnn_core.plots import inches, wrapped
+from imnn_core.figures import graphs, plots, styles
+from imnn_core.figures.ellipses import ellipses_figure
+from imnn_core.figures.estimates import estimates_figure
+from imnn_core.figures.histories import PANELS, History, history_figure, median
+from imnn_core.figures.information import Kept, information_figure
+from imnn_core.figures.plots import inches, wrapped
+from imnn_core.store.errors import InputError
 from plot_workflow import graph_of
 
 KINDS = ("svg", "png", "pdf")
@@ -66,8 +69,8 @@ from imnn_core import figures, graphs, plots, styles
 from pathlib import Path
 folder, style = map(Path, sys.argv[1:])
 with styles.style(style):
-    kept = {"a": figures.Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}
-    drawn = figures.information_figure(kept, line=(1, "all"), quantity="$|F|$", title="A title")
+    kept = {"a": Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}
+    drawn = information_figure(kept, line=(1, "all"), quantity="$|F|$", title="A title")
     plots.save_all(drawn, [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")])
 """
 
@@ -139,12 +142,12 @@ def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_pa
     (tmp_path / "a.mplstyle").write_text(style)
     with styles.style(tmp_path / "a.mplstyle"):
         for figure in (
-            figures.ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
-            figures.estimates_figure(
+            ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
+            estimates_figure(
                 x, x + 0.1, theta_fid=theta, bound=np.ones(n_params), symbols=symbols, other="exact", colour="C0", title=name
             ),
-            figures.information_figure(
-                {name: figures.Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, line=None, quantity="a", title=name
+            information_figure(
+                {name: Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, line=None, quantity="a", title=name
             ),
         ):
             figure.draw_without_rendering()
@@ -179,11 +182,11 @@ def test_what_is_not_finite_is_left_out(root):
     with styles.style(root / "config/figures.mplstyle"):
         for n in (1, 2):
             F_of = {"good": np.eye(n), "singular": np.zeros((n, n)), "none": np.full((n, n), np.nan)}
-            drawn = figures.ellipses_figure(F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n])
+            drawn = ellipses_figure(F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n])
             assert {text.get_text() for text in drawn.legends[0].get_texts()} == {"good"}
-        figures.ellipses_figure({"none": F_of["none"]}, analytic=None, theta_fid=[0, 0], symbols=["a", "b"])
+        ellipses_figure({"none": F_of["none"]}, analytic=None, theta_fid=[0, 0], symbols=["a", "b"])
         known = {"theta_fid": [0, 0], "symbols": ["a", "b"], "other": "exact", "colour": "C0", "title": ""}
-        drawn = figures.estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
+        drawn = estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
         assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 3
         assert [text.get_text() for text in drawn.axes[2].texts] == ["not finite"]
 

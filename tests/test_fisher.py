@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imnn_core import fisher
+from imnn_core.gradient import fisher
 
 
 def merged(x, dx, cuts):

@@ -8,9 +8,11 @@ import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, chunks, fisher, iteration
-from imnn_core import fit as fitting
-from imnn_core.fisher import Moments
+from imnn_core.data import chunks
+from imnn_core.gradient import aggregate, fisher
+from imnn_core.gradient.fisher import Moments
+from imnn_core.training import iteration
+from imnn_core.training import loop as fitting
 
 SETTINGS = iteration.Settings(10.0, fisher.rate(10.0, 0.1), 10, 20, 60, 7)
 

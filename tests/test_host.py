@@ -6,8 +6,9 @@ import numpy as np
 import optax
 import pytest
 from conftest import loaded, random_simulations, small_network
-from imnn_core import aggregate, fisher, host, iteration
-from imnn_core import fit as fitting
+from imnn_core.gradient import aggregate, fisher, host
+from imnn_core.training import iteration
+from imnn_core.training import loop as fitting
 
 SETTINGS = iteration.Settings(10.0, fisher.rate(10.0, 0.1), 10, 0, 1, 1)
 

@@ -10,7 +10,7 @@ import termios
 import time
 
 import pytest
-from imnn_core import jobs
+from imnn_core.workflow import jobs
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

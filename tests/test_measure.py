@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from imnn_core import chunks, compress, derivatives, examples, host, measure, simulations
-from imnn_core.compress import Summaries
+from imnn_core.compression import compressor
+from imnn_core.compression.compressor import Summaries
+from imnn_core.data import sources
+from imnn_core.evaluation import measure
+from imnn_core.gradient import derivatives, host
+from imnn_core.problems import shipped, simulations
 
 # The mean of ten draws d, the mean of |d|, and the score. By hand, for d ~ N(0, 1): C = diag(1, 1 - 2/pi) / 10,
 # dmu/dtheta = diag(1, 1 / sqrt(2 pi)), and all of the simulations' own information is diag(10, 5).
@@ -20,15 +24,15 @@ SHARE = F_ABS[1, 1] / 5
 @functools.cache
 def gaussian_summaries(n):
     """These summaries of n simulations, by name."""
-    problem = examples.gaussian()
+    problem = shipped.gaussian()
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.float32)
 
     def apply(_, d):
         return jnp.concatenate([jnp.stack([d.mean(), jnp.abs(d).mean()]), jax.grad(problem.log_likelihood)(theta, d)])
 
-    compressed = compress.compressor(derivatives.exact(apply), jax.devices()[:1], 1000, parallel=1)
-    pieces = list(simulations.draw(problem, simulations.stream(0, "test"), n, n))
-    summaries = compressed({}, chunks.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True))))
+    compressed = compressor.compressor(derivatives.exact(apply), jax.devices()[:1], 1000, parallel=1)
+    pieces = list(simulations.draw(problem, simulations.seed_key(0, "test"), n, n))
+    summaries = compressed({}, sources.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True))))
     return {"network": summaries.part(slice(0, 2)), "score": summaries.part(slice(2, 4))}
 
 

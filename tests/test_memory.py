@@ -7,12 +7,13 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from imnn_core import checks, memory, problems
-from imnn_core.config import read_config
-from imnn_core.schema import Recipe
+from imnn_core.config.read import read_config
+from imnn_core.config.recipe import Recipe
+from imnn_core.problems import load
+from imnn_core.workflow import checks, requests
 
 SNAKEMAKE = 300  # MB: the two processes of Snakemake that a cluster's job has beside the script's
-FIELDS = memory.Simulations((32, 32), 2, {"training": 8 * 10**8, "validation": 8 * 10**8, "test": 10**6}, {"training": 0})
+FIELDS = requests.Simulations((32, 32), 2, {"training": 8 * 10**8, "validation": 8 * 10**8, "test": 10**6}, {"training": 0})
 
 FIT = """
 import json, sys
@@ -38,15 +39,15 @@ def test_a_fit_takes_no_more_than_it_asks_for_nor_far_less(root, tmp_path):
     command = [sys.executable, "-c", FIT, json.dumps(recipe.model_dump())]
     environment = {"PYTHONPATH": str(root / "scripts"), "PJRT_NPROC": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
-    taken = int(done.stdout) / memory.MB + SNAKEMAKE
-    drawn = {"training": memory.bytes_of_set((32, 32), 2, 500, 500)}
-    asked = memory.of_fitting(memory.Simulations((32, 32), 2, drawn, {"training": 0}), recipe, ["training"], 0, 1)
+    taken = int(done.stdout) / requests.MB + SNAKEMAKE
+    drawn = {"training": requests.bytes_of_set((32, 32), 2, 500, 500)}
+    asked = requests.of_fitting(requests.Simulations((32, 32), 2, drawn, {"training": 0}), recipe, ["training"], 0, 1)
     assert taken < asked < 3 * taken
 
 
 def test_sets_that_may_be_resident_are_asked_for_and_streamed_ones_are_not():
     def asked(**keys):
-        return memory.of_fitting(FIELDS, Recipe(**keys), ["training"], 0, 1)
+        return requests.of_fitting(FIELDS, Recipe(**keys), ["training"], 0, 1)
 
     streamed = asked(data="streamed")
     assert asked(data="auto") == asked(data="resident")
@@ -57,11 +58,11 @@ def test_sets_that_may_be_resident_are_asked_for_and_streamed_ones_are_not():
 @pytest.mark.parametrize(
     "asked",
     [
-        memory.of_small,
-        lambda attempt: memory.of_simulating(FIELDS, attempt),
-        lambda attempt: memory.of_fitting(FIELDS, Recipe(), ["training"], 1, attempt),
-        lambda attempt: memory.of_evaluating(FIELDS, Recipe(), 0, attempt),
-        lambda attempt: memory.of_estimating(FIELDS, Recipe(), 10**6, 0, attempt),
+        requests.of_small,
+        lambda attempt: requests.of_simulating(FIELDS, attempt),
+        lambda attempt: requests.of_fitting(FIELDS, Recipe(), ["training"], 1, attempt),
+        lambda attempt: requests.of_evaluating(FIELDS, Recipe(), 0, attempt),
+        lambda attempt: requests.of_estimating(FIELDS, Recipe(), 10**6, 0, attempt),
     ],
 )
 def test_each_attempt_asks_for_more(asked):
@@ -71,7 +72,7 @@ def test_each_attempt_asks_for_more(asked):
 def sizes(problem="gaussian", files=None, **keys):
     settings = read_config({"problem": problem, **keys})
     arguments = {"kind": problem, "names": settings.names, "theta_fid": settings.theta_fid, "input_shape": settings.input_shape}
-    built = problems.build(**arguments, delta_theta=settings.delta_theta)
+    built = load.build(**arguments, delta_theta=settings.delta_theta)
     return checks.sizes(settings, built, files or {})
 
 

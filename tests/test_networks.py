@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import networks
+from imnn_core.networks import kinds
 
 KINDS = {
-    "mlp": networks.mlp(2, (7, 5), "softplus"),
-    "deep_set": networks.deep_set(2, (7, 5)),
-    "deep_set with a head": networks.deep_set(2, (7, 5), (4, 3)),
+    "mlp": kinds.mlp(2, (7, 5), "softplus"),
+    "deep_set": kinds.deep_set(2, (7, 5)),
+    "deep_set with a head": kinds.deep_set(2, (7, 5), (4, 3)),
 }
 
 
@@ -43,13 +43,13 @@ def test_a_deep_set_by_hand():
         "element": [{"w": jnp.asarray([[2.0]]), "b": jnp.asarray([-1.0])}],
         "head": [{"w": jnp.asarray([[3.0]]), "b": jnp.asarray([4.0])}],
     }
-    network = networks.deep_set(1, (1,), activation="relu")
+    network = kinds.deep_set(1, (1,), activation="relu")
     assert network.apply(weights, jnp.arange(3.0)) == pytest.approx(8)
 
 
 def test_the_classic_networks_weights_are_those_of_glorot():
     """Oracle: variance 2 / (n_in + n_out), known to 5 % from 400 x 400 numbers to 1 %; biases 0."""
-    layers = networks.mlp(2, (400, 400)).init(jax.random.key(0), (10,))
+    layers = kinds.mlp(2, (400, 400)).init(jax.random.key(0), (10,))
     assert [layer["w"].shape for layer in layers] == [(10, 400), (400, 400), (400, 2)]
     assert float(layers[1]["w"].var()) == pytest.approx(2 / 800, rel=0.05)
     assert all((layer["b"] == 0).all() for layer in layers)

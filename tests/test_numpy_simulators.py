@@ -3,16 +3,15 @@
 import jax
 import numpy as np
 import pytest
-from imnn_core import simulations
-from imnn_core.errors import InputError
-from imnn_core.problem import Problem
+from imnn_core.problems import Problem, simulations
+from imnn_core.store.errors import InputError
 from test_own_problem import in_numpy
 
 
 def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation():
     """Oracle: d = a + b z, so that the difference by a is delta_a and that by b is delta_b z = delta_b (d - a) / b."""
     problem = Problem(in_numpy, [0.5, 2.0], ["a", "b"], [4], numpy=True, delta_theta=[0.1, 0.2], name="numpy")
-    pieces = list(simulations.draw(problem, simulations.stream(1, "training"), 1200, 1100))
+    pieces = list(simulations.draw(problem, simulations.seed_key(1, "training"), 1200, 1100))
     d, shifted = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
     assert d.dtype == shifted.dtype == np.float32
     assert (d.shape, shifted.shape) == ((1200, 4), (1100, 2, 2, 4))
@@ -21,9 +20,9 @@ def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation
     np.testing.assert_allclose(difference[:, 1], 0.2 * (d[:1100] - 0.5) / 2, atol=1e-5)
     np.testing.assert_allclose((shifted[:, 1] + shifted[:, 0])[:, 0] / 2, d[:1100], atol=1e-5)
     assert len(np.unique(d)) == d.size
-    (fewer,) = simulations.draw(problem, simulations.stream(1, "training"), 30, 10)
+    (fewer,) = simulations.draw(problem, simulations.seed_key(1, "training"), 30, 10)
     np.testing.assert_array_equal(fewer.fiducial, d[:30])
-    (others,) = simulations.draw(problem, simulations.stream(1, "validation"), 30, 10)
+    (others,) = simulations.draw(problem, simulations.seed_key(1, "validation"), 30, 10)
     assert not np.isin(others.fiducial, d).any()
 
 

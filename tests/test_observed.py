@@ -9,15 +9,17 @@ import pandas as pd
 import pytest
 from conftest import everything
 from estimate import estimate
-from imnn_core import examples, problems, recipes, sets
-from imnn_core.arrays import read_observed
-from imnn_core.errors import InputError
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets
+from imnn_core.data.arrays import read_observed
+from imnn_core.problems import load, shipped
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
 from refine import refine
 from running import planned, snakemake
 from small_run import PROBLEM, do_evaluate, do_fit, prepare, read, recipe_of
 
-GAUSSIAN = problems.build(**PROBLEM)
+GAUSSIAN = load.build(**PROBLEM)
 
 
 def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
@@ -35,7 +37,7 @@ def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
     found = json.loads((tmp_path / "observed.json").read_text())
     with sets.open_simulations(tmp_path / "training.h5", GAUSSIAN, seed=1, split="training") as source:
         training, _ = everything(source)
-    network = recipes.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
+    network = fitters.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
     weights = read(path)[0]["weights/best"]
     x = jax.vmap(lambda d: network.apply(weights, d))((d - training.mean(axis=0)) / training.std(axis=0))
     x = np.asarray(x, np.float64)
@@ -95,10 +97,10 @@ def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_larges
     refine(paths, tmp_path / "theta.json")
     found = json.loads((tmp_path / "theta.json").read_text())
     assert (found["fit"], found["theta_fid"]) == ("b", [2.5, 2.5])
-    problem = problems.at(tmp_path / "theta.json", **PROBLEM)
+    problem = load.at(tmp_path / "theta.json", **PROBLEM)
     np.testing.assert_array_equal(problem.theta_fid, [2.5, 2.5])
-    np.testing.assert_array_equal(problems.at(None, **PROBLEM).theta_fid, [0.0, 1.0])
-    assert examples.gaussian(problem.theta_fid).closed_form()[0, 0] == 4.0
+    np.testing.assert_array_equal(load.at(None, **PROBLEM).theta_fid, [0.0, 1.0])
+    assert shipped.gaussian(problem.theta_fid).closed_form()[0, 0] == 4.0
 
 
 def test_observed_data_and_a_refinement(root, tmp_path):

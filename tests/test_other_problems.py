@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from analytic_fisher import analytic_fisher
-from imnn_core import problems, sets
-from imnn_core.problems import Problem
+from imnn_core.data import sets
+from imnn_core.problems import Problem, load
 from plot_ellipses import plot_ellipses
 from plot_estimates import plot_estimates
 from plot_information import plot_information
@@ -41,7 +41,7 @@ def linear_gaussian(n_params, known):
 def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within four errors."""
     build, F = linear_gaussian(n_params, known)
-    monkeypatch.setitem(problems.EXAMPLES, "linear", build)
+    monkeypatch.setitem(load.EXAMPLES, "linear", build)
     problem = {"kind": "linear", "theta_fid": [1.0] * n_params, "input_shape": [10]}
     for split, sizes in (("training", SIZES), ("validation", SIZES), ("test", {"n_s": 500, "n_d": 500})):
         simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, **sizes)
@@ -92,7 +92,7 @@ def test_estimates_of_the_score_are_the_maximum_likelihood_estimates(tmp_path):
     do_fit(tmp_path, "one", max_iterations=2)
     do_evaluate(tmp_path, "one")
     with sets.open_simulations(
-        tmp_path / "test.h5", problems.build(**PROBLEM), n_s=500, n_d=500, seed=1, split="test"
+        tmp_path / "test.h5", load.build(**PROBLEM), n_s=500, n_d=500, seed=1, split="test"
     ) as source:
         d, _ = everything(source)
     table = pd.read_csv(tmp_path / "one-estimates.csv")

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from imnn_core import checks, chunks, derivatives, problems, simulations, simulators, styles
-from imnn_core.config import read_config
-from imnn_core.digest import user_code_digest
-from imnn_core.errors import InputError
-from imnn_core.problem import Problem
+from imnn_core.config.read import read_config
+from imnn_core.data import chunks
+from imnn_core.figures import styles
+from imnn_core.gradient import derivatives
+from imnn_core.problems import Problem, load, simulations, simulator
+from imnn_core.store.errors import InputError
+from imnn_core.workflow import checks
+from imnn_core.workflow.digest import user_code_digest
 
 HEAD = """
 import jax
@@ -43,10 +46,10 @@ def lines_of(path, **config):
 def test_what_is_taken_from_the_file(tmp_path):
     path = written(tmp_path, WHOLE)
     assert lines_of(path) == []
-    problem = problems.build(str(path))
+    problem = load.build(str(path))
     assert (problem.name, problem.names, problem.input_shape) == ("mine", ("a", "b"), (4,))
     np.testing.assert_array_equal(problem.theta_fid, [0.0, 1.0])
-    moved = problems.build(str(path), theta_fid=[2, 3], delta_theta=[0.1, 0.1])
+    moved = load.build(str(path), theta_fid=[2, 3], delta_theta=[0.1, 0.1])
     np.testing.assert_array_equal(moved.theta_fid, [2.0, 3.0])
     assert moved.derivative_shape == (2, 2, 4)
 
@@ -57,7 +60,7 @@ def test_a_file_may_import_others_beside_it_and_changes_with_them(tmp_path):
     unrelated = written(tmp_path, "OTHER = 1\n", "imnn_test_unrelated.py")
     text = "from imnn_test_beside import WIDTH\n" + WHOLE.replace("(4,)", "(WIDTH,)")
     path = written(tmp_path, text)
-    assert problems.build(str(path)).input_shape == (4,)
+    assert load.build(str(path)).input_shape == (4,)
     first = user_code_digest(path)
     path.write_text(text + "\n# a comment\n")
     unrelated.write_text("OTHER = 2\n")
@@ -159,14 +162,14 @@ def test_steps_are_those_that_float32_leaves():
     """Oracle: numpy: near 1e4 float32 has steps of 1/1024; the slope of a linear simulator is exact all the same."""
     problem = Problem(lambda key, theta: theta[0] * jnp.ones(3), [1e4], ["a"], [3], delta_theta=[0.01], name="far")
     plus, minus = (np.float64(np.float32(1e4 + side * 0.005)) for side in (1, -1))
-    assert simulators.steps(problem)[0] == plus - minus != 0.01
+    assert simulator.steps(problem)[0] == plus - minus != 0.01
     (piece,) = simulations.draw(problem, jax.random.key(0), 4, 4)
     x, dx = derivatives.stored(lambda weights, d: d[:1], problem)(None, chunks.Batch(*map(jnp.asarray, piece)))
     np.testing.assert_allclose(dx, 1, rtol=1e-6)
     with pytest.raises(InputError, match=r"delta_theta: expected steps that are not lost in theta_fid = \[10000.0\] by round"):
-        simulators.check(replace(problem, delta_theta=[1e-4]))
+        simulator.check(replace(problem, delta_theta=[1e-4]))
     in_float64 = replace(problem, simulator=lambda rng, theta: theta[0] * np.ones(3), numpy=True)
-    assert simulators.steps(in_float64)[0] == 0.01
+    assert simulator.steps(in_float64)[0] == 0.01
 
 
 def test_a_file_that_is_not_there(tmp_path):

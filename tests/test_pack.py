@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 from archives import ARCHIVE, FIGURE, FIGURES, TEXTS, files_in, project, unpacked
-from imnn_core import packing
+from imnn_core.workflow import packing
 from running import edit, planned, results_of, snakemake
 from tiny_project import TINY, TINY_RUN
 
@@ -112,9 +112,9 @@ def test_there_is_nothing_to_do_there_whatever_the_times(elsewhere):
 
 
 def test_what_an_edit_makes_anew_there(elsewhere):
-    edit(elsewhere / "scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
+    edit(elsewhere / "scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
     assert planned(elsewhere) == FIGURES
-    edit(elsewhere / "scripts/imnn_core/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
+    edit(elsewhere / "scripts/imnn_core/gradient/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
     expected = FIGURES | {"simulate": 3, "fit": 1, "evaluate": 1, "summarise": 1, "analytic_fisher": 1}
     assert planned(elsewhere) == expected
 

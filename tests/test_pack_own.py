@@ -76,7 +76,7 @@ def test_files_of_simulations_stay_behind(root, tmp_path):
     elsewhere = unpacked(here / ARCHIVE, tmp_path / "there/unpacked")
     assert "`../mine.h5`" in (elsewhere / "UNPACKED.md").read_text()
     assert planned(elsewhere) == {}
-    edit(elsewhere / "scripts/imnn_core/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
+    edit(elsewhere / "scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
     assert planned(elsewhere) == FIGURES
     snakemake(elsewhere, "--", FIGURE)
     write(elsewhere.parent / "mine.h5", arrays_of(110, 90))

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import random_simulations, small_network
-from imnn_core import chunks, products
+from imnn_core.data import chunks
+from imnn_core.gradient import products
 
 
 def shapes_in_products(program):

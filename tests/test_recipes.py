@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import pytest
-from imnn_core import devices, examples, recipes
-from imnn_core.errors import InputError
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.gradient import devices
+from imnn_core.problems import shipped
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ from imnn_core.schema import Recipe
 )
 def test_devices_that_are_not_there(keys, fault):
     with pytest.raises(InputError, match=fault):
-        recipes.build(Recipe(**keys), examples.gaussian())
+        fitters.build(Recipe(**keys), shipped.gaussian())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_devices_that_are_not_there(keys, fault):
     ],
 )
 def test_how_data_flow(data, n_bytes, fused, why):
-    fitter = recipes.build(Recipe(data=data, n_devices=1), examples.gaussian(), n_bytes)
+    fitter = fitters.build(Recipe(data=data, n_devices=1), shipped.gaussian(), n_bytes)
     assert fitter.engine.fused == fused
     assert re.match(why, fitter.why)
 
@@ -55,10 +57,10 @@ def test_a_gpu_has_what_is_free_on_it():
 def test_a_device_out_of_memory_names_n_per_device():
     """The allocation is real, and more than any machine has."""
     with pytest.raises(InputError, match="n_per_device: .* found 100; try 50, or `data: streamed` .*[Oo]ut of memory"):
-        with recipes.memory_for(100):
+        with fitters.memory_for(100):
             jax.jit(lambda: jnp.zeros((10**8, 10**8)).at[3, 4].set(1))()
 
 
 def test_other_errors_of_jax_are_not_taken_for_want_of_memory():
-    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), recipes.memory_for(100):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), fitters.memory_for(100):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from imnn_core import tables
-from imnn_core.errors import InputError
-from imnn_core.results import Share, compact, of_seeds, on_test, share, with_error
+from imnn_core.evaluation import tables
+from imnn_core.evaluation.results import Share, compact, of_seeds, on_test, share, with_error
+from imnn_core.store.errors import InputError
 from report import breakable, by_remedy, caption, from_rst, headline, in_text, refinements_after
 
 

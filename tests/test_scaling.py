@@ -4,8 +4,11 @@ import h5py
 import numpy as np
 import pytest
 from conftest import everything, random_simulations
-from imnn_core import chunks, linear, problems, recipes, scaling, sets
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets, sources
+from imnn_core.networks import scaling
+from imnn_core.problems import load
+from imnn_core.training import fitters
 from small_run import PROBLEM, SMALL, do_evaluate, do_fit, flat, prepare, read
 
 FAR = PROBLEM | {"theta_fid": [300.0, 4.0]}
@@ -14,11 +17,11 @@ FAR = PROBLEM | {"theta_fid": [300.0, 4.0]}
 @pytest.mark.parametrize("how", ["all", "each"])
 def test_mean_and_standard_deviation(rng, monkeypatch, how):
     """Oracle: numpy, in float64; whatever is read at a time."""
-    monkeypatch.setattr(linear, "BYTES", 1000)
+    monkeypatch.setattr(sources, "BYTES", 1000)
     fiducial, derivative = random_simulations(rng, np.float32, 200, 1, (2, 3))
     fiducial = 1000 + fiducial * np.arange(1, 7, dtype=np.float32).reshape(2, 3)
     fiducial[:, 1, 1] = 7
-    found = scaling.of_source(chunks.in_memory(fiducial, derivative), how)
+    found = scaling.of_source(sources.in_memory(fiducial, derivative), how)
     axis = None if how == "all" else 0
     expected = fiducial.astype(np.float64)
     np.testing.assert_allclose(found.mean, expected.mean(axis=axis), rtol=1e-10)
@@ -29,12 +32,12 @@ def test_mean_and_standard_deviation(rng, monkeypatch, how):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run whose simulations are far from 0."""
-    from imnn_core import simulations
+    from imnn_core.problems import simulations
 
     folder = prepare(tmp_path_factory.mktemp("run"))
-    problem = problems.build(**FAR)
+    problem = load.build(**FAR)
     for split, n_s, n_d in (("training", 60, 50), ("validation", 60, 50), ("test", 500, 500)):
-        pieces = simulations.draw(problem, simulations.stream(1, split), n_s, n_d)
+        pieces = simulations.draw(problem, simulations.seed_key(1, split), n_s, n_d)
         sets.write_simulations(folder / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
     return folder
 
@@ -43,7 +46,7 @@ def folder(tmp_path_factory):
 def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     """Oracle: a fit without the key to files whose numbers, and derivatives, were scaled by numpy."""
     path = do_fit(folder, f"scaled-{how}", problem=FAR, standardise=how, max_iterations=12)
-    problem = problems.build(**FAR)
+    problem = load.build(**FAR)
     with h5py.File(folder / "training.h5") as file:
         d = file["fiducial"][:].astype(np.float64)
     axis = None if how == "all" else 0
@@ -54,7 +57,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
             fiducial = ((file["fiducial"][:] - mean) / scale).astype(np.float32)
             derivative = (file["derivative"][:] / np.broadcast_to(scale, (10,))[:, None]).astype(np.float32)
             n_s, n_d = len(fiducial), len(derivative)
-        from imnn_core.simulations import Simulations
+        from imnn_core.problems.simulations import Simulations
 
         pieces = [Simulations(fiducial, derivative)]
         sets.write_simulations(tmp_path / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
@@ -68,7 +71,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     np.testing.assert_allclose(F, found[2]["training"]["F"], rtol=1e-4, atol=1e-4 * np.abs(F).max())
     with sets.open_simulations(folder / "training.h5", problem, seed=1, split="training") as source:
         raw = everything(source)[0]
-    network = recipes.build(Recipe(**SMALL), problem).network
+    network = fitters.build(Recipe(**SMALL), problem).network
     x = np.stack([network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32)) for d in raw])
     np.testing.assert_allclose(found[2]["training"]["mu"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
 

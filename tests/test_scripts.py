@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
-from imnn_core import files, problems, recipes, sets
-from imnn_core.errors import InputError
-from imnn_core.results import with_error
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets
+from imnn_core.evaluation.results import with_error
+from imnn_core.problems import load
+from imnn_core.store import files
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
 from plot_ellipses import plot_ellipses
 from plot_estimates import plot_estimates
 from plot_history import plot_history
@@ -28,7 +31,7 @@ def folder(tmp_path_factory):
 
 def F_in_numpy(weights, path, n):
     """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
         d, dd = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
@@ -128,7 +131,7 @@ def test_estimates_are_calibrated_on_the_validation_set(folder):
     """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit itself has stored."""
     trees, _, statistics, _ = read(do_fit(folder, "calibrated", max_iterations=12))
     do_evaluate(folder, "calibrated")
-    problem, network = problems.build(**PROBLEM), recipes.build(Recipe(**SMALL), problems.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     with sets.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
         d, _ = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(trees["weights/best"], d))(d), np.float64)
@@ -178,8 +181,8 @@ def test_final_weights_and_no_validation_set(folder, caplog):
 
 def test_the_average_of_the_weights_is_what_is_evaluated(folder, monkeypatch):
     """Oracle for F: numpy at the average after the last update. And the orders of the elements are those of the fit's seed."""
-    seeds, augment = [], recipes.Fitter.augment
-    monkeypatch.setattr(recipes.Fitter, "augment", lambda fitter, seed: (seeds.append(seed), augment(fitter, seed))[1])
+    seeds, augment = [], fitters.Fitter.augment
+    monkeypatch.setattr(fitters.Fitter, "augment", lambda fitter, seed: (seeds.append(seed), augment(fitter, seed))[1])
     recipe = {"averaging": 0.6, "weights": "final", "augment": "permute"}
     trees, _, statistics, _ = read(do_fit(folder, "average", max_iterations=7, **recipe), **recipe)
     check_F(do_evaluate(folder, "average", **recipe), trees["weights/average"], statistics, folder)

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 from conftest import everything
-from imnn_core import examples, files, sets, simulations, storage
-from imnn_core.errors import InputError
+from imnn_core.data import sets
+from imnn_core.problems import shipped, simulations
+from imnn_core.store import files, hdf5
+from imnn_core.store.errors import InputError
 
-PROBLEM = examples.gaussian()
+PROBLEM = shipped.gaussian()
 ASKED = {"n_s": 30, "n_d": 20, "seed": 1, "split": "training"}
 
 
@@ -81,7 +83,7 @@ def test_a_file_that_its_owner_stored_in_another_form_is_read_too(path, form):
             numbers = file[name][:]
             del file[name]
             file.create_dataset(name, data=numbers, **how)
-    storage.seal(path)
+    hdf5.seal(path)
     with sets.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
         for found, name in zip(everything(source), simulations.Simulations._fields, strict=True):
             np.testing.assert_array_equal(found, file[name])
@@ -109,7 +111,7 @@ def test_a_truncated_file_is_named(path, keep):
 def test_a_flipped_bit_is_named_wherever_it_is(path):
     """In the checksum itself, HDF5's own structures, attributes and numbers."""
     whole = path.read_bytes()
-    for at in [0, 50, storage.HEAD - 1, *range(storage.HEAD, len(whole), 97), len(whole) - 1]:
+    for at in [0, 50, hdf5.HEAD - 1, *range(hdf5.HEAD, len(whole), 97), len(whole) - 1]:
         changed = bytearray(whole)
         changed[at] ^= 1
         path.write_bytes(changed)
@@ -123,8 +125,8 @@ def test_a_flipped_bit_is_named_wherever_it_is(path):
         (PROBLEM, {"n_d": 19}, "expected derivative of shape (19, 10, 2), found (20, 10, 2)"),
         (PROBLEM, {"seed": 2}, "expected seed = 2 as in the config, found 1"),
         (PROBLEM, {"split": "test"}, "expected split = test as in the config, found training"),
-        (examples.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
-        (examples.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
+        (shipped.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
+        (shipped.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
     ],
 )
 def test_simulations_of_something_else_are_refused(path, problem, asked, fault):
@@ -134,11 +136,11 @@ def test_simulations_of_something_else_are_refused(path, problem, asked, fault):
 def test_a_missing_dataset_and_another_kind_of_file_are_named(path, tmp_path):
     with h5py.File(path, "a") as file:
         del file["derivative"]
-    storage.seal(path)
+    hdf5.seal(path)
     assert "derivative" in fault_of(path)
-    with h5py.File(path, "w", userblock_size=storage.HEAD):
+    with h5py.File(path, "w", userblock_size=hdf5.HEAD):
         pass
-    storage.seal(path)
+    hdf5.seal(path)
     assert "expected a file of kind 'simulations' or 'reference', format 2, found None, None" in fault_of(path)
     assert "expected a whole HDF5 file" in fault_of(tmp_path / "nowhere.h5")
 
@@ -168,7 +170,7 @@ def test_a_broken_json_file_is_named(tmp_path, text):
 def large(tmp_path):
     """A file of more than HDF5 keeps in memory, (path, n_s)."""
     path, n = tmp_path / "training.h5", 3000
-    problem = examples.gaussian(input_shape=(300,))
+    problem = shipped.gaussian(input_shape=(300,))
     pieces = simulations.draw(problem, jax.random.key(1), n, n)
     sets.write_simulations(path, pieces, problem, n_s=n, n_d=n, seed=1, split="training")
     return path, problem, n
@@ -213,7 +215,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
     if mounted.returncode:
         pytest.skip("needs to mount a small file system, which this user may not")
     try:
-        path, problem = folder / "training.h5", examples.gaussian(input_shape=(300,))
+        path, problem = folder / "training.h5", shipped.gaussian(input_shape=(300,))
 
         def pieces():
             yield next(simulations.draw(problem, jax.random.key(1), 50, 50))

@@ -5,10 +5,15 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-from imnn_core import fisher, host, networks, problems, recipes, sets, storage
-from imnn_core.errors import InputError
-from imnn_core.fisher import Statistics
-from imnn_core.schema import Recipe
+from imnn_core.config.recipe import Recipe
+from imnn_core.data import sets
+from imnn_core.gradient import fisher, host
+from imnn_core.gradient.fisher import Statistics
+from imnn_core.networks import kinds
+from imnn_core.problems import load
+from imnn_core.store import fits
+from imnn_core.store.errors import InputError
+from imnn_core.training import fitters
 from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, prepare, read
 
 ADAM = optax.adam(1e-3)
@@ -20,13 +25,13 @@ def folder(tmp_path_factory):
 
 
 def trees(optimiser=ADAM, hidden=(4,)):
-    weights = networks.mlp(2, hidden).init(jax.random.key(0), (3,))
+    weights = kinds.mlp(2, hidden).init(jax.random.key(0), (3,))
     return {"weights/best": weights, "optimiser_state": optimiser.init(weights)}
 
 
 def write(path, values):
     statistics = Statistics(*(np.random.default_rng(0).standard_normal((5, 2, 2)).astype(np.float32)))
-    storage.write_fit(path, values, np.ones((3, 2, 5)), {"training": statistics}, {"stopped": "patience", "iterations": 3})
+    fits.write_fit(path, values, np.ones((3, 2, 5)), {"training": statistics}, {"stopped": "patience", "iterations": 3})
     return statistics
 
 
@@ -34,7 +39,7 @@ def write(path, values):
 def test_a_fit_comes_back_as_it_was(tmp_path, optimiser):
     expected = trees(optimiser)
     statistics = write(tmp_path / "fit.h5", expected)
-    found, history, found_statistics, attributes = storage.read_fit(tmp_path / "fit.h5", expected)
+    found, history, found_statistics, attributes = fits.read_fit(tmp_path / "fit.h5", expected)
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert one.dtype == other.dtype
@@ -56,7 +61,7 @@ def test_a_fit_comes_back_as_it_was(tmp_path, optimiser):
 def test_a_fit_of_another_recipe_is_refused(tmp_path, asked, fault):
     write(tmp_path / "fit.h5", trees())
     with pytest.raises(InputError, match=fault):
-        storage.read_fit(tmp_path / "fit.h5", asked)
+        fits.read_fit(tmp_path / "fit.h5", asked)
 
 
 def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
@@ -64,8 +69,8 @@ def test_the_weights_that_are_read_give_the_statistics_that_are_stored(folder):
     path = do_fit(folder, "stored", max_iterations=12)
     stored, history, statistics, attributes = read(path)
     assert 0 < attributes["best_iteration"] < 12  # else the best weights were the first or the last, and the test saw nothing
-    fitter = recipes.build(Recipe(**SMALL), problems.build(**PROBLEM))
-    problem = problems.build(**PROBLEM)
+    fitter = fitters.build(Recipe(**SMALL), load.build(**PROBLEM))
+    problem = load.build(**PROBLEM)
     for split in ("training", "validation"):
         with (
             sets.open_simulations(folder / f"{split}.h5", problem, seed=1, split=split, **SIZES) as source,

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from check_files import check_files
 from conftest import everything
-from imnn_core import chunks, links, sets, user_files
-from imnn_core.arrays import open_users
-from imnn_core.errors import InputError
+from imnn_core.data import links, sets, sources, user_files
+from imnn_core.data.arrays import open_users
+from imnn_core.store.errors import InputError
 from small_files import FILES, PROBLEM, arrays_of, changed, write
 from small_run import do_evaluate, do_fit
 from use_files import use_files
@@ -43,11 +43,11 @@ def test_a_split_has_each_simulation_once_and_its_share_of_derivatives(n_s, n_d)
 @pytest.mark.parametrize("small", [1, 50, 10**6])
 def test_rows_of_a_selection_are_those_of_the_source(rng, monkeypatch, small):
     """Oracle: numpy's indexing; whatever is read together."""
-    monkeypatch.setattr(chunks, "SMALL", small)
-    monkeypatch.setattr(chunks, "SPAN", 200)
+    monkeypatch.setattr(sources, "SMALL", small)
+    monkeypatch.setattr(sources, "SPAN", 200)
     fiducial, derivative = rng.standard_normal((100, 3)), rng.standard_normal((60, 3, 2))
     rows = np.sort(rng.choice(100, 37, replace=False))
-    source = chunks.select(chunks.in_memory(fiducial, derivative), rows)
+    source = sources.select(sources.in_memory(fiducial, derivative), rows)
     found = everything(source)
     np.testing.assert_array_equal(found[0], fiducial[rows])
     np.testing.assert_array_equal(found[1], derivative[rows[rows < 60]])
@@ -58,13 +58,13 @@ def test_rows_of_a_selection_are_those_of_the_source(rng, monkeypatch, small):
 
 
 def test_a_selection_of_few_rows_reads_a_bounded_span(rng, monkeypatch):
-    monkeypatch.setattr(chunks, "SMALL", 10**6)
-    monkeypatch.setattr(chunks, "SPAN", 20 * 24)
-    read, source = [], chunks.in_memory(rng.standard_normal((1000, 3)), rng.standard_normal((1000, 3, 2)))
+    monkeypatch.setattr(sources, "SMALL", 10**6)
+    monkeypatch.setattr(sources, "SPAN", 20 * 24)
+    read, source = [], sources.in_memory(rng.standard_normal((1000, 3)), rng.standard_normal((1000, 3, 2)))
     counted = source._replace(read=lambda name, start, out: (read.append(len(out)), source.read(name, start, out))[1])
     rows = np.sort(rng.choice(1000, 50, replace=False))
     found = np.empty((50, 3))
-    chunks.select(counted, rows).read("fiducial", 0, found)
+    sources.select(counted, rows).read("fiducial", 0, found)
     assert max(read) <= 20
     assert sum(read) < 1000
 

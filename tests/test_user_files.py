@@ -5,7 +5,8 @@ import re
 import h5py
 import numpy as np
 import pytest
-from imnn_core import examples, user_files
+from imnn_core.data import user_files
+from imnn_core.problems import shipped
 from small_files import NAMES, PROBLEM, SHIFTED, arrays_of, changed, write
 
 
@@ -74,7 +75,7 @@ def test_what_a_file_says_of_itself_must_be_so(tmp_path, suffix, attributes, fau
 def test_shifted_simulations(tmp_path):
     from dataclasses import replace
 
-    arrays = arrays_of(problem=replace(examples.gaussian(), delta_theta=[0.1, 0.2]))
+    arrays = arrays_of(problem=replace(shipped.gaussian(), delta_theta=[0.1, 0.2]))
     path = write(tmp_path / "a.h5", arrays, {"delta_theta": [0.1, 0.2]})
     assert faults_of(path, SHIFTED) == []
     path = write(tmp_path / "b.h5", arrays, {"delta_theta": [0.1, 0.3]})

@@ -9,21 +9,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from imnn_core import aggregate, chunks, fisher, networks, problems, sets, simulations
-from imnn_core.config import Config
-from imnn_core.fit import make_block
-from imnn_core.iteration import Settings, first_state
+from imnn_core.config.run import Config
+from imnn_core.data import sets, sources
+from imnn_core.gradient import aggregate, fisher
+from imnn_core.networks import kinds
+from imnn_core.problems import load, simulations
+from imnn_core.training.iteration import Settings, first_state
+from imnn_core.training.loop import make_block
 
 RECIPE = Config().fits["mlp"]
 SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
 OPTIMISER = optax.adam(1e-3)
-GAUSSIAN = problems.build("gaussian", (0.0, 1.0), (10,))
+GAUSSIAN = load.build("gaussian", (0.0, 1.0), (10,))
 FIELD = dataclasses.replace(GAUSSIAN, name="field", input_shape=(32, 32, 32))  # 131 kB a simulation
 
 
 def mlp():
     """The default recipe's network."""
-    return networks.mlp(2, RECIPE.network.hidden, RECIPE.network.activation)
+    return kinds.mlp(2, RECIPE.network.hidden, RECIPE.network.activation)
 
 
 def profile_mlp():
@@ -78,8 +81,8 @@ def iterations(engine, network, sources, n_per_device, n):
 
 def drawn(n, split):
     """A set of the example's simulations, in memory."""
-    pieces = simulations.draw(GAUSSIAN, simulations.stream(1, split), n, n)
-    return chunks.in_memory(*map(np.concatenate, zip(*pieces, strict=True)))
+    pieces = simulations.draw(GAUSSIAN, simulations.seed_key(1, split), n, n)
+    return sources.in_memory(*map(np.concatenate, zip(*pieces, strict=True)))
 
 
 @contextlib.contextmanager
@@ -90,7 +93,7 @@ def on_disk(folder, problem, n, pieces=None):
         for split in ("training", "validation"):
             path, asked = Path(folder) / f"{split}-{n}.h5", {"n_s": n, "n_d": n, "seed": 1, "split": split}
             if not path.exists():
-                found = pieces or simulations.draw(problem, simulations.stream(1, split), n, n)
+                found = pieces or simulations.draw(problem, simulations.seed_key(1, split), n, n)
                 sets.write_simulations(path, found, problem, **asked)
             sources.append(stack.enter_context(sets.open_simulations(path, problem, **asked)))
         yield sources

@@ -2,7 +2,7 @@
 import functools
 import re
 
-from imnn_core.digest import code_digest
+from imnn_core.workflow.digest import code_digest
 
 ON_THE_FLY = settings.simulations == "on_the_fly"
 # Files say themselves how many simulations they hold.
@@ -33,7 +33,7 @@ def recipe_of(wildcards):
 
 @functools.cache
 def code(script):
-    """What a script's code means; see imnn_core/digest.py."""
+    """What a script's code means; see imnn_core/workflow/digest.py."""
     return code_digest(os.path.join(SCRIPTS, script))
 
 

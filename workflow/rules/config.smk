@@ -12,12 +12,12 @@ SCRIPTS = os.path.join(ROOT, "scripts")
 if SCRIPTS not in sys.path:
     sys.path.append(SCRIPTS)
 
-from imnn_core import memory
-from imnn_core.config import read_config
-from imnn_core.digest import user_code_digest
-from imnn_core.errors import InputError
-from imnn_core.files import check_room
-from imnn_core.problem_schema import is_file
+from imnn_core.workflow import requests as memory
+from imnn_core.config.read import read_config
+from imnn_core.workflow.digest import user_code_digest
+from imnn_core.store.errors import InputError
+from imnn_core.store.files import check_room
+from imnn_core.config.problem import is_file
 
 if workflow.is_main_process:
     try:
@@ -85,7 +85,8 @@ def check_with_jax(settings, problem):
 
     Returns what the jobs' memory depends on.
     """
-    from imnn_core import checks, styles
+    from imnn_core.figures import styles
+    from imnn_core.workflow import checks
 
     with styles.style(STYLE):
         pass  # it can be drawn in

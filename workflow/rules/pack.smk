@@ -1,6 +1,6 @@
 # The run in one archive, for somebody else. Not wanted by `all`: snakemake --cores all -- results/gaussian/gaussian.zip
-from imnn_core.digest import user_code_files
-from imnn_core.packing import place_of, project_files
+from imnn_core.workflow.digest import user_code_files
+from imnn_core.workflow.packing import place_of, project_files
 
 ARCHIVE = f"results/{settings.run}/{settings.run}.zip"
 # Places in the archive, and paths here; of the user's files that the config names, what these paths will be there.

@@ -1,5 +1,5 @@
 # What jobs ask a cluster for; on one machine only `gpu` counts.
-from imnn_core.jobs import has_gpu
+from imnn_core.workflow.jobs import has_gpu
 
 
 def n_gpus(wildcards):

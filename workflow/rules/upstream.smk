@@ -3,7 +3,7 @@
 # next one.
 import json
 
-from imnn_core.digest import content_digest, settings_digest
+from imnn_core.workflow.digest import content_digest, settings_digest
 
 # Of a run that was packed and handed on without its user's files of simulations: what the digests of those were.
 HANDED_ON = os.path.join(ROOT, "config", "contents.json")
@@ -19,7 +19,7 @@ def content_of(path):
     """Digest of a user's file, and of those that it takes its numbers from."""
     if path in KNOWN and not os.path.exists(path):
         return KNOWN[path]
-    from imnn_core import links  # and with it h5py, only where there is such a file
+    from imnn_core.data import links  # and with it h5py, only where there is such a file
 
     return settings_digest(
         [content_digest(each) for each in (path, *links.others(path))]

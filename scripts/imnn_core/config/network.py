@@ -1,0 +1,91 @@
+"""A network's keys, by its kind. Imports no jax."""
+
+from typing import Annotated, Any, Literal
+
+from imnn_core.config.types import Count, Model, numbers
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+Activation = Literal[
+    "celu", "elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus", "soft_sign", "square", "tanh"
+]  # fmt: skip
+
+
+class MLP(Model):
+    """A multilayer perceptron on the flattened simulation."""
+
+    kind: Literal["mlp"] = Field("mlp", description="A multilayer perceptron on the flattened simulation.")
+    hidden: list[Count] = Field([128, 128, 128], description="Width of each hidden layer, first to last.")
+    activation: Activation = Field(
+        "leaky_relu", description="Activation after each hidden layer, by its name in `jax.nn`; or `square`."
+    )
+
+
+class DeepSet(Model):
+    """A network for exchangeable elements, which lie along the first axis of a simulation."""
+
+    kind: Literal["deep_set"] = Field(
+        "deep_set",
+        description="For exchangeable elements, along the first axis of a simulation: a network on each, the mean over them, "
+        "and a head. The elements' order does not matter to it.",
+    )
+    hidden: list[Count] = Field([32, 32], min_length=1, description="Width of each layer of the network on one element.")
+    head: list[Count] = Field([], description="Width of each hidden layer after the mean.")
+    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
+
+
+class CNN(Model):
+    """A convolutional network on a periodic grid."""
+
+    kind: Literal["cnn"] = Field(
+        "cnn",
+        description="For fields on a periodic grid of one to three dimensions: convolutional layers, means over the grid, and "
+        "a head.",
+    )
+    channels: list[Count] = Field([8, 8, 8], min_length=1, description="Channels of each convolutional layer.")
+    kernel: Count = Field(3, description="Points of each layer's kernel along each dimension.")
+    strides: list[Count] | None = Field(None, description="Stride of each layer; 1, if null.")
+    means: Literal["last", "every"] = Field(
+        "last", description="Means over the grid of the `last` layer's channels go into the head, or of `every` layer's."
+    )
+    channels_last: bool = Field(False, description="Whether a simulation's last axis is one of channels, not of the grid.")
+    head: list[Count] = Field([], description="Width of each hidden layer after the means.")
+    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
+
+    @model_validator(mode="after")
+    def _stride_for_each_layer(self) -> "CNN":
+        if self.strides is not None and len(self.strides) != len(self.channels):
+            raise ValueError(f"expected {len(self.channels)} strides, one for each of channels, found {len(self.strides)}")
+        return self
+
+
+class OwnNetwork(Model):
+    """A network of the problem's own `networks`; every further key is an argument of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_numbers(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {key: value if key == "kind" else numbers(value) for key, value in values.items()}
+        return values
+
+
+NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
+
+
+def _kind(network: Any) -> str:
+    """Which network a mapping describes: `mlp`, unless it says another, which may be one of the problem's own."""
+    kind = network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
+    return kind if isinstance(kind, str) and kind in NETWORKS else "own"
+
+
+Network = Annotated[
+    Annotated[MLP, Tag("mlp")]
+    | Annotated[DeepSet, Tag("deep_set")]
+    | Annotated[CNN, Tag("cnn")]
+    | Annotated[OwnNetwork, Tag("own")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,1 @@
+"""What summaries keep of the information, and how far to believe it."""

@@ -1,0 +1,66 @@
+"""What finite differences by the parameters are worth: whether seeds match, and whether the steps are small enough."""
+
+import math
+
+import jax
+import numpy as np
+from imnn_core.compression.compressor import Summaries
+from imnn_core.data import sources
+from imnn_core.data.sources import Source, pieces
+from imnn_core.evaluation.measure import statistics_of, weights_of_estimates
+from imnn_core.gradient import fisher
+from imnn_core.problems import Problem, simulations
+
+BYTES = 2**25  # of simulations that are read, or drawn, at a time
+MOST, MOST_IN_NUMPY = 1000, 200  # simulations that are drawn with half the steps
+
+
+def independence(source: Source) -> np.ndarray:
+    """Var(d+ - d-) / (Var d+ + Var d-), summed over a simulation's numbers, of each parameter, (n_params,).
+
+    0 for matched seeds and a small step, 1 for independent draws.
+
+    Args:
+        source: with simulations at shifted parameters, (n_d, 2, n_params, *input_shape).
+
+    """
+    shape = source.derivative.shape
+    sums = np.zeros((2, 3, *shape[2:]))  # of powers 1 and 2 of minus, plus and their difference, less the first simulation
+    first = None
+    for _, block in pieces(source, "derivative", BYTES):
+        block = block.astype(np.float64)
+        first = block[0] if first is None else first
+        minus, plus = (block[:, side] - first[side] for side in (0, 1))
+        three = np.stack([minus, plus, plus - minus])
+        sums += np.stack([three.sum(axis=1), (three**2).sum(axis=1)])
+    variances = sums[1] / shape[0] - (sums[0] / shape[0]) ** 2  # (3, n_params, *input_shape)
+    minus, plus, difference = variances.reshape(3, shape[2], -1).sum(axis=-1)
+    return difference / np.where(minus + plus > 0, minus + plus, 1)
+
+
+def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
+    """The first simulations of a set of n_d, drawn anew: at most MOST of them, nor more than BYTES."""
+    numbers = np.prod(problem.input_shape) * (1 + 2 * problem.n_params)
+    n = max(2, min(n_d, MOST_IN_NUMPY if problem.numpy else MOST, int(BYTES // (4 * numbers))))
+    pieces = simulations.draw(problem, key, n, n)
+    return sources.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
+
+
+def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, float]:
+    """Relative change of |F| with derivatives from half the steps, and its standard error; NaN where C or F has no inverse.
+
+    The covariance is that of all summaries, the derivatives those of the same simulations; |F| to first order in their change:
+    d ln|F| = 2 tr(F^-1 D^T C^-1 dD).
+
+    Args:
+        summaries: of a set, with the whole steps.
+        half: dx/dtheta of its first n simulations with half the steps, (n, n_summaries, n_params).
+
+    """
+    whole = summaries.dx_dtheta[: len(half)]
+    before, after = (statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, half))
+    if not (np.isfinite(before.F).all() and np.isfinite(after.F).all()):
+        return math.nan, math.nan
+    change = fisher.determinant(after.F) / fisher.determinant(before.F) - 1
+    each = 2 * np.einsum("xa,nxa->n", weights_of_estimates(before), half - whole)
+    return float(change), float(each.std(ddof=1) / np.sqrt(len(half)))

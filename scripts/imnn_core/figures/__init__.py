@@ -1,0 +1,1 @@
+"""Figures: arrays in, a Figure out. Imports no jax."""

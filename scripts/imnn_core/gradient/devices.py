@@ -1,0 +1,67 @@
+"""The devices that a recipe asks for."""
+
+import os
+from pathlib import Path
+
+import jax
+from imnn_core.store.errors import InputError
+
+
+def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
+    """Devices of one kind.
+
+    Args:
+        kind: "cpu", "gpu", or "auto" for GPUs where there are any, else the CPU.
+        n_devices: how many; all, if None.
+
+    Raises:
+        InputError: no GPU where one is asked for, or fewer devices than asked for.
+
+    """
+    if kind == "auto":
+        kind = "gpu" if jax.default_backend() == "gpu" else "cpu"
+    try:
+        found = jax.devices(kind)
+    except RuntimeError:
+        raise InputError(
+            f"devices: expected a {kind.upper()}, found none that jax can use (it sees {jax.default_backend()}); "
+            "set `devices: auto`, or install jax for your GPU (README, 'On a GPU')"
+        ) from None
+    if n_devices is not None and n_devices > len(found):
+        raise InputError(f"n_devices: expected at most {len(found)}, the {kind.upper()} devices here, found {n_devices}")
+    return found[:n_devices]
+
+
+def only_cpu() -> None:
+    """Keep jax off any GPU, in a job that has not asked the scheduler for one; call it before jax computes."""
+    jax.config.update("jax_platforms", "cpu")
+
+
+def _limits_of_groups():
+    """Memory limits of the control groups that this process is in, as of a job on a cluster, in bytes."""
+    try:
+        own = [line.strip().split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in own:
+        if "memory" in controllers.split(",") or not controllers:
+            root, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
+            folder = Path("/sys/fs/cgroup", root, path.lstrip("/"))
+            for parent in (folder, *folder.parents):
+                try:
+                    yield int((parent / name).read_text())
+                except (OSError, ValueError):  # no such file here, or "max"
+                    continue
+
+
+def memory(device: jax.Device) -> int:
+    """Bytes that sets of simulations may take on a device.
+
+    Half of what is free on a GPU. On the CPU a quarter of what this machine has, or of what the job may have,
+    since fits run side by side; not of what is free just now, which would make the results' bits depend on other jobs.
+    """
+    if device.platform == "cpu":
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return min([machine, *_limits_of_groups()]) // 4
+    statistics = device.memory_stats() or {}
+    return (statistics.get("bytes_limit", 0) - statistics.get("bytes_in_use", 0)) // 2

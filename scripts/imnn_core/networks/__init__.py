@@ -1,0 +1,1 @@
+"""Networks, and the scaling of simulations before them."""

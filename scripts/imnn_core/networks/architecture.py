@@ -1,0 +1,96 @@
+"""The network of a recipe: one of the project's, or of the problem's own, seen to fit the problem's simulations."""
+
+import jax
+import jax.numpy as jnp
+from imnn_core.config.recipe import Recipe
+from imnn_core.networks import kinds
+from imnn_core.networks.kinds import Network
+from imnn_core.problems import Problem
+from imnn_core.store.errors import InputError, in_a_line
+from imnn_core.store.wording import nearest
+
+
+def trainable_map(network: Network, n_summaries: int) -> Network:
+    """The network with a map A x + b after it that is fitted as well, for one whose last layer nobody here knows."""
+
+    def init(key, input_shape):
+        return {"network": network.init(key, input_shape), "A": jnp.eye(n_summaries), "b": jnp.zeros(n_summaries)}
+
+    def apply(weights, d):
+        return weights["A"] @ network.apply(weights["network"], d) + weights["b"]
+
+    def map_summaries(weights, A, b):
+        return weights | {"A": A @ weights["A"], "b": A @ weights["b"] + b}
+
+    return Network(init, apply, map_summaries)
+
+
+def _own(recipe: Recipe, problem: Problem) -> Network:
+    """A network of the problem's own `networks`."""
+    settings = recipe.network.model_dump()
+    kind = settings.pop("kind")
+    found, where = problem.networks[kind], f"network {kind!r} of problem {problem.name!r}"
+    if callable(found):
+        try:
+            found = found(recipe.n_summaries, **settings)
+        except Exception as error:  # whatever the user's function raises
+            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found {in_a_line(error)}") from None
+    elif settings:
+        raise InputError(f"{where}: expected no settings, since it is a pair (init, apply), found {settings}")
+    if not isinstance(found, tuple | list) or len(found) != 2 or not all(map(callable, found)):
+        raise InputError(f"{where}: expected a pair of functions (init, apply), found {found!r}")
+    network = Network(*found, map_summaries=None)
+    return trainable_map(network, recipe.n_summaries) if recipe.whiten else network
+
+
+def check(network: Network, recipe: Recipe, problem: Problem) -> None:
+    """See, by shapes alone, that a network takes the problem's simulations and gives the recipe's summaries.
+
+    Raises:
+        InputError: it does not, or its weights are no tree of real arrays.
+
+    """
+    where = f"network {recipe.network.kind!r}"
+    d = jax.ShapeDtypeStruct(problem.input_shape, jnp.result_type(float))
+    try:
+        weights = jax.eval_shape(lambda: network.init(jax.random.key(0), problem.input_shape))
+        x = jax.eval_shape(network.apply, weights, d)
+    except Exception as error:  # whatever the network raises
+        raise InputError(
+            f"{where}: expected a network for simulations of shape {problem.input_shape}, found {in_a_line(error)}"
+        ) from None
+    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise InputError(f"{where}: expected weights of real numbers, found {leaf.dtype} in {name}")
+    shape = getattr(x, "shape", None)
+    if shape != (recipe.n_summaries,):
+        raise InputError(f"{where}: expected summaries of shape ({recipe.n_summaries},), as n_summaries says, found {shape}")
+
+
+def build(recipe: Recipe, problem: Problem) -> Network:
+    """The network of a recipe: one of these, or of the problem's own.
+
+    Raises:
+        InputError: there is none of its kind, or it does not fit the problem's simulations.
+
+    """
+    kind = recipe.network.kind
+    if kind not in kinds.NETWORKS and kind not in problem.networks:
+        known = [*kinds.NETWORKS, *problem.networks]
+        raise InputError(f"network.kind: expected {', '.join(known)}, found {kind!r}{nearest(kind, known)}")
+    if kind in problem.networks and kind in kinds.NETWORKS:
+        raise InputError(
+            f"network.kind: expected another name for the problem's own network, found {kind!r}, one of the project's"
+        )
+    if kind in problem.networks:
+        network = _own(recipe, problem)
+    else:
+        settings = recipe.network.model_dump()
+        settings.pop("kind")
+        n_dimensions = len(problem.input_shape) - settings.get("channels_last", False)
+        if kind == "cnn" and not 1 <= n_dimensions <= 3:
+            raise InputError(f"network: expected a grid of 1 to 3 dimensions, found {n_dimensions} of {problem.input_shape}")
+        network = kinds.NETWORKS[kind](recipe.n_summaries, **settings)
+    check(network, recipe, problem)
+    return network

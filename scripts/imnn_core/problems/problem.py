@@ -1,0 +1,135 @@
+"""A problem: a simulator with its parameters, and what is known exactly about it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from imnn_core.store.errors import InputError, in_a_line
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A simulator and its fiducial parameters.
+
+    simulator: (key, theta) -> d (*input_shape) in JAX, differentiable by theta (n_params,); with ``numpy`` a plain function of
+        a numpy.random.Generator and an array theta. None where simulations are files.
+    theta_fid: fiducial parameters, (n_params,), float64.
+    names: of the parameters, (n_params,).
+    input_shape: of one simulation.
+    log_likelihood: (theta, d) -> ln p(d | theta) in JAX, or None where it is not known.
+    fisher: theta -> F (n_params, n_params), or None where it is not known.
+    networks: further kinds of networks for `network: {kind: …}`, by name: a pair (init, apply), or a function
+        (n_summaries, **settings) -> (init, apply), with init (key, input_shape) -> weights and apply (weights, d) -> x.
+    symbols: the names for figures and report, in TeX; the names themselves, if None.
+    numpy: whether the simulator is a numpy function, which JAX can neither compile nor differentiate.
+    delta_theta: distances of the parameters of finite differences, (n_params,); None for exact derivatives. The configuration
+        sets it.
+    name: as in the configuration.
+
+    Raises:
+        InputError: a part is not what it should be; a line each.
+
+    """
+
+    simulator: Callable | None
+    theta_fid: Sequence[float]
+    names: Sequence[str]
+    input_shape: Sequence[int]
+    log_likelihood: Callable | None = None
+    fisher: Callable | None = None
+    networks: Mapping[str, Any] = field(default_factory=dict)
+    symbols: Sequence[str] | None = None
+    numpy: bool = False
+    delta_theta: Sequence[float] | None = None
+    name: str = ""
+
+    def __post_init__(self):
+        for key in ("theta_fid", "names", "input_shape", "delta_theta"):
+            value = getattr(self, key)
+            if hasattr(value, "tolist"):  # an array, of numpy or of jax
+                object.__setattr__(self, key, np.asarray(value).tolist())
+        found = list(self._faults())
+        if found:
+            raise InputError("\n".join(found))
+        plain = {
+            "theta_fid": np.asarray(self.theta_fid, np.float64),
+            "names": tuple(self.names),
+            "input_shape": tuple(int(n) for n in self.input_shape),
+            "networks": dict(self.networks),
+            "symbols": tuple(
+                [f"${symbol}$" if "$" not in symbol and set(symbol) & set("\\_^") else symbol for symbol in self.symbols]
+                if self.symbols
+                else [name.replace("$", r"\$") for name in self.names]
+            ),
+            "delta_theta": None if self.delta_theta is None else np.asarray(self.delta_theta, np.float64),
+        }
+        for key, value in plain.items():
+            object.__setattr__(self, key, value)
+
+    def _faults(self):
+        names = self.names
+        if isinstance(names, str) or not names or not all(isinstance(name, str) and name for name in names):
+            yield f"names: expected a list of the parameters' names, found {names!r}"
+            return
+        if len(set(names)) < len(names):
+            yield f"names: expected each name once, found {list(names)}"
+        for key in ("theta_fid", "delta_theta"):
+            value = getattr(self, key)
+            if key == "delta_theta" and value is None:
+                continue
+            if not _are_numbers(value) or len(value) != len(names):
+                yield f"{key}: expected {len(names)} finite numbers ({', '.join(names)}), found {value}"
+            elif key == "delta_theta" and min(value) <= 0:
+                yield f"{key}: expected numbers > 0, found {value}"
+        shape = self.input_shape
+        whole = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n > 0 for n in shape)
+        if not whole or not shape:
+            yield f"input_shape: expected the shape of one simulation, such as (10,), found {shape!r}"
+        for key in ("simulator", "log_likelihood", "fisher"):
+            value = getattr(self, key)
+            if value is not None and not callable(value):
+                yield f"{key}: expected a function, found {value!r}"
+        if self.symbols is not None and len(self.symbols) != len(names):
+            yield f"symbols: expected {len(names)}, one for each parameter, found {len(self.symbols)}"
+        if not isinstance(self.networks, Mapping):
+            yield f"networks: expected a mapping of names to networks, found {self.networks!r}"
+
+    def closed_form(self) -> np.ndarray | None:
+        """F at theta_fid in closed form, (n_params, n_params), or None where it is not known.
+
+        Raises:
+            InputError: ``fisher`` gives no symmetric matrix of this shape, or not finite numbers.
+
+        """
+        if self.fisher is None:
+            return None
+        try:
+            F = np.asarray(self.fisher(self.theta_fid), np.float64)
+        except Exception as error:  # whatever the user's function raises
+            raise InputError(f"problem {self.name!r}: fisher could not be called: {in_a_line(error)}") from None
+        if F.shape != (self.n_params, self.n_params) or not np.isfinite(F).all() or not np.allclose(F, F.T):
+            raise InputError(
+                f"problem {self.name!r}: expected of fisher a symmetric matrix of shape {(self.n_params, self.n_params)}, "
+                f"found {F.tolist()}"
+            )
+        return F
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return len(self.names)
+
+    @property
+    def derivative_shape(self) -> tuple[int, ...]:
+        """Shape of what the derivative of one simulation is made of: tangents, or simulations at shifted parameters."""
+        if self.delta_theta is None:
+            return (*self.input_shape, self.n_params)
+        return (2, self.n_params, *self.input_shape)
+
+
+def _are_numbers(value) -> bool:
+    """Whether these are finite numbers in one row."""
+    return isinstance(value, Sequence) and all(isinstance(item, Real) and math.isfinite(item) for item in value)

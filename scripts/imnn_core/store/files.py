@@ -1,0 +1,150 @@
+"""Files, written whole or not at all; texts with a checksum beside them, by which they are known when they are read."""
+
+import contextlib
+import errno
+import glob
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from imnn_core.store.errors import InputError
+
+MAKE_ROOM = "make room there, or have the results elsewhere (snakemake --directory), and run snakemake again"
+
+
+def check_room(path: str | Path, n_bytes: int) -> None:
+    """Refuse to begin a file that the disk has no room for.
+
+    Raises:
+        InputError: fewer bytes are free in its folder.
+
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < n_bytes:
+        raise InputError(f"{path}: expected {n_bytes} bytes free on the disk, found {free}; {MAKE_ROOM}")
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full, or the user's part of it; h5py says so in its text alone."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name in the folder of ``path``, which takes its place when the block ends without an error.
+
+    Raises:
+        InputError: the disk is full.
+
+    """
+    path, temporary = Path(path), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left_behind in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a job that was killed
+            left_behind.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode would lock a cluster's group out
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        if not _is_full(error):
+            raise
+        n_bytes = temporary.stat().st_size if temporary else 0
+        raise InputError(f"{path}: no space left on the disk after {n_bytes} bytes; {MAKE_ROOM}") from None
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def _beside(path: str | Path) -> Path:
+    """Where the checksum of a file lies; `sha256sum --check` reads it."""
+    return Path(path).parent / f".{Path(path).name}.sha256"
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[Path]:
+    """As `replacing`, with a checksum beside the file."""
+    with replacing(path) as temporary:
+        yield temporary
+        _beside(path).unlink(missing_ok=True)  # first: at no time does one lie beside a file that it is not of
+        checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    with replacing(_beside(path)) as temporary:
+        temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
+
+
+def remove(path: str | Path) -> None:
+    """Remove what `writing` wrote, if it is there."""
+    for each in (_beside(path), Path(path)):
+        each.unlink(missing_ok=True)
+
+
+def read(path: str | Path) -> bytes:
+    """What `writing` wrote; what lies there, where its checksum was not copied along.
+
+    Raises:
+        InputError: it is missing, or was changed since.
+
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: expected a file, found: {error.strerror}; {make_again(path)}") from None
+    beside = _beside(path)
+    # Snakemake's cache links to files of other runs, of which a checksum that lies here knows nothing.
+    if beside.exists() and not Path(path).is_symlink():
+        check(path, beside.read_text(encoding="utf-8").split(" ")[0], hashlib.sha256(content).hexdigest(), len(content))
+    return content
+
+
+def check(path: str | Path, expected: str, found: str, n_bytes: int) -> None:
+    """Compare two checksums.
+
+    Raises:
+        InputError: they differ.
+
+    """
+    if found != expected:
+        raise InputError(
+            f"{path}: expected the bytes that were written (sha256 {expected[:8]}…), found {n_bytes} others ({found[:8]}…): it "
+            f"was cut off or changed since; {make_again(path)}"
+        )
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, values: dict) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file that this project wrote.
+
+    Raises:
+        InputError: it is missing or not whole.
+
+    """
+    try:
+        return json.loads(read(path))
+    except ValueError as error:
+        raise InputError(f"{path}: expected a whole JSON file, found: {error}; {make_again(path)}") from None
+
+
+def make_again(path: str | Path) -> str:
+    """What to do about a result that is at fault."""
+    paths = [os.path.realpath(path)] * os.path.islink(path) + [str(path)]  # a link leads to Snakemake's cache
+    return f"delete it and run snakemake again to make it anew: rm {shlex.join(paths)}"

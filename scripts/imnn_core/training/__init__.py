@@ -1,0 +1,1 @@
+"""Fitting: one iteration, the loop, and checkpoints."""

@@ -1,0 +1,109 @@
+"""Optax's optimisers and schedules by name, with their arguments, from a configuration."""
+
+import functools
+import inspect
+import types
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from imnn_core.store.errors import InputError
+from imnn_core.store.wording import nearest
+
+# Weights to try an optimiser on, by shapes alone: no backend starts and nothing is computed.
+WEIGHTS = {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
+
+
+def _key(kind: str) -> str:
+    """The key that holds the name of an optimiser or a schedule."""
+    return "name" if kind == "optimiser" else kind
+
+
+def _shown(arguments: dict) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in arguments.items())
+
+
+def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
+    """optax.<function_name>(**arguments), or an InputError that says which key below ``where`` is wrong."""
+    function = getattr(optax, function_name)
+    parameters = inspect.signature(function).parameters
+    for name in arguments:
+        if name not in parameters:
+            raise InputError(
+                f"{where}{name}: {kind} {function_name!r} has no such argument{nearest(name, parameters)}; "
+                f"it takes {', '.join(parameters)}"
+            )
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise InputError(f"{where}{name}: {kind} {function_name!r} needs this argument, found none")
+    try:
+        return function(**arguments)
+    except Exception as error:  # whatever optax raises, it raises for these arguments
+        raise InputError(f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {error}") from None
+
+
+def build_schedules(value: Any, where: str = "") -> Any:
+    """The value at the key ``where``, each mapping in it that has a key `schedule` replaced by that schedule of optax."""
+    if isinstance(value, list | tuple):
+        return [build_schedules(item, f"{where}{i}.") for i, item in enumerate(value)]
+    if not isinstance(value, dict) or "schedule" not in value:
+        return value
+    known = [name for name in dir(optax) if name.endswith(("_schedule", "_schedules")) or name == "exponential_decay"]
+    arguments = {name: build_schedules(item, f"{where}{name}.") for name, item in value.items() if name != "schedule"}
+    name = value["schedule"]
+    if name not in known:
+        raise InputError(f"{where}schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}")
+    return _call("schedule", name, arguments, where)
+
+
+def _optimiser_names() -> list[str]:
+    """Optimisers, which take a learning rate, as against optax's transformations, losses and classes."""
+    functions = {name: f for name, f in vars(optax).items() if isinstance(f, types.FunctionType | functools.partial)}
+    takes_rate = [name for name, f in functions.items() if "learning_rate" in inspect.signature(f).parameters]
+    return [name for name in takes_rate if not name.startswith(("_", "scale_by_"))]
+
+
+def build(name: str, **arguments: Any) -> optax.GradientTransformation:
+    """One of optax's optimisers.
+
+    Args:
+        name: its name in optax.
+        **arguments: its own; a mapping with the key `schedule` stands for a schedule of optax with the
+            mapping's other keys as arguments.
+
+    Raises:
+        InputError: an unknown optimiser or argument, a missing or refused one, or an optimiser that
+            needs more than gradients (a line search, for instance).
+
+    """
+    if name not in _optimiser_names():
+        raise InputError(f"name: expected an optimiser of optax, found {name!r}{nearest(name, _optimiser_names())}")
+    optimiser = _call("optimiser", name, {key: build_schedules(value, f"{key}.") for key, value in arguments.items()}, "")
+
+    def one_step(weights):
+        return optimiser.update(weights, optimiser.init(weights), weights)
+
+    try:
+        jax.eval_shape(one_step, WEIGHTS)
+    except Exception as error:
+        raise InputError(f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}") from None
+    return optimiser
+
+
+def faults(fits: dict) -> list[str]:
+    """What is wrong with the optimisers of a configuration's fits (`recipe.Recipe` by name), a line each."""
+    lines, states = [], {}
+    for name, recipe in fits.items():
+        try:
+            states[name] = jax.eval_shape(build(**recipe.optimiser.model_dump()).init, WEIGHTS)
+        except InputError as error:
+            lines.append(f"fits.{name}.optimiser.{error}")
+    for name, recipe in fits.items():
+        start = recipe.continue_from
+        if name in states and start in states and states[name] != states[start]:
+            lines.append(
+                f"fits.{name}.optimiser: expected a state of the same parts as in {start!r}, which this fit continues, found "
+                "others; a schedule in place of a number has a part of its own (constant_schedule is a number as a schedule)"
+            )
+    return lines

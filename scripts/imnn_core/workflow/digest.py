@@ -1,0 +1,138 @@
+"""Short texts that change when what they stand for does: a script's code, a user's file, settings; not when a date does."""
+
+import ast
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "imnn_core"
+N_BLOCKS, BLOCK = 256, 2**16  # of a file that are looked at; all of one up to 16 MB
+
+
+def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
+    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
+    for node in ast.walk(tree):
+        names, base = [], folder
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = folder if node.level == 0 else path.parents[node.level - 1]
+            module = node.module or ""
+            names = [module, *(f"{module}.{alias.name}".lstrip(".") for alias in node.names)]
+        for parts in (name.split(".") for name in names if name):
+            for n in range(1, len(parts) + 1):
+                place = base.joinpath(*parts[:n])
+                yield from (each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file())
+
+
+def _meaning(node: object, described: bool = False) -> object:
+    """A syntax tree as nested tuples, without docstrings and what is empty; where ``described``, without descriptions.
+
+    `ast.dump` differs between versions of Python, in how it shows what is empty.
+    """
+    if isinstance(node, list):
+        return tuple(_meaning(item, described) for item in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    body = fields.get("body")
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        fields["body"] = body[1:]
+    if isinstance(node, ast.Call) and described:
+        fields["keywords"] = [keyword for keyword in node.keywords if keyword.arg != "description"]
+    return (
+        type(node).__name__,
+        *((name, _meaning(value, described)) for name, value in fields.items() if value not in (None, [])),
+    )
+
+
+@functools.cache
+def _module(folder: Path, path: Path) -> tuple[list[Path], str]:
+    """What a file of this project imports of it, and its meaning."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    offered = folder / PACKAGE / "__init__.py"  # it imports what is asked for, and computes nothing
+    return [each for each in _imported(folder, path, tree) if each != offered], repr(_meaning(tree, described=True))
+
+
+def code_digest(path_to_script: str | Path) -> str:
+    """Digest of a script and of every module of the core that it imports, directly or not.
+
+    As a rule's parameter it makes Snakemake run the rule anew when the code's meaning changes, and only then:
+    comments, docstrings, layout and modification times do not count.
+    """
+    script = Path(path_to_script)
+    todo, seen = [script], {}
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            imported, seen[path] = _module(script.parent, path)
+            todo += imported
+    return _digest(script.parent, seen)
+
+
+def settings_digest(*values: Any) -> str:
+    """Digest of plain values: numbers, texts, lists and mappings of them."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def content_digest(path_to_file: str | Path) -> str | None:
+    """Digest of a file's size and of what is in it, a large one's in blocks spread over it; None where it can't be read.
+
+    It is quick for files of any size. Like any sample it can miss a change of a few numbers that keeps the size.
+    """
+    if not os.path.isfile(path_to_file):  # a pipe would be waited for
+        return None
+    try:
+        with open(path_to_file, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            last = size - BLOCK
+            found = hashlib.blake2b(str(size).encode(), digest_size=8)
+            starts = range(0, size, BLOCK) if size <= N_BLOCKS * BLOCK else (i * last // N_BLOCKS for i in range(N_BLOCKS + 1))
+            for start in starts:
+                file.seek(start)
+                found.update(file.read(BLOCK))
+            return found.hexdigest()
+    except OSError:  # whoever needs it says what is wrong
+        return None
+
+
+def _digest(folder: Path, meanings: dict[Path, str]) -> str:
+    text = "\n".join(f"{os.path.relpath(path, folder)} {meanings[path]}" for path in sorted(meanings))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _user_code(path_to_file: Path) -> dict[Path, str]:
+    """What a user's file, and each that it imports from its own folder, means."""
+    folder = path_to_file.parent
+    todo, seen = [path_to_file], {}
+    while todo:
+        path = todo.pop()
+        if path in seen or not path.is_file():
+            continue
+        content = path.read_bytes()
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError):
+            seen[path] = repr(content)
+            continue
+        todo += _imported(folder, path, tree)
+        seen[path] = repr(_meaning(tree))
+    return seen
+
+
+def user_code_digest(path_to_file: str | Path) -> str:
+    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
+
+    A file that is not there, or is no Python, has a digest too: whoever loads it says what is wrong.
+    """
+    return _digest(Path(path_to_file).parent, _user_code(Path(path_to_file)))
+
+
+def user_code_files(path_to_file: str | Path) -> list[str]:
+    """A user's Python file and those that it imports from its own folder, by their paths from there."""
+    folder = Path(path_to_file).parent
+    return sorted(str(path.relative_to(folder)) for path in _user_code(Path(path_to_file)) if path.is_relative_to(folder))
