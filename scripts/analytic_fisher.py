@@ -25,12 +25,15 @@ def monte_carlo(problem, n):
     score, each = np.concatenate(score), np.concatenate(each)
     if not (np.isfinite(score).all() and np.isfinite(each).all()):
         raise InputError(
-            f"problem {problem.name!r}: expected of log_likelihood finite derivatives by theta, first and second, found NaN or "
-            f"infinity at theta_fid = {problem.theta_fid.tolist()}"
+            f"problem {problem.name!r}: expected of log_likelihood finite derivatives by theta, "
+            f"first and second, found NaN or infinity at theta_fid = {problem.theta_fid.tolist()}"
         )
     F = each.mean(axis=0)
     if not np.linalg.det(F):
-        raise InputError(f"problem {problem.name!r}: expected a log_likelihood that depends on all of {list(problem.names)}")
+        raise InputError(
+            f"problem {problem.name!r}: expected a log_likelihood that depends on all of "
+            f"{list(problem.names)}"
+        )
     det_F = fisher.determinant(F)
     slopes = det_F * np.einsum("ij,nji->n", np.linalg.inv(F), each)
     return {
@@ -62,7 +65,12 @@ def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=N
     }
     log.info("|F| = %s in closed form", values["det_F"])
     if estimate:
-        log.info("|F| = %.4g +- %.2g from %d simulations", estimate["det_F"], estimate["det_F_error"], n_monte_carlo)
+        log.info(
+            "|F| = %.4g +- %.2g from %d simulations",
+            estimate["det_F"],
+            estimate["det_F_error"],
+            n_monte_carlo,
+        )
     files.write_json(path_to_analytic, values)
 
 

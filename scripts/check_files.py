@@ -26,14 +26,24 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     checked = {}
     for split, path in paths_to_files.items():
         with arrays.open_users(path, problem) as source:
-            checked[split] = {"file": path, "n_s": len(source.fiducial), "n_d": len(source.derivative)}
+            checked[split] = {
+                "file": path,
+                "n_s": len(source.fiducial),
+                "n_d": len(source.derivative),
+            }
             checked[split]["digest"] = digests[split]
             if problem.delta_theta is not None:
                 found = {"independence": step_check.independence(source).tolist(), "step": None}
                 checked[split] |= found
                 for line in faults_of_differences(found, problem.names):
                     log.info("warning: %s: %s", path, line)
-        log.info("%s: %d simulations, %d with derivatives in %s", split, checked[split]["n_s"], checked[split]["n_d"], path)
+        log.info(
+            "%s: %d simulations, %d with derivatives in %s",
+            split,
+            checked[split]["n_s"],
+            checked[split]["n_d"],
+            path,
+        )
     files.write_json(path_to_checked, checked)
 
 

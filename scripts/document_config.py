@@ -111,10 +111,18 @@ def type_of(schema, definitions):
         return "list: " + type_of(schema["items"], definitions)
     if schema.get("type") == "object":
         return "a mapping of names to " + ("numbers" if "propertyNames" in schema else "recipes")
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`", "null": "`null`"}
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "`true`, `false`",
+        "null": "`null`",
+    }
     text = words.get(schema.get("type"), "number or mapping")
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    return ", ".join([text, *(f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema)])
+    return ", ".join(
+        [text, *(f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema)]
+    )
 
 
 def document():
@@ -125,10 +133,15 @@ def document():
         schema = model.model_json_schema()
         for name, field in schema["properties"].items():
             default = field.get("default")
-            shown = "see below" if default and isinstance(default, dict) else f"`{json.dumps(default)}`"
+            shown = (
+                "see below" if default and isinstance(default, dict) else f"`{json.dumps(default)}`"
+            )
             shown = "needed" if name in schema.get("required", []) else shown
             kind = type_of(field, schema.get("$defs", {})).replace("|", "\\|")
-            lines.append(f"| `{prefix}{name}` | {kind} | {shown} | {field['description'].replace('|', chr(92) + '|')} |")
+            lines.append(
+                f"| `{prefix}{name}` | {kind} | {shown} | "
+                f"{field['description'].replace('|', chr(92) + '|')} |"
+            )
         lines.append("")
     return "\n".join(lines) + "\n" + own() + TAIL
 

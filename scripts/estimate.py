@@ -15,11 +15,21 @@ from imnn_core.workflow.jobs import job, log
 
 
 def estimate(
-    path_to_observed, path_to_fit, path_to_information, path_to_estimate, *, problem, fit, seed, recipe, path_to_theta=None
+    path_to_observed,
+    path_to_fit,
+    path_to_information,
+    path_to_estimate,
+    *,
+    problem,
+    fit,
+    seed,
+    recipe,
+    path_to_theta=None,
 ):
     """Compress the observed data and write their estimates theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu), with errors from F.
 
-    The statistics are those of the test set, which neither fitted nor chose the weights; F without its bias of order 1/n.
+    The statistics are those of the test set, which neither fitted nor chose the weights; F without
+    its bias of order 1/n.
     """
     recipe = Recipe(**recipe)
     problem = load.at(path_to_theta, **problem)
@@ -28,19 +38,24 @@ def estimate(
     like = fitter.first_state(seed).weights
     trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: like})
     information = files.read_json(path_to_information)
-    found = fisher.Statistics(**{name: np.array(array, np.float64) for name, array in information["calibration"].items()})
+    found = fisher.Statistics(
+        **{name: np.array(array, np.float64) for name, array in information["calibration"].items()}
+    )
     measured = information["splits"]["test"]["network"]
     F, det_F = (np.array(measured[name]["debiased"], np.float64) for name in ("F", "det_F"))
     if not (np.isfinite(F).all() and np.linalg.eigvalsh(F)[0] > 0):
         raise InputError(
-            f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; no error follows from it"
+            f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; "
+            "no error follows from it"
         )
     x = jax.vmap(lambda d: fitter.network.apply(trees[recipe.evaluated], d))(observed)
     estimates = measure.estimates(np.asarray(x, np.float64), found, problem.theta_fid)
     covariance = np.linalg.inv(F)
     for values in estimates:
         shown = zip(problem.names, values, np.sqrt(np.diag(covariance)), strict=True)
-        log.info("%s", ", ".join(f"{name} = {value:.4g} +- {error:.2g}" for name, value, error in shown))
+        log.info(
+            "%s", ", ".join(f"{name} = {value:.4g} +- {error:.2g}" for name, value, error in shown)
+        )
     written = {
         "fit": fit,
         "seed": seed,
@@ -53,7 +68,11 @@ def estimate(
         "observed": str(path_to_observed),
     }
     if (away := limits.distance(written)) > limits.FAR:
-        log.info("warning: %.3g bounds from theta_fid, where neither F nor its error need hold; see `refine`", away)
+        log.info(
+            "warning: %.3g bounds from theta_fid, where neither F nor its error need hold; see "
+            "`refine`",
+            away,
+        )
     files.write_json(path_to_estimate, written)
 
 

@@ -21,14 +21,19 @@ from imnn_core.store.errors import InputError
 from imnn_core.training import fitters
 from imnn_core.workflow.jobs import job, log
 
-SPLITS = ("training", "validation", "test")  # in this order: the first that there is gives the linear compression
+SPLITS = (
+    "training",
+    "validation",
+    "test",
+)  # in this order: the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
 
 
 def side_by_side(network, problem, n_summaries):
     """The summaries of a simulation by the network, by the score at theta_fid where there is a likelihood, and linear ones.
 
-    Returns apply, of weights {"network": …, "linear": b} and a simulation, and where each compression's summaries lie.
+    Returns apply, of weights {"network": …, "linear": b} and a simulation, and where each
+    compression's summaries lie.
     """
     theta_fid = jnp.asarray(problem.theta_fid, jnp.result_type(float))
     parts = {"network": lambda weights, d: network.apply(weights["network"], d)}
@@ -41,7 +46,10 @@ def side_by_side(network, problem, n_summaries):
 
     n_params = len(problem.names)
     stops = np.cumsum([n_summaries, *[n_params] * (len(parts) - 1)]).tolist()
-    return apply, {name: slice(*ends) for name, ends in zip(parts, zip([0, *stops], stops, strict=False), strict=True)}
+    return apply, {
+        name: slice(*ends)
+        for name, ends in zip(parts, zip([0, *stops], stops, strict=False), strict=True)
+    }
 
 
 def without_nan(array):
@@ -51,7 +59,10 @@ def without_nan(array):
 
 def plain(estimate):
     """An estimate for JSON: value, debiased and error of each quantity."""
-    return jax.tree.map(lambda *each: dict(zip(measure.Estimate._fields, map(without_nan, each), strict=True)), *estimate)
+    return jax.tree.map(
+        lambda *each: dict(zip(measure.Estimate._fields, map(without_nan, each), strict=True)),
+        *estimate,
+    )
 
 
 def check_made_from(path_to_fit, made_from, paths):
@@ -59,8 +70,8 @@ def check_made_from(path_to_fit, made_from, paths):
     for split in made_from.keys() & paths:
         if hdf5.checksum(paths[split]) != made_from[split]:
             raise InputError(
-                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to other simulations; "
-                f"{files.make_again(path_to_fit)}"
+                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to "
+                f"other simulations; {files.make_again(path_to_fit)}"
             )
 
 
@@ -78,7 +89,8 @@ def log_split(split, estimate):
 def table_of_estimates(compressions, calibration, problem):
     """Estimates of theta from each simulation's summaries by the network, and beside them those that are exact to first order.
 
-    The latter, theta_fid + F^-1 dlnL/dtheta, where there is a likelihood; else those from the linear compression.
+    The latter, theta_fid + F^-1 dlnL/dtheta, where there is a likelihood; else those from the
+    linear compression.
 
     Args:
         compressions: summaries of the test set, by name.
@@ -99,7 +111,13 @@ def table_of_estimates(compressions, calibration, problem):
         columns["_exact"] = problem.theta_fid + np.linalg.solve(F, score.T).T
     else:
         columns["_linear"] = estimates("linear")
-    return pd.DataFrame({name + kind: values[:, i] for kind, values in columns.items() for i, name in enumerate(problem.names)})
+    return pd.DataFrame(
+        {
+            name + kind: values[:, i]
+            for kind, values in columns.items()
+            for i, name in enumerate(problem.names)
+        }
+    )
 
 
 def halved(summaries, measured, compressed, weights, blocks, problem, seed):
@@ -117,12 +135,21 @@ def halved(summaries, measured, compressed, weights, blocks, problem, seed):
         return {"step": None}
     source = step_check.some_of(half_the_steps, seed_key(seed, "test"), len(summaries.dx_dtheta))
     scale = steps(problem) / steps(half_the_steps)  # 2, but for rounding
-    half = scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]  # which were divided by the whole steps
+    half = (
+        scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]
+    )  # which were divided by the whole steps
     change, error = step_check.change_of_det_F(summaries, half)
     value, error_det_F = (measured["network"]["det_F"][part] for part in ("value", "error"))
     if value is None or not np.isfinite([change, error]).all():
         return {"step": None}
-    return {"step": {"n": len(half), "change": change, "error": error, "error_det_F": error_det_F / value}}
+    return {
+        "step": {
+            "n": len(half),
+            "change": change,
+            "error": error,
+            "error_det_F": error_det_F / value,
+        }
+    }
 
 
 def log_differences(found, problem):
@@ -131,7 +158,9 @@ def log_differences(found, problem):
         log.info("warning: %s", line)
     if found["step"]:
         step = found["step"]
-        log.info("|F| with delta_theta halved: %+.2g of itself +- %.1g", step["change"], step["error"])
+        log.info(
+            "|F| with delta_theta halved: %+.2g of itself +- %.1g", step["change"], step["error"]
+        )
 
 
 def evaluate(
@@ -141,8 +170,10 @@ def evaluate(
     """Measure the information on each set, and write it with estimates of theta from simulations of the test set.
 
     Args:
-        paths_to_simulations: by split: training unless it was drawn on the fly, validation where the fit had it, test.
-        n_s, n_d, n_test: simulations and derivatives of each set, of the test set; what the files hold, if None.
+        paths_to_simulations: by split: training unless it was drawn on the fly, validation where
+            the fit had it, test.
+        n_s, n_d, n_test: simulations and derivatives of each set, of the test set; what the files
+            hold, if None.
         path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
 
     """
@@ -156,27 +187,46 @@ def evaluate(
         check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths_to_simulations)
         apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
         summarise = derivatives.stored(apply, problem)
-        compressed = compressor.compressor(summarise, fitter.devices, recipe.n_per_device, fitter.parallel)
+        compressed = compressor.compressor(
+            summarise, fitter.devices, recipe.n_per_device, fitter.parallel
+        )
         for split in (split for split in SPLITS if split in paths_to_simulations):
             size = {"n_s": n_test, "n_d": n_test} if split == "test" else {"n_s": n_s, "n_d": n_d}
             path = paths_to_simulations[split]
             with sets.open_simulations(path, problem, seed=seed, split=split, **size) as source:
                 if weights is None:
                     b, how = linear.compression(source, steps(problem))
-                    weights = {"network": trees[recipe.evaluated], "linear": b.astype(source.fiducial.dtype)}
+                    weights = {
+                        "network": trees[recipe.evaluated],
+                        "linear": b.astype(source.fiducial.dtype),
+                    }
                 summaries = compressed(weights, source)
                 if problem.delta_theta is not None:
                     independent.append(step_check.independence(source))
             compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
             estimate = measure.measure(compressions[split])
-            splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(estimate)
+            splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(
+                estimate
+            )
             log_split(split, estimate)
         if independent:
             differenced = {"independence": np.max(independent, axis=0).tolist()}
-            differenced |= halved(compressions["test"]["network"], splits["test"], compressed, weights, blocks, problem, seed)
+            differenced |= halved(
+                compressions["test"]["network"],
+                splits["test"],
+                compressed,
+                weights,
+                blocks,
+                problem,
+                seed,
+            )
             log_differences(differenced, problem)
-    calibrated = measure.statistics_of(compressions["test"]["network"])  # for observed data, to which the test set is strange
-    calibration = compressions.get("validation") or compressions["training"]  # not of the test set, whose estimates these are
+    calibrated = measure.statistics_of(
+        compressions["test"]["network"]
+    )  # for observed data, to which the test set is strange
+    calibration = (
+        compressions.get("validation") or compressions["training"]
+    )  # not of the test set, whose estimates these are
     table = table_of_estimates(compressions["test"], calibration, problem)
     files.write_text(path_to_estimates, table.to_csv(index=False))
     iterations = attributes["iterations"]
@@ -190,7 +240,9 @@ def evaluate(
         "patience_began": iterations - 1 - attributes["since_best"],
         "device": attributes["device"],
         "commit": attributes.get("commit", git.UNKNOWN),
-        "versions": {name: attributes[name] for name in hdf5.provenance() if name in attributes},  # that fitted
+        "versions": {
+            name: attributes[name] for name in hdf5.provenance() if name in attributes
+        },  # that fitted
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": how,
         "finite_differences": differenced,
@@ -203,7 +255,9 @@ def evaluate(
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.params.recipe["threads"]):
         evaluate(
-            paths_to_simulations={split: snakemake.input[split] for split in SPLITS if split in snakemake.input.keys()},
+            paths_to_simulations={
+                split: snakemake.input[split] for split in SPLITS if split in snakemake.input.keys()
+            },
             path_to_fit=snakemake.input.fit,
             path_to_analytic=snakemake.input.analytic,
             path_to_information=snakemake.output.information,

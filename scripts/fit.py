@@ -26,7 +26,11 @@ from imnn_core.workflow.jobs import job, log
 
 def trees_of(state):
     """A state by the names of its parts in a fit's file, but for the counters."""
-    trees = {"weights/best": state.best.weights, "weights/final": state.weights, "optimiser_state": state.optimiser_state}
+    trees = {
+        "weights/best": state.best.weights,
+        "weights/final": state.weights,
+        "optimiser_state": state.optimiser_state,
+    }
     return trees if state.average is None else trees | {"weights/average": state.average}
 
 
@@ -60,12 +64,22 @@ def continued(path_to_parent, like, patience):
     """What another fit ended with, to go on from there."""
     like = trees_of(like) | {"weights/initial": like.weights}
     trees, history, _, attributes = fits.read_fit(path_to_parent, like)
-    best = Best(trees["weights/best"], *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])))
-    # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if it had not.
+    best = Best(
+        trees["weights/best"],
+        *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])),
+    )
+    # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if
+    # it had not.
     out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
     since_best = 0 if out_of_patience else attributes["since_best"]
     counters = map(jnp.asarray, (since_best, len(history), 0))
-    state = State(trees["weights/final"], trees.get("weights/average"), trees["optimiser_state"], best, *counters)
+    state = State(
+        trees["weights/final"],
+        trees.get("weights/average"),
+        trees["optimiser_state"],
+        best,
+        *counters,
+    )
     return Begun(state, trees["weights/initial"], history, start=len(history))
 
 
@@ -73,7 +87,9 @@ def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):
     """Where the fit begins: where it was interrupted, where the fit ended that it continues, or at new weights."""
     like = fitter.first_state(seed)
     flow = "resident" if fitter.engine.fused else "streamed"
-    begun = checkpoint.resume(like, f"{flow} on {len(fitter.devices)} {fitter.devices[0].device_kind}")
+    begun = checkpoint.resume(
+        like, f"{flow} on {len(fitter.devices)} {fitter.devices[0].device_kind}"
+    )
     if begun is None and path_to_parent:
         begun = continued(path_to_parent, like, fitter.recipe.patience)
         log.info("continues %s after its %d iterations", path_to_parent, len(begun.history))
@@ -100,8 +116,16 @@ def scaling_of(recipe, source, path_to_parent):
     """How the network sees the simulations: as the fit that this one continues, or by a set; None for as they are."""
     if recipe.standardise is None:
         return None
-    found = scaling.of_fit(path_to_parent) if path_to_parent else scaling.of_source(source, recipe.standardise)
-    log.info("simulations less %.4g, over %.4g (means over a simulation)", found.mean.mean(), found.scale.mean())
+    found = (
+        scaling.of_fit(path_to_parent)
+        if path_to_parent
+        else scaling.of_source(source, recipe.standardise)
+    )
+    log.info(
+        "simulations less %.4g, over %.4g (means over a simulation)",
+        found.mean.mean(),
+        found.scale.mean(),
+    )
     return found
 
 
@@ -123,7 +147,9 @@ def run(fitter, data, begun, checkpoint, seed, bar):
         table = history_table(np.concatenate([begun.history, error.history]), data)
         log.info("the history up to there:\n%s", table.to_csv(index=False))
         raise
-    return result._replace(history=np.concatenate([begun.history, result.history]).astype(result.history.dtype))
+    return result._replace(
+        history=np.concatenate([begun.history, result.history]).astype(result.history.dtype)
+    )
 
 
 def fit(
@@ -146,40 +172,84 @@ def fit(
     """
     commit = git.commit()  # now: the code may have changed when the fit ends
     asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
-    identity = asked | {"problem": problem, "recipe": recipe, "code": code, "jax": jax.__version__, "optax": optax.__version__}
+    identity = asked | {
+        "problem": problem,
+        "recipe": recipe,
+        "code": code,
+        "jax": jax.__version__,
+        "optax": optax.__version__,
+    }
     recipe, problem = Recipe(**recipe), load.at(path_to_theta, **problem)
     on_the_fly = path_to_training is None
-    paths = {"training": path_to_training} | ({"validation": path_to_validation} if path_to_validation else {})
-    read = {name: path for name, path in (paths | {"parent": path_to_parent}).items() if path is not None}
+    paths = {"training": path_to_training} | (
+        {"validation": path_to_validation} if path_to_validation else {}
+    )
+    read = {
+        name: path
+        for name, path in (paths | {"parent": path_to_parent}).items()
+        if path is not None
+    }
     made_from = {name: hdf5.checksum(path) for name, path in read.items()}
     identity |= made_from | {"theta_fid": problem.theta_fid.tolist()}
-    checkpoint = Checkpoint(Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info)
-    with opened(paths, problem, **asked) as sources, fitters.memory_for(recipe.n_per_device), checkpoint:
+    checkpoint = Checkpoint(
+        Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info
+    )
+    with (
+        opened(paths, problem, **asked) as sources,
+        fitters.memory_for(recipe.n_per_device),
+        checkpoint,
+    ):
         n_bytes = sum(source.n_bytes for source in sources.values())
         copied = sources["training"].n_bytes if recipe.augment else 0
-        inputs = scaling_of(recipe, sources["validation" if on_the_fly else "training"], path_to_parent)
+        inputs = scaling_of(
+            recipe, sources["validation" if on_the_fly else "training"], path_to_parent
+        )
         fitter = fitters.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
         n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
         if n_s < recipe.n_summaries + 3:
-            raise InputError(f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}")
-        log.info("%d simulations, %d with derivatives, at most %d at a time on a device", n_s, n_d, recipe.n_per_device)
-        log.info("%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why)
+            raise InputError(
+                f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}"
+            )
+        log.info(
+            "%d simulations, %d with derivatives, at most %d at a time on a device",
+            n_s,
+            n_d,
+            recipe.n_per_device,
+        )
+        log.info(
+            "%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why
+        )
         if on_the_fly:
             log.info("training simulations are drawn anew in every iteration")
         if not path_to_validation:
-            log.info("no validation set: training |F| decides when to stop and which weights are best, which is optimistic")
+            log.info(
+                "no validation set: training |F| decides when to stop and which weights are "
+                "best, which is optimistic"
+            )
         statistics_of = host.in_float64(fisher.statistics)
         with fitter.data(**sources) as data:
-            begun = begin(fitter, checkpoint, data["training"], path_to_parent, seed, (len(paths), len(QUANTITIES)))
+            begun = begin(
+                fitter,
+                checkpoint,
+                data["training"],
+                path_to_parent,
+                seed,
+                (len(paths), len(QUANTITIES)),
+            )
             result = run(fitter, data, begun, checkpoint, seed, bar)
             state, history = result.state, result.history
             log.info("stopped by %s after %d iterations", result.stopped, len(history))
             trees = trees_of(state) | {"weights/initial": begun.initial}
             chosen = trees[recipe.evaluated]
             measured = data | {"training": fitter.measured(data["training"], seed, len(history))}
-            statistics = {split: statistics_of(fitter.moments(chosen, part)) for split, part in measured.items()}
+            statistics = {
+                split: statistics_of(fitter.moments(chosen, part))
+                for split, part in measured.items()
+            }
         for split, values in statistics.items():
-            log.info("|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights)
+            log.info(
+                "|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights
+            )
         attributes = {
             "problem": problem.name,
             "names": list(problem.names),

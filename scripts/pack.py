@@ -41,16 +41,27 @@ The run is of simulations in files, which are not here: {names}. What needs them
 def results_in(folder):
     """Files of a run: those to pack, links as what they lead to, and those of which a record is enough, simulations.
 
-    Checksums only of what is no link: of that they know nothing. Nothing that is half done, and nothing of this job's own.
+    Checksums only of what is no link: of that they know nothing. Nothing that is half done, and
+    nothing of this job's own.
     """
     own = (f"{os.path.basename(folder)}.zip", "logs/pack.log", "benchmarks/pack.tsv")
     results, simulations = [], []
     for parent, _, names in os.walk(folder, followlinks=True):
         for path in (os.path.join(parent, name) for name in names):
-            of, relative = re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path), os.path.relpath(path, folder)
+            of, relative = (
+                re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path),
+                os.path.relpath(path, folder),
+            )
             is_known = of == path or (os.path.isfile(of) and not os.path.islink(of))
-            if os.path.isfile(path) and is_known and relative not in own and not path.endswith((".checkpoint.h5", ".part")):
-                (simulations if re.match(r"(refined-\d+/)?simulations/", relative) else results).append(path)
+            if (
+                os.path.isfile(path)
+                and is_known
+                and relative not in own
+                and not path.endswith((".checkpoint.h5", ".part"))
+            ):
+                (
+                    simulations if re.match(r"(refined-\d+/)?simulations/", relative) else results
+                ).append(path)
     return results, simulations
 
 
@@ -68,9 +79,13 @@ def moved_record(path, moved):
     names = {repr(old): repr(new) for old, new in moved.items() if old != new}
     if names:
         any_of_them = re.compile("|".join(map(re.escape, names)))
-        record["params"] = [any_of_them.sub(lambda found: names[found[0]], value) for value in record["params"]]
+        record["params"] = [
+            any_of_them.sub(lambda found: names[found[0]], value) for value in record["params"]
+        ]
     record["input"] = sorted(moved.get(name, name) for name in record["input"])
-    record["input_checksums"] = {moved.get(name, name): checksum for name, checksum in record["input_checksums"].items()}
+    record["input_checksums"] = {
+        moved.get(name, name): checksum for name, checksum in record["input_checksums"].items()
+    }
     return json.dumps(record).encode()
 
 
@@ -82,7 +97,9 @@ def records_of(paths, needed, moved):
         except (FileNotFoundError, ValueError):  # none, or one that was cut off
             if path in needed:
                 where = f"Snakemake's record of how it was made in {METADATA}"
-                raise InputError(f"{path}: expected {where}, found none; {files.make_again(path)}") from None
+                raise InputError(
+                    f"{path}: expected {where}, found none; {files.make_again(path)}"
+                ) from None
 
 
 def add(archive, place, content):
@@ -93,7 +110,9 @@ def add(archive, place, content):
     try:
         source = io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
     except OSError as error:
-        raise InputError(f"{content}: expected a file that can be read, found: {error.strerror}") from None
+        raise InputError(
+            f"{content}: expected a file that can be read, found: {error.strerror}"
+        ) from None
     with source:
         info.file_size = source.seek(0, os.SEEK_END)  # beyond 2 GB it takes another form
         source.seek(0)
@@ -112,8 +131,10 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
         needed: results that there must be a record of.
         settings: of the run, every key, as they are to be read there.
         packed: code and the user's files: places in the archive, and paths.
-        moved: what the user's files were called in the config and by jobs, and what they are called there.
-        contents: digests of the user's files of simulations, which stay behind, by their paths in the config.
+        moved: what the user's files were called in the config and by jobs, and what they are called
+            there.
+        contents: digests of the user's files of simulations, which stay behind, by their paths in
+            the config.
 
     """
     results, simulations = results_in(f"results/{run}")
@@ -126,12 +147,18 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
         unpacked += OF_FILES.format(names=", ".join(f"`{name}`" for name in contents))
         packed |= {"config/contents.json": json.dumps(contents, indent=2).encode()}
     moved = {path: place for place, path in packed.items() if isinstance(path, str)} | moved
-    entries = {path: path for path in results} | dict(records_of(results + simulations, needed, moved)) | packed
+    entries = (
+        {path: path for path in results}
+        | dict(records_of(results + simulations, needed, moved))
+        | packed
+    )
     entries["config/config.yaml"] = (heading + yaml.safe_dump(settings, sort_keys=False)).encode()
     entries["UNPACKED.md"] = unpacked.encode()
     sums = {}
     with files.replacing(path_to_archive) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.mkdir(f"{run}/.snakemake/incomplete", mode=0o755)  # or Snakemake takes the records for an old version's
+        archive.mkdir(
+            f"{run}/.snakemake/incomplete", mode=0o755
+        )  # or Snakemake takes the records for an old version's
         for place in sorted(entries):
             sums[place], n_bytes = add(archive, f"{run}/{place}", entries[place])
             beside = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.sha256")
@@ -140,7 +167,12 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
                 files.check(place, expected, sums[place], n_bytes)
         text = "".join(f"{checksum}  {place}\n" for place, checksum in sums.items())
         add(archive, f"{run}/SHA256SUMS", text.encode())
-    log.info("%s: %d files, %d kB", path_to_archive, len(sums) + 1, os.path.getsize(path_to_archive) // 1000)
+    log.info(
+        "%s: %d files, %d kB",
+        path_to_archive,
+        len(sums) + 1,
+        os.path.getsize(path_to_archive) // 1000,
+    )
 
 
 if __name__ == "__main__":
@@ -148,7 +180,11 @@ if __name__ == "__main__":
         pack(
             path_to_archive=snakemake.output.archive,
             run=snakemake.params.settings["run"],
-            needed={*snakemake.input.results, *snakemake.input.analytic, *snakemake.input.theta_fid},
+            needed={
+                *snakemake.input.results,
+                *snakemake.input.analytic,
+                *snakemake.input.theta_fid,
+            },
             settings=snakemake.params.settings,
             packed=snakemake.params.packed,
             moved=snakemake.params.moved,

@@ -14,7 +14,10 @@ def plot_ellipses(paths_to_information, path_to_analytic, paths_to_figure, *, st
     of_fit = results.by_fit(paths_to_information)
     with styles.style(style):
         figure = ellipses_figure(
-            {fit: results.on_test(seeds, "network", "F", "value").mean(axis=0) for fit, seeds in of_fit.items()},
+            {
+                fit: results.on_test(seeds, "network", "F", "value").mean(axis=0)
+                for fit, seeds in of_fit.items()
+            },
             analytic=None if analytic["F"] is None else np.array(analytic["F"]),
             theta_fid=analytic["theta_fid"],
             symbols=analytic["symbols"],

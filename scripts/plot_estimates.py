@@ -10,7 +10,9 @@ from imnn_core.store import files
 from imnn_core.workflow.jobs import job, log
 
 
-def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, paths_to_figure, *, fits, style):
+def plot_estimates(
+    path_to_estimates, path_to_information, path_to_analytic, paths_to_figure, *, fits, style
+):
     """Draw them against the exact ones, or those of a linear compression, and against the Cramer-Rao bound.
 
     Args:
@@ -25,7 +27,9 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
     if analytic["F"] is not None:
         bound = np.sqrt(np.diag(np.linalg.inv(analytic["F"])))
     else:
-        bound = np.array(test["score" if "score" in test else "network"]["sigma"]["value"], np.float64)  # null becomes NaN
+        bound = np.array(
+            test["score" if "score" in test else "network"]["sigma"]["value"], np.float64
+        )  # null becomes NaN
     with styles.style(style):
         figure = estimates_figure(
             table[names].to_numpy(),
@@ -35,7 +39,8 @@ def plot_estimates(path_to_estimates, path_to_information, path_to_analytic, pat
             symbols=analytic["symbols"],
             other=other,
             colour=plots.colour_and_mark(information["fit"], fits)[0],
-            title=f"{information['fit']}, seed {information['seed']}: estimates from {len(table)} test simulations",
+            title=f"{information['fit']}, seed {information['seed']}: estimates from {len(table)} "
+            "test simulations",
         )
         plots.save_all(figure, paths_to_figure)
     log.info("wrote %s", ", ".join(map(str, paths_to_figure)))

@@ -21,7 +21,9 @@ def title_of(informations):
     """What is seen: whose histories they are, and what came of them."""
     fit, n_seeds = informations[0]["fit"], len(informations)
     which = f"seed {informations[0]['seed']}" if n_seeds == 1 else f"{n_seeds} seeds"
-    return f"{fit}, {which}: |F| = {results.det_F(informations)} on the test set{'s' * (n_seeds > 1)}"
+    return (
+        f"{fit}, {which}: |F| = {results.det_F(informations)} on the test set{'s' * (n_seeds > 1)}"
+    )
 
 
 def plot_history(paths_to_history, paths_to_information, paths_to_figure, *, style):
@@ -31,7 +33,11 @@ def plot_history(paths_to_history, paths_to_information, paths_to_figure, *, sty
     with styles.style(style):
         figure = history_figure(
             histories,
-            [split for split in ("training", "validation") if f"{split}_det_F" in histories[0].columns],
+            [
+                split
+                for split in ("training", "validation")
+                if f"{split}_det_F" in histories[0].columns
+            ],
             analytic=informations[0]["det_F_analytic"],
             title=title_of(informations),
         )

@@ -14,16 +14,29 @@ def read_graph(dot):
     names = dict(re.findall(r'(\d+)\[label = "(\w+)', dot))
     arrows = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)]
     # Sorted, since Snakemake gives them in another order each time.
-    return sorted(set(names.values()) - {"all"}), sorted(arrow for arrow in arrows if "all" not in arrow)
+    return sorted(set(names.values()) - {"all"}), sorted(
+        arrow for arrow in arrows if "all" not in arrow
+    )
 
 
 def graph_of(path_to_snakefile, path_to_config):
     """Snakemake's own graph of a run's rules, whatever of it is done already."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", path_to_snakefile, "--configfile", path_to_config]
-    done = subprocess.run([*command, "--forceall", "--rulegraph", "dot"], text=True, capture_output=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        path_to_snakefile,
+        "--configfile",
+        path_to_config,
+    ]
+    done = subprocess.run(
+        [*command, "--forceall", "--rulegraph", "dot"], text=True, capture_output=True, check=False
+    )
     if done.returncode:
         raise InputError(
-            f"{path_to_config}: expected a run that Snakemake can plan, found: {done.stderr.strip().splitlines()[-1]}"
+            f"{path_to_config}: expected a run that Snakemake can plan, found: "
+            f"{done.stderr.strip().splitlines()[-1]}"
         )
     return read_graph(done.stdout)
 

@@ -22,9 +22,14 @@ def refine(paths_to_estimates, path_to_theta):
     log.info("theta_fid from the estimates of %s over %d seeds", fit, len(each))
     for name, value, spread in zip(names, theta_fid, np.ptp(each, axis=0), strict=True):
         log.info("%s = %.6g, the seeds differ by %.2g", name, value, spread)
-    files.write_json(path_to_theta, {"theta_fid": theta_fid.tolist(), "names": names, "fit": fit, "of_seeds": each.tolist()})
+    files.write_json(
+        path_to_theta,
+        {"theta_fid": theta_fid.tolist(), "names": names, "fit": fit, "of_seeds": each.tolist()},
+    )
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        refine(paths_to_estimates=snakemake.input.estimates, path_to_theta=snakemake.output.theta_fid)
+        refine(
+            paths_to_estimates=snakemake.input.estimates, path_to_theta=snakemake.output.theta_fid
+        )

@@ -17,7 +17,21 @@ from imnn_core.store import files, git
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 
 def in_words(n, noun):
@@ -48,8 +62,12 @@ def from_rst(text, where="a formula"):
     }  # fmt: skip
     try:
         found = docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)
-    except Exception as error:  # of docutils' own, SystemMessage; or of its reader of formulas, of any kind
-        raise InputError(f"{where}: expected reStructuredText, found: {first_line(error)}") from None
+    except (
+        Exception
+    ) as error:  # of docutils' own, SystemMessage; or of its reader of formulas, of any kind
+        raise InputError(
+            f"{where}: expected reStructuredText, found: {first_line(error)}"
+        ) from None
     return markupsafe.Markup(found["body"])
 
 
@@ -58,9 +76,13 @@ def caption(name, folder, settings, **wildcards):
     path = Path(folder) / f"{name}.rst"
     snakemake = SimpleNamespace(config=settings, wildcards=SimpleNamespace(**wildcards))
     try:
-        text = jinja2.Template(path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined).render(snakemake=snakemake)
+        text = jinja2.Template(
+            path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined
+        ).render(snakemake=snakemake)
     except Exception as error:  # of jinja2's own, or of what the caption computes
-        raise InputError(f"{path}: expected a caption of Snakemake's report, found: {first_line(error)}") from None
+        raise InputError(
+            f"{path}: expected a caption of Snakemake's report, found: {first_line(error)}"
+        ) from None
     return from_rst(text, path)
 
 
@@ -72,7 +94,11 @@ def in_text(symbol, name):
     r"""A parameter's symbol where that is a letter such as $\mu$, with an index or without, else its name."""
     if symbol.startswith("$") and symbol.endswith("$"):
         with contextlib.suppress(InputError):  # of matplotlib's own mathtext alone
-            formula = re.search(r"<math[^>]*>\s*(.*?)\s*</math>", from_rst(f":math:`{symbol.strip('$')}`"), flags=re.S)[1]
+            formula = re.search(
+                r"<math[^>]*>\s*(.*?)\s*</math>",
+                from_rst(f":math:`{symbol.strip('$')}`"),
+                flags=re.S,
+            )[1]
             if plain := PLAIN.fullmatch(formula):
                 return plain[1]
             if parts := WITH_INDEX.fullmatch(formula):
@@ -82,7 +108,9 @@ def in_text(symbol, name):
 
 def breakable(shown):
     """A name that may go on in the next line after what separates its words."""
-    return markupsafe.Markup(re.sub(r"([_.-])(?=[^\d\W])", r"\1<wbr>", str(markupsafe.escape(shown))))
+    return markupsafe.Markup(
+        re.sub(r"([_.-])(?=[^\d\W])", r"\1<wbr>", str(markupsafe.escape(shown)))
+    )
 
 
 def headline(kept, det_F, n_seeds, simulations):
@@ -138,7 +166,9 @@ def by_remedy(found):
         grouped.setdefault(remedy, []).append(what)
     more = {remedy: len(each) - MANY for remedy, each in grouped.items() if len(each) > MANY + 1}
     return {
-        remedy: [*each[:MANY], f"… and {more[remedy]} more of the kind."] if remedy in more else each
+        remedy: [*each[:MANY], f"… and {more[remedy]} more of the kind."]
+        if remedy in more
+        else each
         for remedy, each in grouped.items()
     }
 
@@ -146,10 +176,15 @@ def by_remedy(found):
 def made_by(informations):
     """Versions, devices and commits of the fits; several where seeds or recipes differ."""
     versions = {
-        name: " and ".join(sorted({each["versions"][name] for each in informations})) for name in informations[0]["versions"]
+        name: " and ".join(sorted({each["versions"][name] for each in informations}))
+        for name in informations[0]["versions"]
     }
     commits = sorted({each["commit"] for each in informations})
-    return {"versions": versions, "devices": sorted({each["device"] for each in informations}), "commits": commits}
+    return {
+        "versions": versions,
+        "devices": sorted({each["device"] for each in informations}),
+        "commits": commits,
+    }
 
 
 def report(
@@ -159,8 +194,8 @@ def report(
     """Render the template with the run's own files; no number is typed.
 
     Args:
-        paths_to_figures: "information_figure" and "ellipses", a path each; "histories" and "estimates", one per fit;
-            "history", per fit and seed.
+        paths_to_figures: "information_figure" and "ellipses", a path each; "histories" and
+            "estimates", one per fit; "history", per fit and seed.
         path_to_template: beside the captions.
         path_to_benchmarks: the folder with those of the run, as far as there are.
         settings: the configuration, every key.
@@ -179,10 +214,19 @@ def report(
         *caveats.of_differences(informations, names),
         *caveats.of_estimates(observed, bool(refinements)),
     ]
-    found = [*serious, *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict))]
+    found = [
+        *serious,
+        *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict)),
+    ]
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
-    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), "training", "validation", "test"}
+    parts = {
+        *of_fit,
+        *(f"seed-{seed}" for seed in settings["seeds"]),
+        "training",
+        "validation",
+        "test",
+    }
     folder = Path(path_to_template).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -196,9 +240,13 @@ def report(
     }
     html = environment.get_template(Path(path_to_template).name).render(
         settings=settings,
-        settings_text=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None),
+        settings_text=yaml.safe_dump(
+            settings, sort_keys=False, allow_unicode=True, default_flow_style=None
+        ),
         run=run,
-        headline=headline(kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)),
+        headline=headline(
+            kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)
+        ),
         det_F=det_F,
         analytic=analytic,
         symbols=symbols,
@@ -222,7 +270,13 @@ def report(
         | {
             "histories": dict(zip(of_fit, paths_to_figures["histories"], strict=True)),
             "history": list(zip(informations, paths_to_figures["history"], strict=True)),
-            "estimates": list(zip([seeds[0] for seeds in of_fit.values()], paths_to_figures["estimates"], strict=True)),
+            "estimates": list(
+                zip(
+                    [seeds[0] for seeds in of_fit.values()],
+                    paths_to_figures["estimates"],
+                    strict=True,
+                )
+            ),
         },
         unknown=git.UNKNOWN,
         **made_by(informations),
@@ -237,7 +291,8 @@ if __name__ == "__main__":
             path_to_analytic=snakemake.input.analytic,
             paths_to_information=snakemake.input.information,
             paths_to_figures={
-                name: snakemake.input[name] for name in ("information_figure", "ellipses", "histories", "history", "estimates")
+                name: snakemake.input[name]
+                for name in ("information_figure", "ellipses", "histories", "history", "estimates")
             },
             path_to_template=snakemake.input.template,
             path_to_benchmarks=Path(snakemake.output.report).parent / "benchmarks",

@@ -17,7 +17,9 @@ def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_the
     problem = load.at(path_to_theta, **problem)
     log.info("%s, seed %d, %s: %d simulations, %d derivatives", problem.name, seed, split, n_s, n_d)
     pieces = simulations.draw(problem, simulations.seed_key(seed, split), n_s, n_d)
-    sets.write_simulations(path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split)
+    sets.write_simulations(
+        path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split
+    )
     log.info("wrote %s", path_to_simulations)
 
 

@@ -19,12 +19,17 @@ def of_split(values, names, analytic):
     yield with_error("det_F", network["det_F"]) | {"det_F_debiased": network["det_F"]["debiased"]}
     yield {"det_F_analytic": analytic}
     if analytic is not None:
-        over = {part: None if number is None else number / analytic for part, number in network["det_F"].items()}
+        over = {
+            part: None if number is None else number / analytic
+            for part, number in network["det_F"].items()
+        }
         yield with_error("ratio_to_analytic", over)
     for other in ("score", "linear"):
         ratio = values.get(f"over_{other}")
         if ratio:
-            yield with_error(f"det_F_{other}", values[other]["det_F"]) | with_error(f"ratio_to_{other}", ratio["det_F"])
+            yield with_error(f"det_F_{other}", values[other]["det_F"]) | with_error(
+                f"ratio_to_{other}", ratio["det_F"]
+            )
     for i, name in enumerate(names):
         if "over_score" in values:
             yield with_error(f"ratio_to_score_{name}", values["over_score"]["F_diagonal"], i)
@@ -33,7 +38,9 @@ def of_split(values, names, analytic):
             yield with_error(f"{quantity}_{name}", network[quantity], i)
     for i, a in enumerate(names):
         for j, b in enumerate(names[i:], i):
-            yield with_error(f"F_{a}_{b}", network["F"], i, j) | {f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]}
+            yield with_error(f"F_{a}_{b}", network["F"], i, j) | {
+                f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]
+            }
     yield {"det_C": network["det_C"]["value"]}
 
 
@@ -51,7 +58,9 @@ def rows(information, names):
 def summarise(paths_to_information, path_to_analytic, path_to_summary):
     """Write the table as CSV; an empty field stands for what was not measured."""
     names = files.read_json(path_to_analytic)["names"]
-    table = pd.DataFrame([row for path in paths_to_information for row in rows(files.read_json(path), names)])
+    table = pd.DataFrame(
+        [row for path in paths_to_information for row in rows(files.read_json(path), names)]
+    )
     log.info("%d rows", len(table))
     files.write_text(path_to_summary, table.to_csv(index=False))
 

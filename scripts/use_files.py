@@ -15,7 +15,8 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
     Args:
         path_to_checked: what `check_files` found.
         paths_to_sets: by split.
-        fractions: of the training file's simulations, for the splits that have no file of their own.
+        fractions: of the training file's simulations, for the splits that have no file of their
+            own.
 
     """
     devices.only_cpu()
@@ -28,11 +29,18 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
         fewest = user_files.fewest(problem)
         if of_set[0] < fewest or of_set[1] < 2:
             raise InputError(
-                f"simulations.fractions: expected at least {fewest} simulations and 2 derivatives in {split}, found "
-                f"{of_set[0]} and {of_set[1]} of the {n_s} and {n_d} in {of_file['file']}"
+                f"simulations.fractions: expected at least {fewest} simulations and 2 derivatives "
+                f"in {split}, found {of_set[0]} and {of_set[1]} of the {n_s} and {n_d} in "
+                f"{of_file['file']}"
             )
         sets.write_reference(path, of_file, problem, rows_of_file=rows, seed=seed, split=split)
-        log.info("%s, seed %d: %d simulations, %d derivatives of %s", split, seed, *of_set, of_file["file"])
+        log.info(
+            "%s, seed %d: %d simulations, %d derivatives of %s",
+            split,
+            seed,
+            *of_set,
+            of_file["file"],
+        )
 
 
 if __name__ == "__main__":

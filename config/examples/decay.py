@@ -22,5 +22,9 @@ def log_likelihood(theta, d):  # leave it out if you do not know it
 
 
 problem = Problem(
-    simulator, theta_fid=[1.0, 0.5], names=["height", "rate"], input_shape=TIMES.shape, log_likelihood=log_likelihood
+    simulator,
+    theta_fid=[1.0, 0.5],
+    names=["height", "rate"],
+    input_shape=TIMES.shape,
+    log_likelihood=log_likelihood,
 )

@@ -2,7 +2,8 @@
 
 import importlib
 
-# What is offered here, and where it is; imported when it is asked for, since much of it imports jax.
+# What is offered here, and where it is; imported when it is asked for, since much of it imports
+# jax.
 _OFFERED = {"Problem": "imnn_core.problems"}
 __all__ = list(_OFFERED)
 

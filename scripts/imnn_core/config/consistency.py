@@ -35,7 +35,9 @@ def _of_problem(config):
     if config.problem not in PROBLEMS:
         return
     halves = [step / 2 for step in config.delta_theta or [0] * len(names)]
-    for name, value, bound, half in zip(names, config.theta_fid, PROBLEMS[config.problem].lower_bounds, halves, strict=False):
+    for name, value, bound, half in zip(
+        names, config.theta_fid, PROBLEMS[config.problem].lower_bounds, halves, strict=False
+    ):
         if bound is not None and value <= bound:
             yield f"theta_fid: expected {name} > {bound:g}, found {value:g}"
         elif bound is not None and value - half <= bound:
@@ -86,7 +88,11 @@ def _of_fits(config):
                 yield f"{where}.validation: expected true with `simulations: on_the_fly`, found false"
             if recipe.augment is not None:
                 yield f"{where}.augment: expected null with `simulations: on_the_fly`, found {recipe.augment!r}"
-        if config.files is not None and recipe.validation and "validation" not in config.files.splits:
+        if (
+            config.files is not None
+            and recipe.validation
+            and "validation" not in config.files.splits
+        ):
             yield f"{where}.validation: expected false, or validation simulations by a file or a fraction, found true"
         if recipe.continue_from is not None:
             yield from _of_continuing(config, name, recipe)
@@ -109,14 +115,16 @@ def _of_continuing(config, name, recipe):
     for key in ("n_summaries", "network", "standardise", "validation", "averaging"):
         if getattr(recipe, key) != getattr(start, key):
             yield (
-                f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this fit continues; "
-                f"found {getattr(recipe, key)!r} in place of {getattr(start, key)!r}"
+                f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this "
+                f"fit continues; found {getattr(recipe, key)!r} in place of "
+                f"{getattr(start, key)!r}"
             )
     if recipe.whiten:
         parent = recipe.continue_from
         yield f"fits.{name}.whiten: expected false, since this fit begins with the weights of {parent!r}, found true"
     if recipe.optimiser.name != start.optimiser.name:
         yield (
-            f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in {recipe.continue_from!r}, whose "
-            f"optimiser state this fit continues; found {recipe.optimiser.name!r}"
+            f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in "
+            f"{recipe.continue_from!r}, whose optimiser state this fit continues; found "
+            f"{recipe.optimiser.name!r}"
         )

@@ -11,7 +11,11 @@ EXPECTED = (
     | dict.fromkeys(["float_type", "float_parsing"], "a number")
     | dict.fromkeys(["bool_type", "bool_parsing"], "true or false")
     | dict.fromkeys(["dict_type", "model_type"], "a mapping")
-    | {"list_type": "a list", "string_type": "text (a number in quotes is text)", "too_short": "at least one entry"}
+    | {
+        "list_type": "a list",
+        "string_type": "text (a number in quotes is text)",
+        "too_short": "at least one entry",
+    }
 )
 
 
@@ -23,7 +27,9 @@ def _walk(model: Any, location: tuple) -> tuple[list, Any]:
         fields = getattr(model, "model_fields", None)
         if fields is None and get_origin(model) in (Union, UnionType):
             of_tag = {
-                member.__metadata__[0].tag: member.__origin__ for member in get_args(model) if hasattr(member, "__metadata__")
+                member.__metadata__[0].tag: member.__origin__
+                for member in get_args(model)
+                if hasattr(member, "__metadata__")
             }
             if part in of_tag:
                 model = of_tag[part]
@@ -57,11 +63,17 @@ def _line(error: dict, model: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if kind in EXPECTED:
         return f"{key}: expected {EXPECTED[kind]}, found {found!r}"
-    if isinstance(found, dict) and kind == "value_error":  # a fault between keys, which its text names
+    if (
+        isinstance(found, dict) and kind == "value_error"
+    ):  # a fault between keys, which its text names
         return "\n".join(f"{key}: {line}" if key else line for line in message.splitlines())
     message = message.replace("Input should be", "expected")
     choices = error.get("ctx", {}).get("expected")
-    near = nearest(found, [c.strip(" '") for c in choices.replace(" or ", ", ").split(",")]) if choices else ""
+    near = (
+        nearest(found, [c.strip(" '") for c in choices.replace(" or ", ", ").split(",")])
+        if choices
+        else ""
+    )
     return f"{key}: {message}, found {found!r}{near}"
 
 

@@ -13,10 +13,15 @@ Activation = Literal[
 class MLP(Model):
     """A multilayer perceptron on the flattened simulation."""
 
-    kind: Literal["mlp"] = Field("mlp", description="A multilayer perceptron on the flattened simulation.")
-    hidden: list[Count] = Field([128, 128, 128], description="Width of each hidden layer, first to last.")
+    kind: Literal["mlp"] = Field(
+        "mlp", description="A multilayer perceptron on the flattened simulation."
+    )
+    hidden: list[Count] = Field(
+        [128, 128, 128], description="Width of each hidden layer, first to last."
+    )
     activation: Activation = Field(
-        "leaky_relu", description="Activation after each hidden layer, by its name in `jax.nn`; or `square`."
+        "leaky_relu",
+        description="Activation after each hidden layer, by its name in `jax.nn`; or `square`.",
     )
 
 
@@ -25,12 +30,17 @@ class DeepSet(Model):
 
     kind: Literal["deep_set"] = Field(
         "deep_set",
-        description="For exchangeable elements, along the first axis of a simulation: a network on each, the mean over them, "
-        "and a head. The elements' order does not matter to it.",
+        description="For exchangeable elements, along the first axis of a simulation: a network "
+        "on each, the mean over them, and a head. The elements' order does not "
+        "matter to it.",
     )
-    hidden: list[Count] = Field([32, 32], min_length=1, description="Width of each layer of the network on one element.")
+    hidden: list[Count] = Field(
+        [32, 32], min_length=1, description="Width of each layer of the network on one element."
+    )
     head: list[Count] = Field([], description="Width of each hidden layer after the mean.")
-    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
+    activation: Activation = Field(
+        "softplus", description="As of `mlp`, after each layer but the last of the head."
+    )
 
 
 class CNN(Model):
@@ -38,23 +48,34 @@ class CNN(Model):
 
     kind: Literal["cnn"] = Field(
         "cnn",
-        description="For fields on a periodic grid of one to three dimensions: convolutional layers, means over the grid, and "
-        "a head.",
+        description="For fields on a periodic grid of one to three dimensions: convolutional "
+        "layers, means over the grid, and a head.",
     )
-    channels: list[Count] = Field([8, 8, 8], min_length=1, description="Channels of each convolutional layer.")
+    channels: list[Count] = Field(
+        [8, 8, 8], min_length=1, description="Channels of each convolutional layer."
+    )
     kernel: Count = Field(3, description="Points of each layer's kernel along each dimension.")
     strides: list[Count] | None = Field(None, description="Stride of each layer; 1, if null.")
     means: Literal["last", "every"] = Field(
-        "last", description="Means over the grid of the `last` layer's channels go into the head, or of `every` layer's."
+        "last",
+        description="Means over the grid of the `last` layer's channels go into the head, or of "
+        "`every` layer's.",
     )
-    channels_last: bool = Field(False, description="Whether a simulation's last axis is one of channels, not of the grid.")
+    channels_last: bool = Field(
+        False, description="Whether a simulation's last axis is one of channels, not of the grid."
+    )
     head: list[Count] = Field([], description="Width of each hidden layer after the means.")
-    activation: Activation = Field("softplus", description="As of `mlp`, after each layer but the last of the head.")
+    activation: Activation = Field(
+        "softplus", description="As of `mlp`, after each layer but the last of the head."
+    )
 
     @model_validator(mode="after")
     def _stride_for_each_layer(self) -> "CNN":
         if self.strides is not None and len(self.strides) != len(self.channels):
-            raise ValueError(f"expected {len(self.channels)} strides, one for each of channels, found {len(self.strides)}")
+            raise ValueError(
+                f"expected {len(self.channels)} strides, one for each of channels, found "
+                f"{len(self.strides)}"
+            )
         return self
 
 
@@ -69,7 +90,9 @@ class OwnNetwork(Model):
     @classmethod
     def _read_numbers(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            return {key: value if key == "kind" else numbers(value) for key, value in values.items()}
+            return {
+                key: value if key == "kind" else numbers(value) for key, value in values.items()
+            }
         return values
 
 
@@ -78,7 +101,9 @@ NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
 
 def _kind(network: Any) -> str:
     """Which network a mapping describes: `mlp`, unless it says another, which may be one of the problem's own."""
-    kind = network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
+    kind = (
+        network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
+    )
     return kind if isinstance(kind, str) and kind in NETWORKS else "own"
 
 

@@ -16,9 +16,15 @@ class ProblemSchema(Model):
 
 
 PROBLEMS = {
-    "gaussian": ProblemSchema(names=("mu", "Sigma"), theta_fid=(0.0, 1.0), lower_bounds=(None, 0.0), input_shape=(10,)),
-    "exponential_rate": ProblemSchema(names=("rate",), theta_fid=(1.0,), lower_bounds=(0.0,), input_shape=(10,)),
-    "gaussian_field": ProblemSchema(names=("A", "B"), theta_fid=(1.0, 1.0), lower_bounds=(0.0, None), input_shape=(32, 32)),
+    "gaussian": ProblemSchema(
+        names=("mu", "Sigma"), theta_fid=(0.0, 1.0), lower_bounds=(None, 0.0), input_shape=(10,)
+    ),
+    "exponential_rate": ProblemSchema(
+        names=("rate",), theta_fid=(1.0,), lower_bounds=(0.0,), input_shape=(10,)
+    ),
+    "gaussian_field": ProblemSchema(
+        names=("A", "B"), theta_fid=(1.0, 1.0), lower_bounds=(0.0, None), input_shape=(32, 32)
+    ),
 }
 FILES = "files"  # the problem of which nothing but simulations is known
 
@@ -35,14 +41,16 @@ class Files(Model):
     """Files of simulations in place of a simulator."""
 
     training: str = Field(
-        description="HDF5 or npz: `fiducial` (n_s, *input_shape) and `derivative` (n_d, *input_shape, n_params)."
+        description="HDF5 or npz: `fiducial` (n_s, *input_shape) and `derivative` (n_d, "
+        "*input_shape, n_params)."
     )
     validation: str | None = Field(None, description="The same for validation.")
     test: str | None = Field(None, description="The same for the test set.")
     fractions: dict[Literal["validation", "test"], Fraction] = Field(
         {},
-        description="Of each set that has no file, the part of the training file's simulations that it gets; drawn by the "
-        "seed, simulation by simulation, so that none is in two sets.",
+        description="Of each set that has no file, the part of the training file's simulations "
+        "that it gets; drawn by the seed, simulation by simulation, so that none is "
+        "in two sets.",
     )
 
     @model_validator(mode="after")
@@ -50,14 +58,25 @@ class Files(Model):
         for split in ("validation", "test"):
             given, fraction = getattr(self, split), self.fractions.get(split)
             if given is not None and fraction is not None:
-                raise ValueError(f"fractions.{split}: expected none, since {split} has a file, found {fraction:g}")
+                raise ValueError(
+                    f"fractions.{split}: expected none, since {split} has a file, found "
+                    f"{fraction:g}"
+                )
         if self.test is None and "test" not in self.fractions:
-            raise ValueError("expected a test set, by `test: FILE` or by `fractions: {test: 0.2}`, found none")
+            raise ValueError(
+                "expected a test set, by `test: FILE` or by `fractions: {test: 0.2}`, found none"
+            )
         if sum(self.fractions.values()) >= 1:
-            raise ValueError(f"fractions: expected less than 1 together, found {sum(self.fractions.values()):g}")
+            raise ValueError(
+                f"fractions: expected less than 1 together, found {sum(self.fractions.values()):g}"
+            )
         return self
 
     @property
     def splits(self) -> list[str]:
         """Sets that there are."""
-        return [split for split in ("training", "validation", "test") if getattr(self, split) or split in self.fractions]
+        return [
+            split
+            for split in ("training", "validation", "test")
+            if getattr(self, split) or split in self.fractions
+        ]

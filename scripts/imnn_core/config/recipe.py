@@ -19,12 +19,15 @@ class Optimiser(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = Field("adam", description="An optimiser of optax that needs gradients alone, by its name there.")
+    name: str = Field(
+        "adam", description="An optimiser of optax that needs gradients alone, by its name there."
+    )
     learning_rate: Annotated[Any, AfterValidator(_is_rate)] = Field(
         1.0e-3,
-        description="Step size: a number, or a schedule of optax by its name with its arguments, such as "
-        "`{schedule: cosine_decay_schedule, init_value: 1.0e-3, decay_steps: 500}`. "
-        "Every further key is an argument of the optimiser (`b1: 0.9`).",
+        description="Step size: a number, or a schedule of optax by its name with its arguments, "
+        "such as `{schedule: cosine_decay_schedule, init_value: 1.0e-3, "
+        "decay_steps: 500}`. Every further key is an argument of the optimiser "
+        "(`b1: 0.9`).",
     )
 
     @model_validator(mode="before")
@@ -36,74 +39,112 @@ class Optimiser(Model):
 class Recipe(Model):
     """How one fit is done. Several recipes of a run are fitted to the same simulations."""
 
-    n_summaries: Count = Field(2, description="Outputs of the network; at least as many as there are parameters.")
+    n_summaries: Count = Field(
+        2, description="Outputs of the network; at least as many as there are parameters."
+    )
     network: Network = Field(MLP(), description="The network, by its `kind`.")
     standardise: Literal["all", "each"] | None = Field(
         None,
-        description="The network sees simulations less their mean, over their standard deviation, both of the training set (of "
-        "validation, if training is drawn on the fly): `all` has one of each for all numbers of a simulation, which keeps its "
-        "symmetries; `each` has one for every number, for numbers of different kinds.",
+        description="The network sees simulations less their mean, over their standard "
+        "deviation, both of the training set (of validation, if training is drawn on "
+        "the fly): `all` has one of each for all numbers of a simulation, which "
+        "keeps its symmetries; `each` has one for every number, for numbers of "
+        "different kinds.",
     )
     whiten: bool = Field(
         False,
-        description="Begin with summaries of the training set that have mean 0 and covariance 1, by a change of the network's "
-        "last layer. F is the same under such a map; the iterations that would else go into it are spared. Not for a fit that "
+        description="Begin with summaries of the training set that have mean 0 and covariance 1, "
+        "by a change of the network's last layer. F is the same under such a map; "
+        "the iterations that would else go into it are spared. Not for a fit that "
         "continues another.",
     )
     augment: Literal["permute"] | None = Field(
         None,
-        description="`permute`: in every iteration the elements of each training simulation, along its first axis, get a new "
-        "random order. For exchangeable elements; validation and test are left as they are.",
+        description="`permute`: in every iteration the elements of each training simulation, "
+        "along its first axis, get a new random order. For exchangeable elements; "
+        "validation and test are left as they are.",
     )
     averaging: Real = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Validation judges, and `weights` means, a moving average of the weights: in each iteration this part of "
-        "it stays, and the rest is the new weights. 0 for none. Needs `validation: true`.",
+        description="Validation judges, and `weights` means, a moving average of the weights: in "
+        "each iteration this part of it stays, and the rest is the new weights. 0 "
+        "for none. Needs `validation: true`.",
     )
     optimiser: Optimiser = Field(Optimiser(), description="The optimiser of the weights.")
-    strength: Real = Field(10.0, gt=0, description="λ, the coupling's value while the covariance C is far from 1.")
+    strength: Real = Field(
+        10.0, gt=0, description="λ, the coupling's value while the covariance C is far from 1."
+    )
     closeness: Real = Field(
-        0.1, gt=0, description="ε, how near C must come to 1 before the coupling lets go. α(λ, ε) must be positive."
+        0.1,
+        gt=0,
+        description="ε, how near C must come to 1 before the coupling lets go. α(λ, ε) must be "
+        "positive.",
     )
     patience: Count = Field(
-        10, description="Stop when the largest |F| has not risen for so many iterations (validation |F|, if there is)."
+        10,
+        description="Stop when the largest |F| has not risen for so many iterations (validation "
+        "|F|, if there is).",
     )
     min_iterations: CountOrZero = Field(100, description="Never stop early before so many.")
-    max_iterations: Count = Field(1000, description="Always stop after so many (of this fit's own, if it continues).")
+    max_iterations: Count = Field(
+        1000, description="Always stop after so many (of this fit's own, if it continues)."
+    )
     validation: bool = Field(
-        True, description="Let the validation set decide when to stop and which weights are best; else the training set."
+        True,
+        description="Let the validation set decide when to stop and which weights are best; else "
+        "the training set.",
     )
     weights: Literal["best", "final"] = Field("best", description="Which weights `evaluate` uses.")
-    n_per_device: Count = Field(100, description="Simulations on a device at a time; it moves the gradient by rounding only.")
-    devices: Literal["auto", "cpu", "gpu"] = Field(
-        "auto", description="Where the network runs: `auto` takes GPUs where there are any, else the CPU."
+    n_per_device: Count = Field(
+        100,
+        description="Simulations on a device at a time; it moves the gradient by rounding only.",
     )
-    n_devices: Count | None = Field(None, description="How many of these devices to use; all, if null. A CPU counts as one.")
+    devices: Literal["auto", "cpu", "gpu"] = Field(
+        "auto",
+        description="Where the network runs: `auto` takes GPUs where there are any, else the CPU.",
+    )
+    n_devices: Count | None = Field(
+        None, description="How many of these devices to use; all, if null. A CPU counts as one."
+    )
     data: Literal["auto", "resident", "streamed"] = Field(
         "auto",
-        description="`resident`: the sets lie on the devices, and a whole block of iterations is one program there. "
-        "`streamed`: they stay in their files, a few blocks are in memory at a time, and moments, loss and gradient are "
-        "aggregated on the host in float64. `auto`: resident if the sets take at most a quarter of the memory that this "
-        "machine has, or a job on a cluster may have, or half of what is free on a GPU. The two differ by rounding.",
+        description="`resident`: the sets lie on the devices, and a whole block of iterations is "
+        "one program there. `streamed`: they stay in their files, a few blocks are "
+        "in memory at a time, and moments, loss and gradient are aggregated on the "
+        "host in float64. `auto`: resident if the sets take at most a quarter of the "
+        "memory that this machine has, or a job on a cluster may have, or half of "
+        "what is free on a GPU. The two differ by rounding.",
     )
-    threads: Count = Field(1, description="CPU threads of one fit. Fixed, so that the results do not depend on --cores.")
-    report_every: Count = Field(50, description="Iterations between two lines of progress in the log.")
+    threads: Count = Field(
+        1,
+        description="CPU threads of one fit. Fixed, so that the results do not depend on --cores.",
+    )
+    report_every: Count = Field(
+        50, description="Iterations between two lines of progress in the log."
+    )
     continue_from: Name | None = Field(
-        None, description="Start from the final weights and optimiser state of this other fit of the run."
+        None,
+        description="Start from the final weights and optimiser state of this other fit of the "
+        "run.",
     )
 
     @property
     def evaluated(self) -> str:
         """Which weights of the fit's file are those that it is judged by."""
-        return "weights/average" if self.weights == "final" and self.averaging else f"weights/{self.weights}"
+        return (
+            "weights/average"
+            if self.weights == "final" and self.averaging
+            else f"weights/{self.weights}"
+        )
 
     @model_validator(mode="after")
     def _average_is_judged(self) -> "Recipe":
         if self.averaging and not self.validation:
             raise ValueError(
-                f"expected averaging 0 without a validation set, which judges the average, found {self.averaging:g}"
+                "expected averaging 0 without a validation set, which judges the average, found "
+                f"{self.averaging:g}"
             )
         return self
 
@@ -112,7 +153,8 @@ class Recipe(Model):
         argument = self.closeness * (self.strength - 1) + self.closeness**2 / (1 + self.closeness)
         if not 0 < argument < 1:
             raise ValueError(
-                "expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1, else the coupling cannot "
-                f"switch off (α <= 0); found {argument:.4g} at λ = {self.strength:g}, ε = {self.closeness:g}"
+                "expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1, else "
+                f"the coupling cannot switch off (α <= 0); found {argument:.4g} at λ = "
+                f"{self.strength:g}, ε = {self.closeness:g}"
             )
         return self

@@ -6,13 +6,22 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-LONGEST = 100  # letters of a name: most file systems take 255 bytes, the project's endings among them
+LONGEST = (
+    100  # letters of a name: most file systems take 255 bytes, the project's endings among them
+)
 
 
 def _is_name(text: str) -> str:
     """A folder's name: one that cannot climb out of the results, and that Snakemake's wildcards and file systems take."""
-    if not text or text[0] in ".-" or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
-        raise ValueError("expected a name of letters, digits, '_', '.' and '-' that begins with neither '.' nor '-'")
+    if (
+        not text
+        or text[0] in ".-"
+        or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text)
+    ):
+        raise ValueError(
+            "expected a name of letters, digits, '_', '.' and '-' that begins with neither '.' "
+            "nor '-'"
+        )
     if len(text) > LONGEST:
         raise ValueError(f"expected a name of at most {LONGEST} letters")
     return text

@@ -22,7 +22,10 @@ OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
 
 def dataset_names(problem: Problem) -> dict[str, str]:
     """What the parts of a set are called in a file."""
-    return {"fiducial": "fiducial", "derivative": "derivative" if problem.delta_theta is None else "shifted"}
+    return {
+        "fiducial": "fiducial",
+        "derivative": "derivative" if problem.delta_theta is None else "shifted",
+    }
 
 
 def plain(value: Any) -> Any:
@@ -57,10 +60,17 @@ def source_of(file: h5py.File, path: str | Path, names: Mapping[str, str], remed
     arrays, offsets = {}, {}
     for part, dataset in datasets.items():
         dtype = dataset.dtype.newbyteorder("=")
-        as_in_memory = dataset.id.get_type() == h5py.h5t.py_create(dtype) and dataset.file.filename == file.filename  # no link
+        as_in_memory = (
+            dataset.id.get_type() == h5py.h5t.py_create(dtype)
+            and dataset.file.filename == file.filename
+        )  # no link
         wide = dtype.itemsize > np.dtype(jnp.result_type(float)).itemsize
-        arrays[part] = jax.ShapeDtypeStruct(dataset.shape, jnp.result_type(float) if wide else dtype)
-        offsets[part] = dataset.id.get_offset() if as_in_memory and not wide else None  # None, too, if not in one piece
+        arrays[part] = jax.ShapeDtypeStruct(
+            dataset.shape, jnp.result_type(float) if wide else dtype
+        )
+        offsets[part] = (
+            dataset.id.get_offset() if as_in_memory and not wide else None
+        )  # None, too, if not in one piece
 
     def read(part, start, out):
         try:
@@ -72,7 +82,9 @@ def source_of(file: h5py.File, path: str | Path, names: Mapping[str, str], remed
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{path}: could not be read any more: {error}; {remedy}") from None
         if found < n_bytes:
-            raise InputError(f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {remedy}")
+            raise InputError(
+                f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {remedy}"
+            )
 
     return Source(**arrays, read=read)
 
@@ -101,9 +113,17 @@ def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str,
             else:
                 loaded = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False)
                 found = {"observed": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-                attributes = {name: plain(found[name]) for name in ("names", "theta_fid", "delta_theta") if name in found}
+                attributes = {
+                    name: plain(found[name])
+                    for name in ("names", "theta_fid", "delta_theta")
+                    if name in found
+                }
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            what = "something else, or a pickle, which is not read" if "pickle" in str(error) else error
+            what = (
+                "something else, or a pickle, which is not read"
+                if "pickle" in str(error)
+                else error
+            )
             raise InputError(f"{path}: expected an HDF5, npz or npy file, found: {what}") from None
         yield found, attributes
 
@@ -116,8 +136,13 @@ def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
         if isinstance(found, h5py.File):
             yield source_of(found, path, names, OF_YOUR_OWN)
         else:
-            with np.errstate(over="ignore"):  # what is too large becomes infinite, which is looked for
-                arrays = [found[name].astype(jnp.result_type(float), copy=False) for name in names.values()]
+            with np.errstate(
+                over="ignore"
+            ):  # what is too large becomes infinite, which is looked for
+                arrays = [
+                    found[name].astype(jnp.result_type(float), copy=False)
+                    for name in names.values()
+                ]
             yield sources.in_memory(*arrays)
 
 
@@ -125,15 +150,21 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
     """Observed data of a user's file, (n, *input_shape), in the precision that jax computes in.
 
     Raises:
-        InputError: there are none in it, or they have another shape than simulations, or are not finite.
+        InputError: there are none in it, or they have another shape than simulations, or are not
+            finite.
 
     """
     with open_arrays(path) as (found, _):
         if "observed" not in found:
-            raise InputError(f"observed ({path}): expected a dataset 'observed', found {', '.join(found) or 'none'}")
+            raise InputError(
+                f"observed ({path}): expected a dataset 'observed', found "
+                f"{', '.join(found) or 'none'}"
+            )
         observed = found["observed"]
         if not isinstance(observed, h5py.Dataset | np.ndarray):
-            raise InputError(f"observed ({path}): expected a dataset 'observed', found {type(observed).__name__}")
+            raise InputError(
+                f"observed ({path}): expected a dataset 'observed', found {type(observed).__name__}"
+            )
         observed = np.asarray(observed)
     if observed.dtype.kind not in "fiu":
         raise InputError(f"observed ({path}): expected real numbers, found {observed.dtype}")
@@ -142,7 +173,8 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
         observed = observed[None]
     if observed.shape[1:] != shape or not len(observed):
         raise InputError(
-            f"observed ({path}): expected data of shape {shape} or {of_shape('n', *shape)}, found {observed.shape}"
+            f"observed ({path}): expected data of shape {shape} or {of_shape('n', *shape)}, found "
+            f"{observed.shape}"
         )
     if not np.isfinite(observed).all():
         raise InputError(f"observed ({path}): expected finite numbers, found NaN or infinity")

@@ -8,14 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from imnn_core.data.sources import Source
 
-ALIGNMENT = 64  # bytes; XLA's CPU backend computes on an array of the host without a copy where it begins at such an address
+# bytes; XLA's CPU backend computes on an array of the host without a copy where it begins at such
+# an address
+ALIGNMENT = 64
 
 
 class Batch(NamedTuple):
     """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *derivative_shape).
 
-    The derivatives are those of the first n_d simulations, 1 <= n_d <= n: tangents (*input_shape, n_params), or with finite
-    differences simulations at shifted parameters (2, n_params, *input_shape). Drawn on the fly, both are random keys.
+    The derivatives are those of the first n_d simulations, 1 <= n_d <= n: tangents (*input_shape,
+    n_params), or with finite differences simulations at shifted parameters (2, n_params,
+    *input_shape). Drawn on the fly, both are random keys.
     """
 
     fiducial: jax.Array
@@ -40,7 +43,8 @@ class Group(NamedTuple):
     """Consecutive simulations of a source that all have derivatives, or that have none, and how they are cut.
 
     start, n: the first of them, and how many. derivatives: whether they have them.
-    n_blocks: parts that are on the devices one after another; n_chunks: of a block; size: simulations of a chunk.
+    n_blocks: parts that are on the devices one after another; n_chunks: of a block; size:
+        simulations of a chunk.
     """
 
     start: int
@@ -51,14 +55,17 @@ class Group(NamedTuple):
     size: int
 
 
-def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int | None = None) -> tuple[Group, ...]:
+def cut(
+    source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int | None = None
+) -> tuple[Group, ...]:
     """How a source is cut: those with derivatives first, and then the rest, since a pass over these is cheaper.
 
     Args:
         source: of n_s simulations, n_d of them with derivatives.
         n_per_device: simulations of a chunk, at most; n_s need not be divisible by it.
         n_devices: the chunks of a block are dealt to so many devices.
-        block_bytes: a block has as many chunks as fit in so many bytes, at least one for each device; all, if None.
+        block_bytes: a block has as many chunks as fit in so many bytes, at least one for each
+            device; all, if None.
 
     """
     n_s, n_d = len(source.fiducial), len(source.derivative)
@@ -66,7 +73,11 @@ def cut(source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int 
     tangents = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
 
     def group(start, n, derivatives):
-        per_block = n if block_bytes is None else max(n_per_device * n_devices, block_bytes // (row + tangents * derivatives))
+        per_block = (
+            n
+            if block_bytes is None
+            else max(n_per_device * n_devices, block_bytes // (row + tangents * derivatives))
+        )
         n_chunks = n_devices * math.ceil(n / (n_per_device * n_devices * math.ceil(n / per_block)))
         size = math.ceil(n / (n_chunks * math.ceil(n / per_block)))
         return Group(start, n, derivatives, math.ceil(n / (n_chunks * size)), n_chunks, size)
@@ -84,11 +95,14 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 def empty(source: Source, group: Group) -> Chunks:
     """Memory for a block of a group, on the host."""
-    # Without derivatives there is one that does not count: jaxlib 0.11 crashes on empty arrays over several devices.
+    # Without derivatives there is one that does not count: jaxlib 0.11 crashes on empty arrays over
+    # several devices.
     n_d = group.size if group.derivatives else 1
     rows = (group.n_chunks, group.size)
     present = source.fiducial.dtype
-    present = present if np.issubdtype(present, np.floating) else np.dtype(jnp.result_type(float))  # as of random keys
+    present = (
+        present if np.issubdtype(present, np.floating) else np.dtype(jnp.result_type(float))
+    )  # as of random keys
     return Chunks(
         Batch(
             aligned((*rows, *source.fiducial.shape[1:]), source.fiducial.dtype),

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import h5py
 
-NAMES = ("fiducial", "derivative", "shifted", "observed")  # of the datasets that are looked for in a user's file
+NAMES = (
+    "fiducial",
+    "derivative",
+    "shifted",
+    "observed",
+)  # of the datasets that are looked for in a user's file
 
 
 def faults(file: h5py.File) -> Iterator[str]:
@@ -26,11 +31,22 @@ def others(path: str | Path) -> list[str]:
     found = set()
     try:
         with h5py.File(path, "r") as file:
-            for dataset in (file[name] for name in NAMES if name in file and isinstance(file[name], h5py.Dataset)):
+            for dataset in (
+                file[name]
+                for name in NAMES
+                if name in file and isinstance(file[name], h5py.Dataset)
+            ):
                 found.add(dataset.file.filename)
                 found |= {name for name, _, _ in dataset.external or ()}
-                found |= {source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
+                found |= (
+                    {source.file_name for source in dataset.virtual_sources()}
+                    if dataset.is_virtual
+                    else set()
+                )
     except (OSError, KeyError, RuntimeError):  # whoever reads it says what is wrong
         return []
-    places = {Path(path).parent / name if (Path(path).parent / name).exists() else Path(name) for name in found - {"."}}
+    places = {
+        Path(path).parent / name if (Path(path).parent / name).exists() else Path(name)
+        for name in found - {"."}
+    }
     return sorted(str(place) for place in places if not place.exists() or not place.samefile(path))

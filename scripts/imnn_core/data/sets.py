@@ -34,20 +34,30 @@ def _identity(problem: Problem, seed: int, split: str) -> dict[str, Any]:
 
 
 def write_simulations(
-    path: str | Path, pieces: Iterable[Simulations], problem: Problem, *, n_s: int, n_d: int, seed: int, split: str
+    path: str | Path,
+    pieces: Iterable[Simulations],
+    problem: Problem,
+    *,
+    n_s: int,
+    n_d: int,
+    seed: int,
+    split: str,
 ) -> None:
     """Write one split of one seed, piece by piece as it is drawn.
 
-    Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params), or shifted (n_d, 2, n_params,
-    *input_shape). Each lies in one stretch of the file: fits read consecutive rows, which HDF5 does more slowly from a dataset
-    in chunks, of whatever size.
+    Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params), or shifted
+    (n_d, 2, n_params, *input_shape). Each lies in one stretch of the file: fits read consecutive
+    rows, which HDF5 does more slowly from a dataset in chunks, of whatever size.
 
     Raises:
         InputError: the disk is full.
 
     """
     names = dataset_names(problem)
-    shapes = {"fiducial": (n_s, *problem.input_shape), "derivative": (n_d, *problem.derivative_shape)}
+    shapes = {
+        "fiducial": (n_s, *problem.input_shape),
+        "derivative": (n_d, *problem.derivative_shape),
+    }
     with writing(path, "simulations", _identity(problem, seed, split)) as file:
         written = dict.fromkeys(names, 0)
         for piece in pieces:
@@ -62,7 +72,13 @@ def write_simulations(
 
 
 def write_reference(
-    path: str | Path, checked: Mapping[str, Any], problem: Problem, *, rows_of_file: np.ndarray | None, seed: int, split: str
+    path: str | Path,
+    checked: Mapping[str, Any],
+    problem: Problem,
+    *,
+    rows_of_file: np.ndarray | None,
+    seed: int,
+    split: str,
 ) -> None:
     """Write which simulations of a user's file are a split, without a copy of them.
 
@@ -71,8 +87,14 @@ def write_reference(
         rows_of_file: numbers of the split's simulations in it, rising; all, if None.
 
     """
-    sizes = {"file": str(checked["file"]), "n_s_of_file": checked["n_s"], "n_d_of_file": checked["n_d"]}
-    sizes["digest"] = checked["digest"]  # so that a reference changes with the numbers that it means
+    sizes = {
+        "file": str(checked["file"]),
+        "n_s_of_file": checked["n_s"],
+        "n_d_of_file": checked["n_d"],
+    }
+    sizes["digest"] = checked[
+        "digest"
+    ]  # so that a reference changes with the numbers that it means
     with writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
@@ -80,41 +102,59 @@ def write_reference(
 
 @contextlib.contextmanager
 def open_simulations(
-    path: str | Path, problem: Problem, *, seed: int, split: str, n_s: int | None = None, n_d: int | None = None
+    path: str | Path,
+    problem: Problem,
+    *,
+    seed: int,
+    split: str,
+    n_s: int | None = None,
+    n_d: int | None = None,
 ) -> Iterator[Source]:
     """One split of one seed, to be read by rows while the context lasts.
 
-    The whole file is read once, to see that it is as it was written; of a reference the file that it means, to see that its
-    numbers are finite.
+    The whole file is read once, to see that it is as it was written; of a reference the file that
+    it means, to see that its numbers are finite.
 
     Args:
-        n_s, n_d: simulations and derivatives that are expected in it; as many as there are, if None.
+        n_s, n_d: simulations and derivatives that are expected in it; as many as there are, if
+            None.
 
     Raises:
-        InputError: the file was cut off or changed, has other shapes, or comes from another problem, theta_fid,
-            seed or split than asked for; a user's holds NaN or infinities; and of ``Source.read``: it has become shorter, or
-            can't be read any more.
+        InputError: the file was cut off or changed, has other shapes, or comes from another
+            problem, theta_fid, seed or split than asked for; a user's holds NaN or infinities; and
+            of ``Source.read``: it has become shorter, or can't be read any more.
 
     """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(opened(path, "simulations", "reference"))
         with as_input_errors(path):
-            for name, value in (_identity(problem, seed, split) | {"delta_theta": problem.delta_theta}).items():
+            for name, value in (
+                _identity(problem, seed, split) | {"delta_theta": problem.delta_theta}
+            ).items():
                 found, value = plain(file.attrs.get(name)), plain(value)
                 if found != value:
-                    raise InputError(f"{path}: expected {name} = {value} as in the config, found {found}; {make_again(path)}")
+                    raise InputError(
+                        f"{path}: expected {name} = {value} as in the config, found {found}; "
+                        f"{make_again(path)}"
+                    )
             is_reference = file.attrs["kind"] == "reference"
             if is_reference:
                 source = stack.enter_context(_referred(file, problem))
             else:
                 source = source_of(file, path, dataset_names(problem), make_again(path))
-            expected = {"fiducial": (n_s, problem.input_shape), "derivative": (n_d, problem.derivative_shape)}
+            expected = {
+                "fiducial": (n_s, problem.input_shape),
+                "derivative": (n_d, problem.derivative_shape),
+            }
             for part, (n, shape) in expected.items():
                 found = getattr(source, part).shape
                 if found != (found[0] if n is None else n, *shape):
                     name = dataset_names(problem)[part]
                     shown = of_shape("n" if n is None else n, *shape)
-                    raise InputError(f"{path}: expected {name} of shape {shown}, found {found}; {make_again(path)}")
+                    raise InputError(
+                        f"{path}: expected {name} of shape {shown}, found {found}; "
+                        f"{make_again(path)}"
+                    )
             if is_reference:
                 check_finite(source, file.attrs["file"], OF_YOUR_OWN)
         yield source
@@ -133,11 +173,16 @@ def check_finite(source: Source, path: str | Path, remedy: str) -> None:
 
     """
     for name in ("fiducial", "derivative"):
-        bad = [index for start, piece in pieces(source, name, PIECE) for index in start + not_finite(piece)]
+        bad = [
+            index
+            for start, piece in pieces(source, name, PIECE)
+            for index in start + not_finite(piece)
+        ]
         if bad:
             raise InputError(
-                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} of "
-                f"{len(getattr(source, name))} simulations, the first at index {bad[0]}; {remedy}"
+                f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} "
+                f"of {len(getattr(source, name))} simulations, the first at index {bad[0]}; "
+                f"{remedy}"
             )
 
 
@@ -149,7 +194,8 @@ def _referred(reference: Any, problem: Problem) -> Iterator[Source]:
             found, expected = len(getattr(source, part)), reference.attrs[key]
             if found != expected:
                 raise InputError(
-                    f"{reference.attrs['file']}: expected {expected} in {dataset_names(problem)[part]} as when it was checked, "
-                    f"found {found}; run snakemake again to check it anew"
+                    f"{reference.attrs['file']}: expected {expected} in "
+                    f"{dataset_names(problem)[part]} as when it was checked, found {found}; run "
+                    "snakemake again to check it anew"
                 )
         yield sources.select(source, reference["rows"][:]) if "rows" in reference else source

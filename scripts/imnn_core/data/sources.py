@@ -16,8 +16,8 @@ class Source(NamedTuple):
 
     fiducial: shape and dtype of the simulations at theta_fid, (n_s, *input_shape).
     derivative: the same of the derivatives of the first n_d of them, (n_d, *derivative_shape).
-    read: (name, start, out) fills ``out``, C-contiguous and of the same dtype, with the rows from ``start`` on of "fiducial"
-        or "derivative".
+    read: (name, start, out) fills ``out``, C-contiguous and of the same dtype, with the rows from
+        ``start`` on of "fiducial" or "derivative".
     """
 
     fiducial: jax.ShapeDtypeStruct
@@ -27,7 +27,10 @@ class Source(NamedTuple):
     @property
     def n_bytes(self) -> int:
         """Size of the whole set."""
-        return sum(math.prod(array.shape) * array.dtype.itemsize for array in (self.fiducial, self.derivative))
+        return sum(
+            math.prod(array.shape) * array.dtype.itemsize
+            for array in (self.fiducial, self.derivative)
+        )
 
 
 def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
@@ -37,7 +40,9 @@ def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
     def read(name, start, out):
         out[:] = arrays[name][start : start + len(out)]
 
-    return Source(*(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays.values()), read)
+    return Source(
+        *(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays.values()), read
+    )
 
 
 def on_the_fly(n_s: int, n_d: int) -> Source:
@@ -46,10 +51,15 @@ def on_the_fly(n_s: int, n_d: int) -> Source:
     def read(name, start, out):
         out[:] = 0
 
-    return Source(jax.ShapeDtypeStruct((n_s, 2), np.uint32), jax.ShapeDtypeStruct((n_d, 2), np.uint32), read)
+    return Source(
+        jax.ShapeDtypeStruct((n_s, 2), np.uint32), jax.ShapeDtypeStruct((n_d, 2), np.uint32), read
+    )
 
 
-SMALL, SPAN = 2**14, 2**23  # bytes: rows closer than the first are read with what lies between, at most the second at once
+SMALL, SPAN = (
+    2**14,
+    2**23,
+)  # bytes: rows closer than the first are read with what lies between, at most the second at once
 
 
 def select(source: Source, rows: np.ndarray) -> Source:
@@ -95,7 +105,9 @@ def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.nd
         yield start, piece
 
 
-def blocks(source: Source, name: str, delta_theta: np.ndarray | None = None) -> Iterator[np.ndarray]:
+def blocks(
+    source: Source, name: str, delta_theta: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
     for _, block in pieces(source, name, BYTES):
         block = block.astype(np.float64)

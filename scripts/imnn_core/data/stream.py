@@ -12,8 +12,12 @@ from imnn_core.data import chunks
 from imnn_core.data.chunks import Chunks, Group
 from imnn_core.data.sources import Source
 
-RUNNING = 2  # blocks on their way to the devices or there: one is computed while the next one is copied
-AHEAD = 4  # blocks that are read, or being read, before they are wanted: the reader goes on while the host updates weights
+RUNNING = (
+    2  # blocks on their way to the devices or there: one is computed while the next one is copied
+)
+# blocks that are read, or being read, before they are wanted: the reader goes on while the host
+# updates weights
+AHEAD = 4
 
 
 def computed(begun: Iterable[Any]) -> Iterator[Any]:
@@ -30,14 +34,20 @@ def computed(begun: Iterable[Any]) -> Iterator[Any]:
 class Stream:
     """The blocks of a source, in memory of RUNNING + AHEAD of them, however many there are.
 
-    Blocks come in the same order in every pass. While the last ones of a pass are computed the first ones of the next
-    are read, so that the reader never waits for a pass to begin.
+    Blocks come in the same order in every pass. While the last ones of a pass are computed the
+    first ones of the next are read, so that the reader never waits for a pass to begin.
 
     n_bytes: of the source.
     blocks: for each group its number of blocks, and the shapes of one.
     """
 
-    def __init__(self, source: Source, groups: tuple[Group, ...], sharding: jax.sharding.Sharding, once: bool = False):
+    def __init__(
+        self,
+        source: Source,
+        groups: tuple[Group, ...],
+        sharding: jax.sharding.Sharding,
+        once: bool = False,
+    ):
         """Begin to read.
 
         Args:
@@ -58,7 +68,10 @@ class Stream:
         for _ in range(RUNNING + AHEAD):
             memory = [chunks.empty(source, group) for group in groups]
             self._read_ahead(memory)
-        shapes = [jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), block) for block in memory]
+        shapes = [
+            jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), block)
+            for block in memory
+        ]
         self.blocks = list(zip((group.n_blocks for group in groups), shapes, strict=True))
 
     def _read_ahead(self, memory: list[Chunks]) -> None:
@@ -73,7 +86,8 @@ class Stream:
         """One pass: the results of a function of each block, in order.
 
         Args:
-            function: of a block on the devices; a tree of arrays that does not refer to the block's memory.
+            function: of a block on the devices; a tree of arrays that does not refer to the block's
+                memory.
 
         Raises:
             Exception: whatever befell the reader.

@@ -20,7 +20,11 @@ BYTES = 2**23  # read at a time
 
 def _axes(problem: Problem, part: str) -> list[list[tuple[str, tuple[int, ...]]]]:
     """The axes of a dataset after the first one, with their names: the right order first, then orders that people use."""
-    grid, parameter, side = ("*input_shape", problem.input_shape), ("n_params", (problem.n_params,)), ("2", (2,))
+    grid, parameter, side = (
+        ("*input_shape", problem.input_shape),
+        ("n_params", (problem.n_params,)),
+        ("2", (2,)),
+    )
     if part == "fiducial":
         return [[grid]]
     if problem.delta_theta is None:
@@ -37,8 +41,12 @@ def _transposed(problem: Problem, part: str, shape: tuple[int, ...]) -> str:
         orders += [order[:i] + first + order[i:] for i in range(1, len(order) + 1)]
     for order in orders:
         sizes = [n for _, axis in order for n in axis]
-        if len(sizes) == len(shape) and all(n in (None, found) for n, found in zip(sizes, shape, strict=True)):
-            seen, expected = (", ".join(name for name, _ in axes) for axes in (order, first + right))
+        if len(sizes) == len(shape) and all(
+            n in (None, found) for n, found in zip(sizes, shape, strict=True)
+        ):
+            seen, expected = (
+                ", ".join(name for name, _ in axes) for axes in (order, first + right)
+            )
             return f"; its axes seem to be ({seen}): transpose them to ({expected})"
     return ""
 
@@ -62,7 +70,9 @@ def fewest(problem: Problem) -> int:
 def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem):
     """Of one file, by what it says of itself."""
     names = dataset_names(problem)
-    missing = [name for name in names.values() if not hasattr(arrays.get(name), "dtype")]  # a group has none
+    missing = [
+        name for name in names.values() if not hasattr(arrays.get(name), "dtype")
+    ]  # a group has none
     for name in missing:
         there = [key for key in arrays if key not in attributes]
         other = {"derivative": "shifted", "shifted": "derivative"}.get(name)
@@ -76,14 +86,25 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
         expected["delta_theta"] = problem.delta_theta.tolist()
     for key, value in expected.items():
         if key in attributes:
-            found = [item.decode() if isinstance(item, bytes) else item for item in np.atleast_1d(attributes[key]).tolist()]
-            same = found == value if key == "names" else len(found) == len(value) and np.allclose(found, value)
+            found = [
+                item.decode() if isinstance(item, bytes) else item
+                for item in np.atleast_1d(attributes[key]).tolist()
+            ]
+            same = (
+                found == value
+                if key == "names"
+                else len(found) == len(value) and np.allclose(found, value)
+            )
             if not same:
                 yield f"{where}: expected {key} = {value} as in the config, found {found}"
     if missing:
         return
     datasets = {part: arrays[name] for part, name in names.items()}
-    lines = [line for part, dataset in datasets.items() for line in _faults_of_shape(where, part, dataset, problem)]
+    lines = [
+        line
+        for part, dataset in datasets.items()
+        for line in _faults_of_shape(where, part, dataset, problem)
+    ]
     yield from lines
     if lines:
         return
@@ -117,7 +138,11 @@ class Numbers(NamedTuple):
 
 def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
     """The whole file is read once, a piece at a time."""
-    lines, hashes, whole = [], np.empty(len(source.fiducial), np.uint64), hashlib.blake2b(digest_size=16)
+    lines, hashes, whole = (
+        [],
+        np.empty(len(source.fiducial), np.uint64),
+        hashlib.blake2b(digest_size=16),
+    )
     for part, name in dataset_names(problem).items():
         bad, seen = [], False
         for start, piece in pieces(source, part, BYTES):
@@ -127,22 +152,30 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
                 seen = seen | depends(problem, piece)
             if part == "fiducial":
                 each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
-                hashes[start : start + len(piece)] = [int.from_bytes(digest, "little") for digest in each]
+                hashes[start : start + len(piece)] = [
+                    int.from_bytes(digest, "little") for digest in each
+                ]
         if bad:
             lines.append(
-                f"{where}: expected finite numbers in {name}, found NaN, infinity, or what float32 "
-                f"can't hold in {len(bad)} of {len(getattr(source, part))} simulations, the first at index {bad[0]}"
+                f"{where}: expected finite numbers in {name}, found NaN, infinity, or what "
+                f"float32 can't hold in {len(bad)} of {len(getattr(source, part))} simulations, "
+                f"the first at index {bad[0]}"
             )
         elif part == "derivative":
-            constant = [parameter for parameter, found in zip(problem.names, seen, strict=True) if not found]
+            constant = [
+                parameter for parameter, found in zip(problem.names, seen, strict=True) if not found
+            ]
             if constant:
                 lines.append(
-                    f"{where}: expected simulations that depend on {', '.join(constant)}, found {name} by it that is 0"
+                    f"{where}: expected simulations that depend on {', '.join(constant)}, found "
+                    f"{name} by it that is 0"
                 )
     return Numbers(hashes, whole.hexdigest(), lines)
 
 
-def check(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> tuple[dict[str, str], list[str]]:
+def check(
+    paths: Mapping[str, str | Path], problem: Problem, is_split: bool
+) -> tuple[dict[str, str], list[str]]:
     """A digest of each of a user's files, and all that is wrong with them, a line each.
 
     Args:
@@ -170,14 +203,19 @@ def check(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> 
         found = ", ".join(f"{dtype} in {split}" for split, dtype in dtypes.items())
         lines.append(f"simulations: expected numbers of one size in all files, found {found}")
     # Discrete simulations are the same now and then; numbers that are not finite, too.
-    hashes = {split: found.hashes for split, found in numbers.items() if not (found.faults or found.is_discrete)}
+    hashes = {
+        split: found.hashes
+        for split, found in numbers.items()
+        if not (found.faults or found.is_discrete)
+    }
     for one, other in itertools.combinations(hashes, 2):
         common = np.intersect1d(hashes[one], hashes[other])
         if common.size:
             index = [int(np.flatnonzero(hashes[split] == common[0])[0]) for split in (one, other)]
             lines.append(
-                f"simulations: expected different simulations in {one} and {other}, found {common.size} in both, such as "
-                f"index {index[0]} of {one} and index {index[1]} of {other}"
+                f"simulations: expected different simulations in {one} and {other}, found "
+                f"{common.size} in both, such as index {index[0]} of {one} and index {index[1]} "
+                f"of {other}"
             )
     if is_split and "training" in hashes:
         values, first, counts = np.unique(hashes["training"], return_index=True, return_counts=True)
@@ -185,13 +223,15 @@ def check(paths: Mapping[str, str | Path], problem: Problem, is_split: bool) -> 
             i, n = first[counts > 1][0], int((counts - 1).sum())
             again = np.flatnonzero(hashes["training"] == values[counts > 1][0])[1]
             lines.append(
-                f"simulations.training ({paths['training']}): expected different simulations, since it is split into sets, "
-                f"found {n} twice, such as index {i} and {again}"
+                f"simulations.training ({paths['training']}): expected different simulations, "
+                f"since it is split into sets, found {n} twice, such as index {i} and {again}"
             )
     return {split: found.digest for split, found in numbers.items()}, lines
 
 
-def split_rows(n_s: int, n_d: int, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+def split_rows(
+    n_s: int, n_d: int, fractions: Mapping[str, float], seed: int
+) -> dict[str, np.ndarray]:
     """Numbers of the simulations of each set, rising, drawn by the seed; those with derivatives and those without alike.
 
     Args:

@@ -21,8 +21,10 @@ N_GROUPS = 50  # of the jackknife, at most
 class Sums(NamedTuple):
     """Sums over simulations, with x - c for x, c the mean of all: those of a part can be taken off without cancellation.
 
-    n_s, n_d: of simulations, and of derivatives, (). x: (k,). xx: of the products (k, k). dx: of dx/dtheta, (k, n_params).
-    x_with_dx: of the x that have derivatives, (k,). dx_x: of their products with these, (k, n_params, k).
+    n_s, n_d: of simulations, and of derivatives, (). x: (k,). xx: of the products (k, k). dx: of
+        dx/dtheta, (k, n_params).
+    x_with_dx: of the x that have derivatives, (k,). dx_x: of their products with these, (k,
+        n_params, k).
     z: of the powers 1 to 4 of the estimates of each parameter, up to their mean, (4, n_params).
     """
 
@@ -54,20 +56,24 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
 
         debiased = G q - (G - 1) mean q_g,     error^2 = (G - 1) / G sum_g (q_g - mean q_g)^2
 
-    Of F that takes off the biases of a finite sample's C^-1, of the noise of dmu/dtheta, and of the two together, to order
-    1 / n, whatever the summaries' distribution is; for Gaussian summaries the first is (n_s - 1) / (n_s - n_summaries - 2).
+    Of F that takes off the biases of a finite sample's C^-1, of the noise of dmu/dtheta, and of the
+    two together, to order 1 / n, whatever the summaries' distribution is; for Gaussian summaries
+    the first is (n_s - 1) / (n_s - n_summaries - 2).
 
     Args:
         groups: a tree of sums over G disjoint groups of like size, stacked along a first axis.
         quantity: tree of sums -> tree of arrays.
 
-    Source: Quenouille 1956, Biometrika 43, 353; Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 11.
+    Source: Quenouille 1956, Biometrika 43, 353; Efron & Tibshirani 1993, An Introduction to the
+        Bootstrap, chapter 11.
 
     """
     n_groups = len(jax.tree.leaves(groups)[0])
     total = jax.tree.map(lambda leaf: leaf.sum(axis=0), groups)
     value = quantity(total)
-    each = jax.lax.map(quantity, jax.tree.map(lambda all_of, leaf: all_of[None] - leaf, total, groups))
+    each = jax.lax.map(
+        quantity, jax.tree.map(lambda all_of, leaf: all_of[None] - leaf, total, groups)
+    )
     mean = jax.tree.map(lambda q: q.mean(axis=0), each)
     return Estimate(
         value=value,
@@ -126,15 +132,20 @@ def distribution(z: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
 def change_of_covariance(s: Sums) -> jax.Array:
     """How much C changes where one parameter moves by its Cramer-Rao bound, to first order, (n_params,).
 
-    The eigenvalue of largest size of sigma_a C^-1 dC/dtheta_a, with sigma_a^2 = (F^-1)_aa and dC/dtheta_a the covariance of
-    dx/dtheta_a with x, plus its transpose. F takes C for constant: for that it should be far less than 1.
+    The eigenvalue of largest size of sigma_a C^-1 dC/dtheta_a, with sigma_a^2 = (F^-1)_aa and
+    dC/dtheta_a the covariance of dx/dtheta_a with x, plus its transpose. F takes C for constant:
+    for that it should be far less than 1.
     """
     m = moments(s)
-    cross = (s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d) / (s.n_d - 1)  # (k, n_params, k)
+    cross = (s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d) / (
+        s.n_d - 1
+    )  # (k, n_params, k)
     dC_dtheta = jnp.moveaxis(cross + jnp.swapaxes(cross, 0, 2), 1, 0)  # (n_params, k, k)
     L_inv = fisher.whitening(m)[0]
     # One by one: a batch of them waits for threads that another batch may hold, for good.
-    eigenvalues = jax.lax.map(lambda change: jnp.linalg.eigvalsh(L_inv @ change @ L_inv.T), dC_dtheta)
+    eigenvalues = jax.lax.map(
+        lambda change: jnp.linalg.eigvalsh(L_inv @ change @ L_inv.T), dC_dtheta
+    )
     sigma = jnp.sqrt(jnp.diag(jnp.linalg.inv(fisher.statistics(m).F)))
     return sigma * jnp.abs(eigenvalues).max(axis=-1)
 
@@ -142,7 +153,11 @@ def change_of_covariance(s: Sums) -> jax.Array:
 def information(s: Sums) -> dict[str, jax.Array]:
     """F, |F| and the Cramer-Rao bound sigma of each parameter."""
     F = fisher.statistics(moments(s)).F
-    return {"F": F, "det_F": jnp.exp(fisher.log_det(F)), "sigma": jnp.sqrt(jnp.diag(jnp.linalg.inv(F)))}
+    return {
+        "F": F,
+        "det_F": jnp.exp(fisher.log_det(F)),
+        "sigma": jnp.sqrt(jnp.diag(jnp.linalg.inv(F))),
+    }
 
 
 def description(s: Sums) -> dict[str, jax.Array]:
@@ -159,7 +174,10 @@ def description(s: Sums) -> dict[str, jax.Array]:
 def ratio(a: dict, b: dict) -> dict[str, jax.Array]:
     """Information over other information: |F| over |F|, and each parameter's F_aa over F_aa."""
     log_det = [fisher.log_det(one["F"]) for one in (a, b)]
-    return {"det_F": jnp.exp(log_det[0] - log_det[1]), "F_diagonal": jnp.diag(a["F"]) / jnp.diag(b["F"])}
+    return {
+        "det_F": jnp.exp(log_det[0] - log_det[1]),
+        "F_diagonal": jnp.diag(a["F"]) / jnp.diag(b["F"]),
+    }
 
 
 def statistics_of(summaries: Summaries) -> fisher.Statistics:
@@ -167,7 +185,9 @@ def statistics_of(summaries: Summaries) -> fisher.Statistics:
     mean = summaries.x.mean(axis=0)
     n_s, n_d = np.float64(len(summaries.x)), np.float64(len(summaries.dx_dtheta))
     scatter = (summaries.x - mean).T @ (summaries.x - mean)
-    return in_float64(fisher.statistics)(Moments(n_s, n_d, mean, scatter, summaries.dx_dtheta.mean(axis=0)))
+    return in_float64(fisher.statistics)(
+        Moments(n_s, n_d, mean, scatter, summaries.dx_dtheta.mean(axis=0))
+    )
 
 
 def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
@@ -181,8 +201,8 @@ def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
 def estimates(x: np.ndarray, statistics: fisher.Statistics, theta_fid: np.ndarray) -> np.ndarray:
     """Quasi-maximum-likelihood estimates of theta from summaries x, (n, n_params).
 
-    theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu): one step of Fisher scoring from theta_fid, x taken for Gaussian with a mean
-    linear in theta; unbiased near theta_fid, with covariance F^-1.
+    theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu): one step of Fisher scoring from theta_fid, x
+    taken for Gaussian with a mean linear in theta; unbiased near theta_fid, with covariance F^-1.
     """
     return theta_fid + (x - statistics.mu) @ weights_of_estimates(statistics)
 
@@ -191,17 +211,26 @@ def measure(compressions: dict[str, Summaries]) -> Estimate:
     """All that is measured on a set.
 
     Args:
-        compressions: summaries of the same simulations by "network", and by "score" and "linear" where there are.
+        compressions: summaries of the same simulations by "network", and by "score" and "linear"
+            where there are.
 
     Returns:
-        An Estimate whose parts are mappings: `information` of each compression, of network and score with their
-        `description`; and `ratio` of the network's as "over_score" and "over_linear".
+        An Estimate whose parts are mappings: `information` of each compression, of network and
+        score with their `description`; and `ratio` of the network's as "over_score" and
+        "over_linear".
 
     """
 
     def quantity(sums):
-        found = {name: information(s) | (description(s) if name != "linear" else {}) for name, s in sums.items()}
-        return found | {f"over_{name}": ratio(found["network"], found[name]) for name in sums if name != "network"}
+        found = {
+            name: information(s) | (description(s) if name != "linear" else {})
+            for name, s in sums.items()
+        }
+        return found | {
+            f"over_{name}": ratio(found["network"], found[name])
+            for name in sums
+            if name != "network"
+        }
 
     groups = {name: sums_of_groups(summaries) for name, summaries in compressions.items()}
     return in_float64(partial(jackknife, quantity=quantity))(groups)

@@ -14,8 +14,8 @@ EXACT, ZERO = 1e-9, 1e-12  # errors of rounding alone, relative to a number, and
 class Share(NamedTuple):
     """A recipe's |F| of the test set over what it is compared with.
 
-    whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a linear compression", or
-        "nothing" where that is not known to be more than 0.
+    whose: "the score" where there is a likelihood, else "the analytic" where there is one, else "a
+        linear compression", or "nothing" where that is not known to be more than 0.
     mean, uncertainty: over seeds, see `of_seeds`.
     error: jackknife error of one seed's, on average.
     """
@@ -31,7 +31,11 @@ class Share(NamedTuple):
             return "–"
         if self.whose == "a linear compression":
             return f"{with_error(self.mean, self.uncertainty)} ×"
-        return f"{with_error(100 * self.mean, 100 * self.uncertainty)} %" if math.isfinite(self.mean) else "–"
+        return (
+            f"{with_error(100 * self.mean, 100 * self.uncertainty)} %"
+            if math.isfinite(self.mean)
+            else "–"
+        )
 
 
 def by_fit(paths: Sequence[str | Path]) -> dict[str, list[dict]]:
@@ -73,27 +77,37 @@ def has_floor(informations: Sequence[dict]) -> bool:
 
 def share(informations: Sequence[dict]) -> Share:
     """What one fit kept, over its seeds."""
-    value, error = (on_test(informations, "over_score", "det_F", part) for part in ("value", "error"))
+    value, error = (
+        on_test(informations, "over_score", "det_F", part) for part in ("value", "error")
+    )
     analytic = informations[0]["det_F_analytic"]
     whose = "the score"
     if value is None and analytic is not None:
-        value, error = (on_test(informations, "network", "det_F", part) / analytic for part in ("value", "error"))
+        value, error = (
+            on_test(informations, "network", "det_F", part) / analytic
+            for part in ("value", "error")
+        )
         whose = "the analytic"
     elif value is None:
-        value, error = (on_test(informations, "over_linear", "det_F", part) for part in ("value", "error"))
+        value, error = (
+            on_test(informations, "over_linear", "det_F", part) for part in ("value", "error")
+        )
         whose = "a linear compression" if has_floor(informations) else "nothing"
     return Share(whose, *of_seeds(value, error), error.mean())
 
 
 def det_F(informations: Sequence[dict]) -> str:
     """|F| of one fit's test sets with its error, see `of_seeds`."""
-    return with_error(*of_seeds(*(on_test(informations, "network", "det_F", part) for part in ("value", "error"))))
+    return with_error(
+        *of_seeds(*(on_test(informations, "network", "det_F", part) for part in ("value", "error")))
+    )
 
 
 def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
     """Mean over seeds and what stands after ±, of values and jackknife errors of each seed, (n_seeds,).
 
-    The latter is the standard deviation over seeds or the error of one, the larger, since few seeds can be alike.
+    The latter is the standard deviation over seeds or the error of one, the larger, since few seeds
+    can be alike.
     """
     return value.mean(), max(error.mean(), value.std(ddof=1)) if len(value) > 1 else error.mean()
 

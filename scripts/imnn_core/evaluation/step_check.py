@@ -25,7 +25,9 @@ def independence(source: Source) -> np.ndarray:
 
     """
     shape = source.derivative.shape
-    sums = np.zeros((2, 3, *shape[2:]))  # of powers 1 and 2 of minus, plus and their difference, less the first simulation
+    sums = np.zeros(
+        (2, 3, *shape[2:])
+    )  # of powers 1 and 2 of minus, plus and their difference, less the first simulation
     first = None
     for _, block in pieces(source, "derivative", BYTES):
         block = block.astype(np.float64)
@@ -49,8 +51,8 @@ def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
 def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, float]:
     """Relative change of |F| with derivatives from half the steps, and its standard error; NaN where C or F has no inverse.
 
-    The covariance is that of all summaries, the derivatives those of the same simulations; |F| to first order in their change:
-    d ln|F| = 2 tr(F^-1 D^T C^-1 dD).
+    The covariance is that of all summaries, the derivatives those of the same simulations; |F| to
+    first order in their change: d ln|F| = 2 tr(F^-1 D^T C^-1 dD).
 
     Args:
         summaries: of a set, with the whole steps.
@@ -58,7 +60,9 @@ def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, floa
 
     """
     whole = summaries.dx_dtheta[: len(half)]
-    before, after = (statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, half))
+    before, after = (
+        statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, half)
+    )
     if not (np.isfinite(before.F).all() and np.isfinite(after.F).all()):
         return math.nan, math.nan
     change = fisher.determinant(after.F) / fisher.determinant(before.F) - 1

@@ -12,10 +12,15 @@ def _ellipse(F: np.ndarray, i: int, j: int, level: float) -> np.ndarray:
     """Contour of delta chi^2 = level of parameters i and j, the others marginalised, about 0: (2, n)."""
     covariance = np.linalg.inv(F)[np.ix_([i, j], [i, j])]
     angle = np.linspace(0, 2 * np.pi, 200)
-    return np.sqrt(level) * np.linalg.cholesky(covariance) @ np.stack([np.cos(angle), np.sin(angle)])
+    return (
+        np.sqrt(level) * np.linalg.cholesky(covariance) @ np.stack([np.cos(angle), np.sin(angle)])
+    )
 
 
-LEVELS = (2.2957, 6.1801)  # delta chi^2 that holds 68.27 % and 95.45 % of a two-dimensional Gaussian
+LEVELS = (
+    2.2957,
+    6.1801,
+)  # delta chi^2 that holds 68.27 % and 95.45 % of a two-dimensional Gaussian
 Drawn = dict[str, tuple[np.ndarray, str]]  # by recipe, its F and its colour
 
 
@@ -35,30 +40,46 @@ def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float)
     axes.set_ylim(bottom=0)
 
 
-def _contours(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: int, centre: np.ndarray) -> None:
+def _contours(
+    axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: int, centre: np.ndarray
+) -> None:
     """Of two parameters: contours for each recipe on the analytic ones. centre is (2, 1)."""
     if analytic is not None:
         for level, shade in zip(reversed(LEVELS), ("#e3e3e3", "#c4c4c4"), strict=True):
             label = "analytic" if level == LEVELS[0] else None
-            axes.fill(*(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label)
+            axes.fill(
+                *(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label
+            )
     for fit, (F, colour) in drawn.items():
         for level, thickness in zip(LEVELS, (1.3, 0.7), strict=True):
             label = SHOWN + fit if level == LEVELS[0] else None
-            axes.plot(*(centre + _ellipse(F, i, j, level)), color=colour, linewidth=thickness, label=label)
+            axes.plot(
+                *(centre + _ellipse(F, i, j, level)), color=colour, linewidth=thickness, label=label
+            )
     axes.plot(*centre, "+", color="black")
     all_of_them = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
     if not all_of_them:
         return
     narrowest = max(all_of_them, key=np.linalg.det)
-    widest = 4 * np.abs(_ellipse(narrowest, i, j, LEVELS[1])).max(axis=1)  # the worst fit does not hide the others
+    widest = 4 * np.abs(_ellipse(narrowest, i, j, LEVELS[1])).max(
+        axis=1
+    )  # the worst fit does not hide the others
     for limit, shown, middle, most in zip(
-        (axes.set_xlim, axes.set_ylim), (axes.get_xlim(), axes.get_ylim()), centre[:, 0], widest, strict=True
+        (axes.set_xlim, axes.set_ylim),
+        (axes.get_xlim(), axes.get_ylim()),
+        centre[:, 0],
+        widest,
+        strict=True,
     ):
         limit(max(shown[0], middle - most), min(shown[1], middle + most))
 
 
 def ellipses_figure(
-    F_of: dict[str, np.ndarray], *, analytic: np.ndarray | None, theta_fid: Sequence[float], symbols: Sequence[str]
+    F_of: dict[str, np.ndarray],
+    *,
+    analytic: np.ndarray | None,
+    theta_fid: Sequence[float],
+    symbols: Sequence[str],
 ) -> Figure:
     """1-sigma and 2-sigma contours of F^-1 of each recipe, about theta_fid, on the analytic ones; a bell for one parameter.
 

@@ -34,7 +34,11 @@ def estimates_figure(
     figure = new_figure(0.4 + 1.75 * n, min_width=3.4)
     panels = figure.subplots(n, 2, squeeze=False)
     are_finite = np.isfinite(estimates).all(axis=1) & np.isfinite(others).all(axis=1)
-    estimates, others, bound = estimates[are_finite], others[are_finite], np.asarray(bound, np.float64)
+    estimates, others, bound = (
+        estimates[are_finite],
+        others[are_finite],
+        np.asarray(bound, np.float64),
+    )
     for i, (left, right) in enumerate(panels):
         left.set_title(symbols[i])
         left.set_xlabel(other)
@@ -46,16 +50,32 @@ def estimates_figure(
             continue
         both = np.concatenate([estimates[:, i], others[:, i]])
         ends = both.min(), both.max()
-        left.plot(others[:, i], estimates[:, i], ".", color=colour, markersize=2, alpha=0.4, rasterized=True)
+        left.plot(
+            others[:, i],
+            estimates[:, i],
+            ".",
+            color=colour,
+            markersize=2,
+            alpha=0.4,
+            rasterized=True,
+        )
         left.plot(ends, ends, color="black", linewidth=0.7, linestyle="--")
         left.set_aspect("equal", adjustable="datalim")
         left.locator_params(nbins=4)
         difference = (estimates[:, i] - others[:, i]) / bound[i]
         _say(left, f"± {difference.std(ddof=1):.2g} bounds")
         residual = (estimates[:, i] - theta_fid[i]) / bound[i]
-        right.hist(np.clip(residual, -4, 4), bins=np.linspace(-4, 4, 41), density=True, color=colour, alpha=0.55)
+        right.hist(
+            np.clip(residual, -4, 4),
+            bins=np.linspace(-4, 4, 41),
+            density=True,
+            color=colour,
+            alpha=0.55,
+        )
         z = np.linspace(-4, 4, 200)
-        right.plot(z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linewidth=1, linestyle="--")
+        right.plot(
+            z, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi), color="black", linewidth=1, linestyle="--"
+        )
         right.margins(y=0.2)
         _say(right, f"± {residual.std(ddof=1):.2f} bounds")
     head(figure, title)

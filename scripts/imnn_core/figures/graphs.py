@@ -15,7 +15,9 @@ def depths(names: Sequence[str], arrows: Sequence[Arrow]) -> dict[str, int]:
         for a, b in arrows:
             found[b] = max(found[b], found[a] + 1)
     first = set(names) - {b for _, b in arrows}
-    return found | {name: min((found[b] for a, b in arrows if a == name), default=1) - 1 for name in first}
+    return found | {
+        name: min((found[b] for a, b in arrows if a == name), default=1) - 1 for name in first
+    }
 
 
 def reduced(arrows: Sequence[Arrow]) -> list[Arrow]:
@@ -43,13 +45,23 @@ def graph_figure(names: Sequence[str], arrows: Sequence[Arrow]) -> Figure:
     boxes = {}
     for x, column in enumerate(columns):
         for i, name in enumerate(sorted(column, reverse=True)):
-            box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": GREY, "linewidth": 0.8}
+            box = {
+                "boxstyle": "round,pad=0.35",
+                "facecolor": "white",
+                "edgecolor": GREY,
+                "linewidth": 0.8,
+            }
             y = (tallest - len(column)) / 2 + i
-            boxes[name] = axes.text(x, y, name, ha="center", va="center", fontsize="small", bbox=box, zorder=2)
+            boxes[name] = axes.text(
+                x, y, name, ha="center", va="center", fontsize="small", bbox=box, zorder=2
+            )
     figure.draw_without_rendering()  # sizes of boxes are known then
     for a, b in arrows:
         (x0, y0), (x1, y1) = (boxes[name].get_position() for name in (a, b))
-        ends = [boxes[name].get_bbox_patch().get_window_extent().transformed(axes.transData.inverted()) for name in (a, b)]
+        ends = [
+            boxes[name].get_bbox_patch().get_window_extent().transformed(axes.transData.inverted())
+            for name in (a, b)
+        ]
         style = {
             "arrowstyle": "-|>,head_width=0.15,head_length=0.3",
             "color": GREY,

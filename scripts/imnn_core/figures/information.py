@@ -15,7 +15,9 @@ class Kept(NamedTuple):
     text: str
 
 
-def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None, quantity: str, title: str) -> Figure:
+def information_figure(
+    kept: dict[str, Kept], *, line: tuple[float, str] | None, quantity: str, title: str
+) -> Figure:
     """What each recipe kept: its name and a text, and below a point per seed; best at the right.
 
     Args:
@@ -27,8 +29,12 @@ def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None,
     """
     room = width() - 2 * MARGIN
     names = {fit: wrapped(f"{fit}  {each.text}", room, weight="bold") for fit, each in kept.items()}
-    lines = {fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()}  # inches of a name's text
-    heights = {fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()}
+    lines = {
+        fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()
+    }  # inches of a name's text
+    heights = {
+        fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()
+    }
     figure = new_figure(1.15 + sum(heights.values()))
     axes = figure.subplots()
     if line is not None:
@@ -38,10 +44,29 @@ def information_figure(kept: dict[str, Kept], *, line: tuple[float, str] | None,
         colour, mark = colour_and_mark(fit, kept)
         half = (heights[fit] - lines[fit]) / 2 - 0.06
         n = len(each.values)
-        places = top + heights[fit] - 0.06 - half + (np.linspace(-half, half, n) if n > 1 else np.zeros(1))
-        axes.errorbar(each.values, places, xerr=each.errors, fmt=mark, color=colour, elinewidth=0.8, markersize=3)
+        places = (
+            top
+            + heights[fit]
+            - 0.06
+            - half
+            + (np.linspace(-half, half, n) if n > 1 else np.zeros(1))
+        )
+        axes.errorbar(
+            each.values,
+            places,
+            xerr=each.errors,
+            fmt=mark,
+            color=colour,
+            elinewidth=0.8,
+            markersize=3,
+        )
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-        beside = {"transform": axes.get_yaxis_transform(), "va": "top", "fontweight": "bold", "bbox": ground}
+        beside = {
+            "transform": axes.get_yaxis_transform(),
+            "va": "top",
+            "fontweight": "bold",
+            "bbox": ground,
+        }
         axes.text(0.01, top + 0.03, names[fit], color=colour, **beside)
         top += heights[fit]
     axes.set_yticks([])

@@ -53,7 +53,11 @@ def inches(text: str, **font) -> float:
         **font: size and weight, as of matplotlib's FontProperties.
 
     """
-    return TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72 if text.strip() else 0.0
+    return (
+        TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72
+        if text.strip()
+        else 0.0
+    )
 
 
 def wrapped(text: str, room: float, **font) -> str:
@@ -64,28 +68,40 @@ def wrapped(text: str, room: float, **font) -> str:
             if lines[-1] and inches(lines[-1] + word.rstrip(), **font) > room:
                 lines.append("")
             whole = inches(lines[-1] + word.rstrip(), **font)
-            n = len(word) if whole <= room else max(1, int(len(word) * room / whole))  # a word longer than a line is cut
+            n = (
+                len(word) if whole <= room else max(1, int(len(word) * room / whole))
+            )  # a word longer than a line is cut
             lines[-1], word = lines[-1] + word[:n], word[n:]
     return "\n".join(line.rstrip() for line in lines)
 
 
 MARGIN = 0.1  # inches at both sides of a figure
-SHOWN = "\N{ZERO WIDTH SPACE}"  # before a label, since matplotlib leaves out of legends what begins with _
+# before a label, since matplotlib leaves out of legends what begins with _
+SHOWN = "\N{ZERO WIDTH SPACE}"
 
 
 def head(figure: Figure, title: str, *axes: Axes) -> None:
     """Above a figure what is seen in it, and below that a legend of what is in some axes, where it hides no curve."""
     entries = {}
     for each in axes:
-        entries |= {label.removeprefix(SHOWN): handle for handle, label in zip(*each.get_legend_handles_labels(), strict=True)}
+        entries |= {
+            label.removeprefix(SHOWN): handle
+            for handle, label in zip(*each.get_legend_handles_labels(), strict=True)
+        }
     room, small = figure.get_figwidth() - MARGIN, matplotlib.rcParams["legend.fontsize"]
     handle = 0.45 * scale()  # with the space behind it and that before the next column
     names = [wrapped(name, room - handle, size=small) for name in entries]
-    widest = max((inches(line, size=small) for name in names for line in name.split("\n")), default=room)
-    font = {"size": matplotlib.rcParams["axes.titlesize"], "weight": matplotlib.rcParams["axes.titleweight"]}
+    widest = max(
+        (inches(line, size=small) for name in names for line in name.split("\n")), default=room
+    )
+    font = {
+        "size": matplotlib.rcParams["axes.titlesize"],
+        "weight": matplotlib.rcParams["axes.titleweight"],
+    }
     figure.legend(
         entries.values(), names, title=wrapped(title, room, **font), title_fontproperties=FontProperties(**font),
-        loc="outside upper left", alignment="left", ncols=max(1, int(room / (widest + handle))), columnspacing=1.2, borderpad=0,
+        loc="outside upper "
+            "left", alignment="left", ncols=max(1, int(room / (widest + handle))), columnspacing=1.2, borderpad=0,
     )  # fmt: skip
 
 
@@ -100,6 +116,8 @@ def save_all(figure: Figure, paths: Sequence[str | Path]) -> None:
     for path in paths:
         stem, kind = str(path).rsplit(".", 1)
         for other in {f"{stem}.{each}" for each in METADATA} - {str(each) for each in paths}:
-            remove(other)  # of a format that was asked for before, which would now be another figure
+            remove(
+                other
+            )  # of a format that was asked for before, which would now be another figure
         with writing(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])

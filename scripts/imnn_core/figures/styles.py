@@ -12,7 +12,8 @@ from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
-# Of no style's choice: titles and legends need a layout that makes room for them, and ids are random without a salt.
+# Of no style's choice: titles and legends need a layout that makes room for them, and ids are
+# random without a salt.
 FIXED = {"figure.constrained_layout.use": True, "svg.hashsalt": "imnn"}
 
 
@@ -32,7 +33,8 @@ def style(path: str | Path) -> Iterator[None]:
     """Draw in the style of a file, over matplotlib's defaults, whatever the user's own settings are.
 
     Raises:
-        InputError: it can't be read, matplotlib does not know what is in it, or nothing can be drawn with it.
+        InputError: it can't be read, matplotlib does not know what is in it, or nothing can be
+            drawn with it.
 
     """
     faults, logger = _Faults(), logging.getLogger("matplotlib")
@@ -41,7 +43,9 @@ def style(path: str | Path) -> Iterator[None]:
         try:
             stack.enter_context(matplotlib.style.context([str(path), FIXED], after_reset=True))
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: expected a style file of matplotlib, found: {error}") from None
+            raise InputError(
+                f"{path}: expected a style file of matplotlib, found: {error}"
+            ) from None
         finally:
             logger.removeHandler(faults)
         if faults.lines:
@@ -54,13 +58,18 @@ def _check_style(path: str | Path, settings: Mapping) -> None:
     """See that figures can be drawn with a style's settings."""
     wide, size = settings["figure.figsize"][0], settings["font.size"]
     if not wide > 10 * size / 72:
-        raise InputError(f"{path}: expected a figure.figsize as wide as ten letters or more, found {wide:g} inches")
+        raise InputError(
+            f"{path}: expected a figure.figsize as wide as ten letters or more, found {wide:g} "
+            "inches"
+        )
     if not size >= 1:
         raise InputError(f"{path}: expected a font.size of 1 or more, found {size:g}")
     try:
         font_manager.findfont(FontProperties(), fallback_to_default=False)
     except ValueError:
-        raise InputError(f"{path}: expected a font.family that is installed, found {settings['font.family']}") from None
+        raise InputError(
+            f"{path}: expected a font.family that is installed, found {settings['font.family']}"
+        ) from None
     if not settings["axes.prop_cycle"].by_key().get("color"):
         raise InputError(f"{path}: expected colours in axes.prop_cycle, found none")
     if settings["text.usetex"] and shutil.which("latex") is None:

@@ -1,12 +1,14 @@
 """The exact gradient of the loss, with n_per_device simulations on a device at a time.
 
 The loss is a function of moments over all simulations, so it does not decompose: a mean of chunks'
-gradients is wrong by tens of per cent. Two passes are exact. (1) Chunk by chunk accumulate the moments;
-take the loss and its gradient by the moments, which are tiny. (2) Chunk by chunk pull that gradient
-back through the network, and add. Where what the first pass leaves is small, the second starts from it.
+gradients is wrong by tens of per cent. Two passes are exact. (1) Chunk by chunk accumulate the
+moments; take the loss and its gradient by the moments, which are tiny. (2) Chunk by chunk pull that
+gradient back through the network, and add. Where what the first pass leaves is small, the second
+starts from it.
 
-Two ways for data to flow, one result: `resident`, where the set lies on the devices and one program does all, and
-`streamed`, where blocks of it come to the devices in turn and their shares are added on the host, in float64.
+Two ways for data to flow, one result: `resident`, where the set lies on the devices and one program
+does all, and `streamed`, where blocks of it come to the devices in turn and their shares are added
+on the host, in float64.
 """
 
 import functools
@@ -34,11 +36,13 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (C, dmu_dtheta) -> ()
 class Engine(NamedTuple):
     """What a fit needs to know of its data; weights are a tree of arrays.
 
-    load: (source, n_per_device) -> data for `gradient` and `moments`, with at most n_per_device simulations in a chunk.
+    load: (source, n_per_device) -> data for `gradient` and `moments`, with at most n_per_device
+        simulations in a chunk.
     gradient: (weights, data) -> Moments, loss, gradient of the loss by the weights.
     moments: (weights, data) -> Moments.
     home: where the weights live.
-    fused: whether both may be called inside a jitted function; if not, Moments and loss are float64 arrays of numpy.
+    fused: whether both may be called inside a jitted function; if not, Moments and loss are float64
+        arrays of numpy.
     """
 
     load: Callable[..., Data]
@@ -50,11 +54,15 @@ class Engine(NamedTuple):
 
 def _loss_and_cotangents(loss: Loss, m: Moments):
     """The loss, and its gradients by C and by dmu/dtheta."""
-    value, (G_C, G_D) = jax.value_and_grad(loss, argnums=(0, 1))(fisher.covariance(m), m.mean_derivative)
+    value, (G_C, G_D) = jax.value_and_grad(loss, argnums=(0, 1))(
+        fisher.covariance(m), m.mean_derivative
+    )
     return value, G_C, G_D
 
 
-def resident(summarise: Summarise, loss: Loss, devices: Sequence[jax.Device], parallel: int = 1) -> Engine:
+def resident(
+    summarise: Summarise, loss: Loss, devices: Sequence[jax.Device], parallel: int = 1
+) -> Engine:
     """The engine of sets that lie on the devices: one program, without a trip to the host.
 
     Args:
@@ -76,21 +84,30 @@ def resident(summarise: Summarise, loss: Loss, devices: Sequence[jax.Device], pa
         keep = both.kept(weights, data) <= passes.ACTIVATIONS
         m, kept = both.forward(weights, data) if keep else (both.moments(weights, data), None)
         value, G_C, G_D = _loss_and_cotangents(loss, m)
-        slope = both.backward(weights, kept, m, G_C, G_D) if keep else both.pull_back(weights, data, m, G_C, G_D)
+        slope = (
+            both.backward(weights, kept, m, G_C, G_D)
+            if keep
+            else both.pull_back(weights, data, m, G_C, G_D)
+        )
         return m, value, slope
 
     return Engine(load, gradient, both.moments, NamedSharding(mesh, PartitionSpec()), fused=True)
 
 
 def streamed(
-    summarise: Summarise, loss: Loss, devices: Sequence[jax.Device], parallel: int = 1, block_bytes: int = BLOCK
+    summarise: Summarise,
+    loss: Loss,
+    devices: Sequence[jax.Device],
+    parallel: int = 1,
+    block_bytes: int = BLOCK,
 ) -> Engine:
     """The engine of sets that stay where they are: a few blocks are in memory at a time, whatever n_s is.
 
     Args:
         summarise: of one batch.
         loss: function of C and dmu/dtheta.
-        devices: they share the chunks of each block; weights live on the host, which aggregates moments, loss and gradient.
+        devices: they share the chunks of each block; weights live on the host, which aggregates
+            moments, loss and gradient.
         parallel: chunks that a device may have in work side by side.
         block_bytes: of a block, if that is more than one chunk for each device.
 
@@ -98,9 +115,14 @@ def streamed(
     mesh = Mesh(np.asarray(devices), ("devices",))
     everywhere, shared = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("devices",)))
     both = passes.build(summarise, mesh, parallel)
-    moments_of, forward, backward, pull_back = map(jax.jit, (both.moments, both.forward, both.backward, both.pull_back))
+    moments_of, forward, backward, pull_back = map(
+        jax.jit, (both.moments, both.forward, both.backward, both.pull_back)
+    )
     on_host = partial(jax.tree.map, partial(np.asarray, dtype=np.float64))
-    merge_all, loss_and_cotangents = in_float64(fisher.merge_all), in_float64(partial(_loss_and_cotangents, loss))
+    merge_all, loss_and_cotangents = (
+        in_float64(fisher.merge_all),
+        in_float64(partial(_loss_and_cotangents, loss)),
+    )
 
     def load(source, n_per_device):
         return Stream(source, chunks.cut(source, n_per_device, mesh.size, block_bytes), shared)
@@ -128,12 +150,18 @@ def streamed(
         m = merged(stream.map(keeping)) if keep else moments(weights, stream)
         value, G_C, G_D = loss_and_cotangents(m)
         dtype = jax.tree.leaves(home)[0].dtype
-        narrow = jax.device_put(jax.tree.map(lambda leaf: leaf.astype(dtype), (m, G_C, G_D)), everywhere)
+        narrow = jax.device_put(
+            jax.tree.map(lambda leaf: leaf.astype(dtype), (m, G_C, G_D)), everywhere
+        )
         if keep:
             shares = computed(backward(weights, of_block, *narrow) for of_block in kept)
         else:
             shares = stream.map(lambda block: pull_back(weights, (block,), *narrow))
         total = functools.reduce(partial(jax.tree.map, np.add), map(on_host, shares))
-        return m, value, jax.device_put(jax.tree.map(lambda g, w: g.astype(w.dtype), total, home), device())
+        return (
+            m,
+            value,
+            jax.device_put(jax.tree.map(lambda g, w: g.astype(w.dtype), total, home), device()),
+        )
 
     return Engine(load, gradient, moments, SingleDeviceSharding(device()), fused=False)

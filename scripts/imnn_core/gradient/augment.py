@@ -23,8 +23,12 @@ def permute(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
 
     orders = jax.vmap(jax.vmap(order))(_key_of(key, part))  # (n_chunks, n, n_elements)
     n_d = part.batch.derivative.shape[1]
-    of_derivative = along(0 if problem.delta_theta is None else 2)  # tangents, or simulations at shifted parameters
-    batch = Batch(along(0)(part.batch.fiducial, orders), of_derivative(part.batch.derivative, orders[:, :n_d]))
+    of_derivative = along(
+        0 if problem.delta_theta is None else 2
+    )  # tangents, or simulations at shifted parameters
+    batch = Batch(
+        along(0)(part.batch.fiducial, orders), of_derivative(part.batch.derivative, orders[:, :n_d])
+    )
     return part._replace(batch=batch)
 
 

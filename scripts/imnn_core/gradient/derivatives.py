@@ -15,8 +15,8 @@ Apply = Callable[[Weights, jax.Array], jax.Array]  # a network on one simulation
 def exact(apply: Apply) -> Summarise:
     """The `summarise` of simulations with exact derivatives.
 
-    dx/dtheta by the chain rule, the n_params tangents pushed forward through the network, so that its
-    Jacobian by the simulation is never built.
+    dx/dtheta by the chain rule, the n_params tangents pushed forward through the network, so that
+    its Jacobian by the simulation is never built.
     """
 
     def summarise(weights, batch):
@@ -26,7 +26,9 @@ def exact(apply: Apply) -> Summarise:
             def push(tangent):
                 return jax.jvp(network, (d,), (tangent,))
 
-            return jax.vmap(push, in_axes=-1, out_axes=(None, -1))(dd)  # (n_summaries,), (n_summaries, n_params)
+            return jax.vmap(push, in_axes=-1, out_axes=(None, -1))(
+                dd
+            )  # (n_summaries,), (n_summaries, n_params)
 
         n_d = len(batch.derivative)
         x, dx_dtheta = jax.vmap(with_derivative)(batch.fiducial[:n_d], batch.derivative)
@@ -40,7 +42,8 @@ def exact(apply: Apply) -> Summarise:
 def differences(apply: Apply, delta_theta) -> Summarise:
     """The `summarise` of simulations with finite differences: (x(plus) - x(minus)) / delta_theta, after the network.
 
-    The derivatives of a batch are simulations with the same seeds at shifted parameters, (n_d, 2, n_params, *input_shape).
+    The derivatives of a batch are simulations with the same seeds at shifted parameters, (n_d, 2,
+    n_params, *input_shape).
 
     Args:
         apply: network on one simulation.
@@ -50,7 +53,9 @@ def differences(apply: Apply, delta_theta) -> Summarise:
 
     def summarise(weights, batch):
         network = partial(apply, weights)
-        minus_plus = jax.vmap(jax.vmap(jax.vmap(network)))(batch.derivative)  # (n_d, 2, n_params, n_summaries)
+        minus_plus = jax.vmap(jax.vmap(jax.vmap(network)))(
+            batch.derivative
+        )  # (n_d, 2, n_params, n_summaries)
         step = jnp.asarray(delta_theta, minus_plus.dtype)[None, :, None]
         dx_dtheta = jnp.moveaxis((minus_plus[:, 1] - minus_plus[:, 0]) / step, 1, -1)
         return jax.vmap(network)(batch.fiducial), dx_dtheta
@@ -60,14 +65,18 @@ def differences(apply: Apply, delta_theta) -> Summarise:
 
 def stored(apply: Apply, problem: Problem) -> Summarise:
     """The `summarise` of simulations that lie in files: exact derivatives, or finite differences."""
-    return exact(apply) if problem.delta_theta is None else differences(apply, simulator.steps(problem))
+    return (
+        exact(apply)
+        if problem.delta_theta is None
+        else differences(apply, simulator.steps(problem))
+    )
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
     """The `summarise` of batches of random keys, from which simulations are drawn whenever they are needed.
 
-    A batch of keys has their data in place of simulations and of derivatives, (n, 2) and (n_d, 2) of uint32. Another batch, as
-    of the validation set, is taken as it is.
+    A batch of keys has their data in place of simulations and of derivatives, (n, 2) and (n_d, 2)
+    of uint32. Another batch, as of the validation set, is taken as it is.
 
     Args:
         summarise: of the simulations.
@@ -75,7 +84,8 @@ def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
 
     """
     fiducial, derivative = (
-        jax.vmap(lambda data, of_one=of_one: of_one(jax.random.wrap_key_data(data))) for of_one in simulator.of_key(problem)
+        jax.vmap(lambda data, of_one=of_one: of_one(jax.random.wrap_key_data(data)))
+        for of_one in simulator.of_key(problem)
     )
 
     def drawn(weights, batch):

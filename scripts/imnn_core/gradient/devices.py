@@ -24,11 +24,15 @@ def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
         found = jax.devices(kind)
     except RuntimeError:
         raise InputError(
-            f"devices: expected a {kind.upper()}, found none that jax can use (it sees {jax.default_backend()}); "
-            "set `devices: auto`, or install jax for your GPU (README, 'On a GPU')"
+            f"devices: expected a {kind.upper()}, found none that jax can use (it sees "
+            f"{jax.default_backend()}); set `devices: auto`, or install jax for your GPU (README, "
+            "'On a GPU')"
         ) from None
     if n_devices is not None and n_devices > len(found):
-        raise InputError(f"n_devices: expected at most {len(found)}, the {kind.upper()} devices here, found {n_devices}")
+        raise InputError(
+            f"n_devices: expected at most {len(found)}, the {kind.upper()} devices here, found "
+            f"{n_devices}"
+        )
     return found[:n_devices]
 
 
@@ -40,7 +44,10 @@ def only_cpu() -> None:
 def _limits_of_groups():
     """Memory limits of the control groups that this process is in, as of a job on a cluster, in bytes."""
     try:
-        own = [line.strip().split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        own = [
+            line.strip().split(":", 2)
+            for line in Path("/proc/self/cgroup").read_text().splitlines()
+        ]
     except OSError:
         return
     for _, controllers, path in own:
@@ -57,8 +64,9 @@ def _limits_of_groups():
 def memory(device: jax.Device) -> int:
     """Bytes that sets of simulations may take on a device.
 
-    Half of what is free on a GPU. On the CPU a quarter of what this machine has, or of what the job may have,
-    since fits run side by side; not of what is free just now, which would make the results' bits depend on other jobs.
+    Half of what is free on a GPU. On the CPU a quarter of what this machine has, or of what the job
+    may have, since fits run side by side; not of what is free just now, which would make the
+    results' bits depend on other jobs.
     """
     if device.platform == "cpu":
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

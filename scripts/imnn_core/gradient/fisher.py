@@ -79,8 +79,8 @@ def moments(x: jax.Array, dx_dtheta: jax.Array, present_x=None, present_d=None) 
 def merge(a: Moments, b: Moments) -> Moments:
     """Moments of two disjoint sets together.
 
-    scatter = scatter_a + scatter_b + n_a n_b / (n_a + n_b) (mean_b - mean_a)(mean_b - mean_a)^T, since
-    sum x x^T - n mu mu^T cancels badly in float32.
+    scatter = scatter_a + scatter_b + n_a n_b / (n_a + n_b) (mean_b - mean_a)(mean_b - mean_a)^T,
+    since sum x x^T - n mu mu^T cancels badly in float32.
 
     Source: Chan, Golub & LeVeque 1983, The American Statistician 37, 242.
     """
@@ -91,7 +91,8 @@ def merge(a: Moments, b: Moments) -> Moments:
         n_d=n_d,
         mean=a.mean + _per(b.n_s, n_s) * step,
         scatter=a.scatter + b.scatter + _per(a.n_s * b.n_s, n_s) * jnp.outer(step, step),
-        mean_derivative=a.mean_derivative + _per(b.n_d, n_d) * (b.mean_derivative - a.mean_derivative),
+        mean_derivative=a.mean_derivative
+        + _per(b.n_d, n_d) * (b.mean_derivative - a.mean_derivative),
     )
 
 
@@ -117,11 +118,17 @@ def statistics(m: Moments) -> Statistics:
     """Gaussian Fisher information carried by a set of summaries.
 
     F = (dmu/dtheta)^T C^-1 (dmu/dtheta), with C the unbiased covariance of the summaries and
-    dmu/dtheta the mean of their derivatives. F does not change under an invertible affine map of the
-    summaries.
+    dmu/dtheta the mean of their derivatives. F does not change under an invertible affine map of
+    the summaries.
     """
     C = covariance(m)
-    return Statistics(F=information(C, m.mean_derivative), C=C, invC=jnp.linalg.inv(C), mu=m.mean, dmu_dtheta=m.mean_derivative)
+    return Statistics(
+        F=information(C, m.mean_derivative),
+        C=C,
+        invC=jnp.linalg.inv(C),
+        mu=m.mean,
+        dmu_dtheta=m.mean_derivative,
+    )
 
 
 def whitening(m: Moments) -> tuple[jax.Array, jax.Array]:
@@ -146,7 +153,8 @@ def penalty(C: jax.Array) -> jax.Array:
 def rate(strength: float, closeness: float) -> float:
     """Alpha = -ln(epsilon (lambda - 1) + epsilon^2 / (1 + epsilon)) / epsilon.
 
-    The rate at which the coupling r(Lambda_2) reaches lambda / (lambda + epsilon / (1 + epsilon)) at Lambda_2 = epsilon.
+    The rate at which the coupling r(Lambda_2) reaches lambda / (lambda + epsilon / (1 + epsilon))
+    at Lambda_2 = epsilon.
 
     Raises:
         ValueError: alpha would not be positive, and the coupling could never switch off.
@@ -155,8 +163,8 @@ def rate(strength: float, closeness: float) -> float:
     argument = closeness * (strength - 1) + closeness**2 / (1 + closeness)
     if not 0 < argument < 1:
         raise ValueError(
-            f"no positive rate: expected 0 < ε (λ - 1) + ε²/(1 + ε) < 1, found {argument:g} at λ = {strength:g}, "
-            f"ε = {closeness:g}"
+            f"no positive rate: expected 0 < ε (λ - 1) + ε²/(1 + ε) < 1, found {argument:g} at λ "
+            f"= {strength:g}, ε = {closeness:g}"
         )
     return -math.log(argument) / closeness
 

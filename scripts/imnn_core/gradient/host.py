@@ -18,6 +18,9 @@ def in_float64(function: Callable) -> Callable:
 
     def call(*arguments):
         with jax.enable_x64(True), jax.default_device(device()):
-            return jax.tree.map(np.asarray, compiled(*jax.tree.map(partial(np.asarray, dtype=np.float64), arguments)))
+            return jax.tree.map(
+                np.asarray,
+                compiled(*jax.tree.map(partial(np.asarray, dtype=np.float64), arguments)),
+            )
 
     return call

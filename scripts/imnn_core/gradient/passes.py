@@ -1,7 +1,8 @@
 """The two passes of the exact gradient over chunks on devices, as functions that jax can compile.
 
-With G_C = dloss/dC and G_D = dloss/d(dmu/dtheta), the cotangent of summary i is (G_C + G_C^T)(x_i - mu) / (n_s - 1),
-and that of its derivative G_D / n_d; the second pass pulls them back through the network.
+With G_C = dloss/dC and G_D = dloss/d(dmu/dtheta), the cotangent of summary i is (G_C + G_C^T)(x_i -
+mu) / (n_s - 1), and that of its derivative G_D / n_d; the second pass pulls them back through the
+network.
 """
 
 import math
@@ -18,7 +19,9 @@ from imnn_core.gradient.fisher import Moments
 from jax.sharding import Mesh, PartitionSpec
 from jax.tree_util import Partial
 
-ACTIVATIONS = 2**26  # bytes of activations that a device may hold beyond those of one chunk: side by side, and kept
+ACTIVATIONS = (
+    2**26
+)  # bytes of activations that a device may hold beyond those of one chunk: side by side, and kept
 ARRAY = 2**11  # bytes of the host that an array takes beyond its numbers, as measured on small ones
 
 Weights = Any  # a tree of arrays
@@ -42,12 +45,17 @@ class Kept(NamedTuple):
 class Passes(NamedTuple):
     """Functions of weights and parts, chunks that are dealt to the devices; their results are the same on each device.
 
-    summaries: (weights, parts) -> for each part x (n_chunks, n, n_summaries), dx_dtheta (n_chunks, n_d, n_summaries, n_params).
+    summaries: (weights, parts) -> for each part x (n_chunks, n, n_summaries), dx_dtheta (n_chunks,
+        n_d, n_summaries, n_params).
     moments: (weights, parts) -> Moments, the first pass.
-    forward: (weights, parts) -> Moments, Kept, the first pass where the second is to start from what it leaves.
-    backward: (weights, Kept, Moments, G_C, G_D) -> gradient by the weights, the second pass after ``forward``.
-    pull_back: (weights, parts, Moments, G_C, G_D) -> gradient by the weights, the second pass from the simulations.
-    kept: (weights, parts) -> bytes of what ``forward`` keeps, of one device, its arrays' own included; parts may be shapes.
+    forward: (weights, parts) -> Moments, Kept, the first pass where the second is to start from
+        what it leaves.
+    backward: (weights, Kept, Moments, G_C, G_D) -> gradient by the weights, the second pass after
+        ``forward``.
+    pull_back: (weights, parts, Moments, G_C, G_D) -> gradient by the weights, the second pass from
+        the simulations.
+    kept: (weights, parts) -> bytes of what ``forward`` keeps, of one device, its arrays' own
+        included; parts may be shapes.
     """
 
     summaries: Callable[..., list]
@@ -77,7 +85,9 @@ def _without(weights: Weights, pull: Callable) -> Partial:
 
     def restored(activations, weights):
         known, others = jax.tree.leaves(weights), iter(activations)
-        return jax.tree.unflatten(structure, [next(others) if i is None else known[i] for i in places])
+        return jax.tree.unflatten(
+            structure, [next(others) if i is None else known[i] for i in places]
+        )
 
     return Partial(restored, [leaf for leaf, i in zip(leaves, places, strict=True) if i is None])
 
@@ -101,7 +111,9 @@ def build(summarise: Summarise, mesh: Mesh, parallel: int) -> Passes:
         def pull(weights, batch):
             return _without(weights, jax.vjp(lambda w: summarise(w, batch), weights)[1])
 
-        batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), part.batch)
+        batch = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), part.batch
+        )
         return _n_bytes(jax.eval_shape(pull, weights, batch))
 
     def over_chunks(function, weights, total, part):
@@ -125,7 +137,10 @@ def build(summarise: Summarise, mesh: Mesh, parallel: int) -> Passes:
 
     @partial(on_devices, in_specs=shared, out_specs=everywhere)
     def merged(found, present_x, present_d):
-        each = [jax.vmap(fisher.moments)(*s, *present) for s, *present in zip(found, present_x, present_d, strict=True)]
+        each = [
+            jax.vmap(fisher.moments)(*s, *present)
+            for s, *present in zip(found, present_x, present_d, strict=True)
+        ]
         of_device = fisher.merge_all(jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each))
         return fisher.merge_all(jax.lax.all_gather(of_device, "devices"))
 
@@ -137,7 +152,9 @@ def build(summarise: Summarise, mesh: Mesh, parallel: int) -> Passes:
 
     def forward(weights, parts):
         found, pull = jax.vjp(lambda w: summaries(w, parts), weights)
-        return merged(found, *present(parts)), Kept(_without(weights, pull), [x for x, _ in found], *present(parts))
+        return merged(found, *present(parts)), Kept(
+            _without(weights, pull), [x for x, _ in found], *present(parts)
+        )
 
     def backward(weights, kept, m, G_C, G_D):
         of_chunks = jax.vmap(lambda *of_chunk: _cotangents(m, *of_chunk, G_C, G_D))

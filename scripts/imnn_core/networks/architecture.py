@@ -14,7 +14,11 @@ def trainable_map(network: Network, n_summaries: int) -> Network:
     """The network with a map A x + b after it that is fitted as well, for one whose last layer nobody here knows."""
 
     def init(key, input_shape):
-        return {"network": network.init(key, input_shape), "A": jnp.eye(n_summaries), "b": jnp.zeros(n_summaries)}
+        return {
+            "network": network.init(key, input_shape),
+            "A": jnp.eye(n_summaries),
+            "b": jnp.zeros(n_summaries),
+        }
 
     def apply(weights, d):
         return weights["A"] @ network.apply(weights["network"], d) + weights["b"]
@@ -34,9 +38,14 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
         try:
             found = found(recipe.n_summaries, **settings)
         except Exception as error:  # whatever the user's function raises
-            raise InputError(f"{where}: expected a function of n_summaries and {settings}, found {in_a_line(error)}") from None
+            raise InputError(
+                f"{where}: expected a function of n_summaries and {settings}, found "
+                f"{in_a_line(error)}"
+            ) from None
     elif settings:
-        raise InputError(f"{where}: expected no settings, since it is a pair (init, apply), found {settings}")
+        raise InputError(
+            f"{where}: expected no settings, since it is a pair (init, apply), found {settings}"
+        )
     if not isinstance(found, tuple | list) or len(found) != 2 or not all(map(callable, found)):
         raise InputError(f"{where}: expected a pair of functions (init, apply), found {found!r}")
     network = Network(*found, map_summaries=None)
@@ -57,15 +66,21 @@ def check(network: Network, recipe: Recipe, problem: Problem) -> None:
         x = jax.eval_shape(network.apply, weights, d)
     except Exception as error:  # whatever the network raises
         raise InputError(
-            f"{where}: expected a network for simulations of shape {problem.input_shape}, found {in_a_line(error)}"
+            f"{where}: expected a network for simulations of shape {problem.input_shape}, found "
+            f"{in_a_line(error)}"
         ) from None
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
-            raise InputError(f"{where}: expected weights of real numbers, found {leaf.dtype} in {name}")
+            raise InputError(
+                f"{where}: expected weights of real numbers, found {leaf.dtype} in {name}"
+            )
     shape = getattr(x, "shape", None)
     if shape != (recipe.n_summaries,):
-        raise InputError(f"{where}: expected summaries of shape ({recipe.n_summaries},), as n_summaries says, found {shape}")
+        raise InputError(
+            f"{where}: expected summaries of shape ({recipe.n_summaries},), as n_summaries says, "
+            f"found {shape}"
+        )
 
 
 def build(recipe: Recipe, problem: Problem) -> Network:
@@ -78,10 +93,13 @@ def build(recipe: Recipe, problem: Problem) -> Network:
     kind = recipe.network.kind
     if kind not in kinds.NETWORKS and kind not in problem.networks:
         known = [*kinds.NETWORKS, *problem.networks]
-        raise InputError(f"network.kind: expected {', '.join(known)}, found {kind!r}{nearest(kind, known)}")
+        raise InputError(
+            f"network.kind: expected {', '.join(known)}, found {kind!r}{nearest(kind, known)}"
+        )
     if kind in problem.networks and kind in kinds.NETWORKS:
         raise InputError(
-            f"network.kind: expected another name for the problem's own network, found {kind!r}, one of the project's"
+            f"network.kind: expected another name for the problem's own network, found {kind!r}, "
+            "one of the project's"
         )
     if kind in problem.networks:
         network = _own(recipe, problem)
@@ -90,7 +108,10 @@ def build(recipe: Recipe, problem: Problem) -> Network:
         settings.pop("kind")
         n_dimensions = len(problem.input_shape) - settings.get("channels_last", False)
         if kind == "cnn" and not 1 <= n_dimensions <= 3:
-            raise InputError(f"network: expected a grid of 1 to 3 dimensions, found {n_dimensions} of {problem.input_shape}")
+            raise InputError(
+                f"network: expected a grid of 1 to 3 dimensions, found {n_dimensions} of "
+                f"{problem.input_shape}"
+            )
         network = kinds.NETWORKS[kind](recipe.n_summaries, **settings)
     check(network, recipe, problem)
     return network

@@ -16,8 +16,8 @@ class Network(NamedTuple):
 
     init: (key, input_shape) -> weights.
     apply: (weights, d) -> x, with d (*input_shape) and x (n_summaries,).
-    map_summaries: (weights, A, b) -> weights with which x becomes A x + b, A (n_summaries, n_summaries), b (n_summaries,); None
-        for a user's pair, see `architecture`.
+    map_summaries: (weights, A, b) -> weights with which x becomes A x + b, A (n_summaries,
+        n_summaries), b (n_summaries,); None for a user's pair, see `architecture`.
     """
 
     init: Callable[[jax.Array, tuple[int, ...]], Weights]
@@ -28,8 +28,8 @@ class Network(NamedTuple):
 def _init_layers(key, widths):
     """Dense layers between these widths.
 
-    Weights begin as N(0, 2 / (n_in + n_out)) (Glorot & Bengio 2010), biases as 0: the activations offered are near the
-    identity in scale.
+    Weights begin as N(0, 2 / (n_in + n_out)) (Glorot & Bengio 2010), biases as 0: the activations
+    offered are near the identity in scale.
     """
     keys = jax.random.split(key, len(widths) - 1)
     layers = []
@@ -66,7 +66,9 @@ def _activation(name):
     return jnp.square if name == "square" else getattr(jax.nn, name)
 
 
-def mlp(n_summaries: int, hidden: Sequence[int] = (128, 128, 128), activation: str = "leaky_relu") -> Network:
+def mlp(
+    n_summaries: int, hidden: Sequence[int] = (128, 128, 128), activation: str = "leaky_relu"
+) -> Network:
     """Multilayer perceptron on the flattened simulation.
 
     Args:
@@ -87,12 +89,15 @@ def mlp(n_summaries: int, hidden: Sequence[int] = (128, 128, 128), activation: s
 
 
 def deep_set(
-    n_summaries: int, hidden: Sequence[int] = (32, 32), head: Sequence[int] = (), activation: str = "softplus"
+    n_summaries: int,
+    hidden: Sequence[int] = (32, 32),
+    head: Sequence[int] = (),
+    activation: str = "softplus",
 ) -> Network:
     """A network for exchangeable elements: one on each element, the mean over them, and a head.
 
-    The elements lie along the first axis of a simulation, whose other axes are an element's own numbers. Summaries do not
-    depend on the elements' order, and weights not on their number.
+    The elements lie along the first axis of a simulation, whose other axes are an element's own
+    numbers. Summaries do not depend on the elements' order, and weights not on their number.
 
     Args:
         n_summaries: outputs, without an activation.
@@ -128,8 +133,9 @@ def cnn(
 ) -> Network:  # fmt: skip
     """A convolutional network on a periodic grid of one to three dimensions: layers, means over the grid, and a head.
 
-    Summaries do not change where the grid is shifted (with strides that divide the grid, by a multiple of them), and weights
-    fit any size of grid. Patches are held in memory: of each layer kernel**n_dimensions times what goes into it.
+    Summaries do not change where the grid is shifted (with strides that divide the grid, by a
+    multiple of them), and weights fit any size of grid. Patches are held in memory: of each layer
+    kernel**n_dimensions times what goes into it.
 
     Args:
         n_summaries: outputs, without an activation.
@@ -151,27 +157,36 @@ def cnn(
         of_layers, of_head = jax.random.split(key)
         layers = []
         widths = [input_shape[-1] if channels_last else 1, *channels]
-        for k, n_in, n_out in zip(jax.random.split(of_layers, len(channels)), widths[:-1], widths[1:], strict=True):
+        for k, n_in, n_out in zip(
+            jax.random.split(of_layers, len(channels)), widths[:-1], widths[1:], strict=True
+        ):
             scale = math.sqrt(2 / (kernel**n_dimensions * (n_in + n_out)))
             w = scale * jax.random.normal(k, (*[kernel] * n_dimensions, n_in, n_out))
             layers.append({"w": w, "b": jnp.zeros(n_out)})
         n_means = sum(channels) if means == "every" else channels[-1]
         return {"layers": layers, "head": _init_layers(of_head, [n_means, *head, n_summaries])}
 
-    def patches(h, stride):  # (n_channels, *grid) -> (kernel**n_dimensions * n_channels, *strided grid)
+    def patches(
+        h, stride
+    ):  # (n_channels, *grid) -> (kernel**n_dimensions * n_channels, *strided grid)
         grid = h.shape[1:]
         h = jnp.pad(h, [(0, 0)] + [pad] * len(grid), mode="wrap")
         starts = itertools.product(range(kernel), repeat=len(grid))
-        parts = [[slice(i, i + n, stride) for i, n in zip(start, grid, strict=True)] for start in starts]
+        parts = [
+            [slice(i, i + n, stride) for i, n in zip(start, grid, strict=True)] for start in starts
+        ]
         return jnp.concatenate([h[(slice(None), *part)] for part in parts])
 
     def apply(weights, d):  # d: (*grid) or (*grid, n_channels)
         h = jnp.moveaxis(d, -1, 0) if channels_last else d[None]
         found = []
         for layer, stride in zip(weights["layers"], strides, strict=True):
-            # A product of matrices: XLA's own convolution is half as fast on the CPU, within a loop over chunks.
+            # A product of matrices: XLA's own convolution is half as fast on the CPU, within a loop
+            # over chunks.
             p = patches(h, stride)
-            h = act(layer["w"].reshape(len(p), -1).T @ p.reshape(len(p), -1) + layer["b"][:, None])  # (width, n_points)
+            h = act(
+                layer["w"].reshape(len(p), -1).T @ p.reshape(len(p), -1) + layer["b"][:, None]
+            )  # (width, n_points)
             found.append(jnp.mean(h, axis=1))
             h = h.reshape(-1, *p.shape[1:])
         x = jnp.concatenate(found) if means == "every" else found[-1]

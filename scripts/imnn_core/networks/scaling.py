@@ -22,13 +22,16 @@ def of_source(source: Source, how: str) -> Scaling:
 
     Args:
         source: of the simulations.
-        how: "all" for one mean and one standard deviation of all numbers, "each" for those of each number of a simulation.
+        how: "all" for one mean and one standard deviation of all numbers, "each" for those of each
+            number of a simulation.
 
     """
     n_s = len(source.fiducial)
     shape, pooled = ((), np.mean) if how == "all" else (source.fiducial.shape[1:], np.asarray)
     mean = pooled(sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s)
-    variance = pooled(sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s)
+    variance = pooled(
+        sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    )
     scale = np.sqrt(np.where(variance > 0, variance, 1))
     return Scaling(mean.reshape(shape), scale.reshape(shape))
 

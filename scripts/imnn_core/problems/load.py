@@ -31,7 +31,9 @@ def from_file(path: str | Path) -> Problem:
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and pickles of the file look for it
-    sys.path.insert(0, folder)  # before this project's own scripts, which may have the name of a user's module
+    sys.path.insert(
+        0, folder
+    )  # before this project's own scripts, which may have the name of a user's module
     try:
         spec.loader.exec_module(module)
     except InputError as error:  # of Problem's own checks
@@ -40,7 +42,9 @@ def from_file(path: str | Path) -> Problem:
     except (Exception, SystemExit) as error:
         line = _line_in(path, error)
         what = error.msg if isinstance(error, SyntaxError) else error
-        raise InputError(f"problem {path}: could not be imported: {type(error).__name__}: {what}{line}") from None
+        raise InputError(
+            f"problem {path}: could not be imported: {type(error).__name__}: {what}{line}"
+        ) from None
     finally:
         sys.path.remove(folder)
         sys.path.append(folder)  # for what it imports later
@@ -48,7 +52,8 @@ def from_file(path: str | Path) -> Problem:
     if not isinstance(found, Problem):
         what = "found none" if found is None else f"found {found!r}"
         raise InputError(
-            f"problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems import Problem), {what}"
+            f"problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems "
+            f"import Problem), {what}"
         )
     return found
 
@@ -58,7 +63,9 @@ def _line_in(path: Path, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f" (line {error.lineno})"
     lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
     ]
     return f" (line {lines[-1]})" if lines else ""
 
@@ -79,7 +86,8 @@ def build(
     Args:
         kind: the name of one that ships with the project, a path to a user's file, or `files`.
         theta_fid: in place of the problem's own, if not None.
-        input_shape: in place of the own one of a problem that ships with the project, if not None; of a file's, the same.
+        input_shape: in place of the own one of a problem that ships with the project, if not None;
+            of a file's, the same.
         names: of the parameters, for `files`.
         delta_theta: distances for finite differences; None for exact derivatives.
         code: digest of a user's file. Not used: it is there to change when the file does.
@@ -97,7 +105,8 @@ def build(
     problem = from_file(kind)
     if input_shape is not None and tuple(input_shape) != problem.input_shape:
         raise InputError(
-            f"input_shape: expected {list(problem.input_shape)} as in {kind}, found {list(input_shape)}; change it there"
+            f"input_shape: expected {list(problem.input_shape)} as in {kind}, found "
+            f"{list(input_shape)}; change it there"
         )
     theta_fid = problem.theta_fid if theta_fid is None else theta_fid
     return replace(problem, theta_fid=theta_fid, delta_theta=delta_theta, name=Path(kind).stem)

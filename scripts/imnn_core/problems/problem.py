@@ -14,19 +14,22 @@ from imnn_core.store.errors import InputError, in_a_line
 class Problem:
     """A simulator and its fiducial parameters.
 
-    simulator: (key, theta) -> d (*input_shape) in JAX, differentiable by theta (n_params,); with ``numpy`` a plain function of
-        a numpy.random.Generator and an array theta. None where simulations are files.
+    simulator: (key, theta) -> d (*input_shape) in JAX, differentiable by theta (n_params,); with
+        ``numpy`` a plain function of a numpy.random.Generator and an array theta. None where
+        simulations are files.
     theta_fid: fiducial parameters, (n_params,), float64.
     names: of the parameters, (n_params,).
     input_shape: of one simulation.
     log_likelihood: (theta, d) -> ln p(d | theta) in JAX, or None where it is not known.
     fisher: theta -> F (n_params, n_params), or None where it is not known.
-    networks: further kinds of networks for `network: {kind: …}`, by name: a pair (init, apply), or a function
-        (n_summaries, **settings) -> (init, apply), with init (key, input_shape) -> weights and apply (weights, d) -> x.
+    networks: further kinds of networks for `network: {kind: …}`, by name: a pair (init, apply), or
+        a function (n_summaries, **settings) -> (init, apply), with init (key, input_shape) ->
+        weights and apply (weights, d) -> x.
     symbols: the names for figures and report, in TeX; the names themselves, if None.
-    numpy: whether the simulator is a numpy function, which JAX can neither compile nor differentiate.
-    delta_theta: distances of the parameters of finite differences, (n_params,); None for exact derivatives. The configuration
-        sets it.
+    numpy: whether the simulator is a numpy function, which JAX can neither compile nor
+        differentiate.
+    delta_theta: distances of the parameters of finite differences, (n_params,); None for exact
+        derivatives. The configuration sets it.
     name: as in the configuration.
 
     Raises:
@@ -60,18 +63,27 @@ class Problem:
             "input_shape": tuple(int(n) for n in self.input_shape),
             "networks": dict(self.networks),
             "symbols": tuple(
-                [f"${symbol}$" if "$" not in symbol and set(symbol) & set("\\_^") else symbol for symbol in self.symbols]
+                [
+                    f"${symbol}$" if "$" not in symbol and set(symbol) & set("\\_^") else symbol
+                    for symbol in self.symbols
+                ]
                 if self.symbols
                 else [name.replace("$", r"\$") for name in self.names]
             ),
-            "delta_theta": None if self.delta_theta is None else np.asarray(self.delta_theta, np.float64),
+            "delta_theta": None
+            if self.delta_theta is None
+            else np.asarray(self.delta_theta, np.float64),
         }
         for key, value in plain.items():
             object.__setattr__(self, key, value)
 
     def _faults(self):
         names = self.names
-        if isinstance(names, str) or not names or not all(isinstance(name, str) and name for name in names):
+        if (
+            isinstance(names, str)
+            or not names
+            or not all(isinstance(name, str) and name for name in names)
+        ):
             yield f"names: expected a list of the parameters' names, found {names!r}"
             return
         if len(set(names)) < len(names):
@@ -85,7 +97,9 @@ class Problem:
             elif key == "delta_theta" and min(value) <= 0:
                 yield f"{key}: expected numbers > 0, found {value}"
         shape = self.input_shape
-        whole = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n > 0 for n in shape)
+        whole = isinstance(shape, Sequence) and all(
+            isinstance(n, Integral) and n > 0 for n in shape
+        )
         if not whole or not shape:
             yield f"input_shape: expected the shape of one simulation, such as (10,), found {shape!r}"
         for key in ("simulator", "log_likelihood", "fisher"):
@@ -109,11 +123,17 @@ class Problem:
         try:
             F = np.asarray(self.fisher(self.theta_fid), np.float64)
         except Exception as error:  # whatever the user's function raises
-            raise InputError(f"problem {self.name!r}: fisher could not be called: {in_a_line(error)}") from None
-        if F.shape != (self.n_params, self.n_params) or not np.isfinite(F).all() or not np.allclose(F, F.T):
             raise InputError(
-                f"problem {self.name!r}: expected of fisher a symmetric matrix of shape {(self.n_params, self.n_params)}, "
-                f"found {F.tolist()}"
+                f"problem {self.name!r}: fisher could not be called: {in_a_line(error)}"
+            ) from None
+        if (
+            F.shape != (self.n_params, self.n_params)
+            or not np.isfinite(F).all()
+            or not np.allclose(F, F.T)
+        ):
+            raise InputError(
+                f"problem {self.name!r}: expected of fisher a symmetric matrix of shape "
+                f"{(self.n_params, self.n_params)}, found {F.tolist()}"
             )
         return F
 
@@ -132,4 +152,6 @@ class Problem:
 
 def _are_numbers(value) -> bool:
     """Whether these are finite numbers in one row."""
-    return isinstance(value, Sequence) and all(isinstance(item, Real) and math.isfinite(item) for item in value)
+    return isinstance(value, Sequence) and all(
+        isinstance(item, Real) and math.isfinite(item) for item in value
+    )

@@ -21,13 +21,23 @@ def gaussian(theta_fid=(0.0, 1.0), input_shape=(10,)) -> Problem:
 
     def log_likelihood(theta, d):
         mu, sigma_squared = theta
-        return -0.5 * (jnp.sum((d - mu) ** 2) / sigma_squared + n * jnp.log(2 * jnp.pi * sigma_squared))
+        return -0.5 * (
+            jnp.sum((d - mu) ** 2) / sigma_squared + n * jnp.log(2 * jnp.pi * sigma_squared)
+        )
 
     def fisher(theta):
         _, sigma_squared = theta
         return np.diag([n / sigma_squared, n / (2 * sigma_squared**2)])
 
-    return Problem(simulator, theta_fid, ("mu", "Sigma"), input_shape, log_likelihood, fisher, symbols=(r"$\mu$", r"$\Sigma$"))
+    return Problem(
+        simulator,
+        theta_fid,
+        ("mu", "Sigma"),
+        input_shape,
+        log_likelihood,
+        fisher,
+        symbols=(r"$\mu$", r"$\Sigma$"),
+    )
 
 
 def exponential_rate(theta_fid=(1.0,), input_shape=(10,)) -> Problem:
@@ -46,18 +56,29 @@ def exponential_rate(theta_fid=(1.0,), input_shape=(10,)) -> Problem:
     def fisher(theta):
         return np.array([[n / theta[0] ** 2]])
 
-    return Problem(simulator, theta_fid, ("rate",), input_shape, log_likelihood, fisher, symbols=(r"$\lambda$",))
+    return Problem(
+        simulator,
+        theta_fid,
+        ("rate",),
+        input_shape,
+        log_likelihood,
+        fisher,
+        symbols=(r"$\lambda$",),
+    )
 
 
 def gaussian_field(theta_fid=(1.0, 1.0), input_shape=(32, 32)) -> Problem:
     """A Gaussian random field on a periodic grid of any number of dimensions, P(k) = A k^-B, theta = (A, B).
 
-    k is in units of the smallest frequency, and P(0) = 0. In an orthonormal Fourier transform E|d_k|^2 = P(k), so
+    k is in units of the smallest frequency, and P(0) = 0. In an orthonormal Fourier transform
+    E|d_k|^2 = P(k), so
 
-        ln L = -1/2 sum_k (|d_k|^2 / P(k) + ln 2 pi P(k)),   F_ab = 1/2 sum_k (dlnP/dtheta_a) (dlnP/dtheta_b),
+        ln L = -1/2 sum_k (|d_k|^2 / P(k) + ln 2 pi P(k)),   F_ab = 1/2 sum_k (dlnP/dtheta_a)
+        (dlnP/dtheta_b),
 
-    over all k != 0. Of a real field k and -k hold the same number, with real and imaginary part of variance P / 2 each:
-    together the two terms of the sum. Frequencies that are their own negative (Nyquist's) hold a real number: one term.
+    over all k != 0. Of a real field k and -k hold the same number, with real and imaginary part of
+    variance P / 2 each: together the two terms of the sum. Frequencies that are their own negative
+    (Nyquist's) hold a real number: one term.
     """
     shape = tuple(input_shape)
     frequencies = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij")
@@ -75,13 +96,21 @@ def gaussian_field(theta_fid=(1.0, 1.0), input_shape=(32, 32)) -> Problem:
         A, B = theta
         log_P = jnp.log(A) - B * log_k
         power = jnp.abs(jnp.fft.fftn(d, norm="ortho")) ** 2
-        return -0.5 * jnp.sum(jnp.where(is_mode, power * jnp.exp(-log_P) + log_P + jnp.log(2 * jnp.pi), 0))
+        return -0.5 * jnp.sum(
+            jnp.where(is_mode, power * jnp.exp(-log_P) + log_P + jnp.log(2 * jnp.pi), 0)
+        )
 
     def fisher(theta):
         by_theta = slopes / np.array([[theta[0]], [1.0]])
         return by_theta @ by_theta.T / 2
 
-    return Problem(simulator, theta_fid, ("A", "B"), shape, log_likelihood, fisher, symbols=("$A$", "$B$"))
+    return Problem(
+        simulator, theta_fid, ("A", "B"), shape, log_likelihood, fisher, symbols=("$A$", "$B$")
+    )
 
 
-EXAMPLES = {"gaussian": gaussian, "exponential_rate": exponential_rate, "gaussian_field": gaussian_field}
+EXAMPLES = {
+    "gaussian": gaussian,
+    "exponential_rate": exponential_rate,
+    "gaussian_field": gaussian_field,
+}

@@ -15,8 +15,8 @@ from imnn_core.store.errors import InputError
 STREAMS = {
     "training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4, "augment": 5, "on_the_fly": 6, "fractions": 7,
 }  # fmt: skip
-# Simulations drawn by one compiled call, at most, and bytes of them with their derivatives: whatever n_s is, so that n_s
-# does not touch their bits.
+# Simulations drawn by one compiled call, at most, and bytes of them with their derivatives:
+# whatever n_s is, so that n_s does not touch their bits.
 PER_CALL, BYTES_PER_CALL = 1000, 2**25
 
 
@@ -24,9 +24,9 @@ class Simulations(NamedTuple):
     """One split of one seed.
 
     fiducial: simulations at theta_fid, (n_s, *input_shape).
-    derivative: derivatives of the first n_d of them, (n_d, *input_shape, n_params), in d per theta; or with finite differences
-        the same simulations at theta_fid - delta_theta / 2 and + delta_theta / 2, one parameter moved at a time,
-        (n_d, 2, n_params, *input_shape).
+    derivative: derivatives of the first n_d of them, (n_d, *input_shape, n_params), in d per theta;
+        or with finite differences the same simulations at theta_fid - delta_theta / 2 and +
+        delta_theta / 2, one parameter moved at a time, (n_d, 2, n_params, *input_shape).
     """
 
     fiducial: np.ndarray
@@ -41,7 +41,8 @@ def seed_key(seed: int, purpose: str) -> jax.Array:
 def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
     """The same two functions, of the numbers of simulations, for a simulator that is a numpy function.
 
-    Each call of the simulator has a generator of its own, begun from the simulation's key: seeds match across parameters.
+    Each call of the simulator has a generator of its own, begun from the simulation's key: seeds
+    match across parameters.
     """
     words = jax.random.key_data(key).tolist()
     shifts = shifted(problem) if problem.delta_theta is not None else np.empty((0, 0, 0))
@@ -55,15 +56,18 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
     first, again = (simulate(0, problem.theta_fid) for _ in range(2))
     if not np.array_equal(first, again, equal_nan=True):
         raise InputError(
-            f"problem {problem.name!r}: expected the same simulation from the same random generator, found another; draw all "
-            "random numbers from the generator that the simulator is given, so that seeds match across parameters"
+            f"problem {problem.name!r}: expected the same simulation from the same random "
+            "generator, found another; draw all random numbers from the generator that the "
+            "simulator is given, so that seeds match across parameters"
         )
 
     def fiducial(indices):
         return np.stack([simulate(int(index), problem.theta_fid) for index in indices])
 
     def derivative(indices):
-        rows = [[[simulate(int(index), theta) for theta in row] for row in shifts] for index in indices]
+        rows = [
+            [[simulate(int(index), theta) for theta in row] for row in shifts] for index in indices
+        ]
         return np.array(rows, dtype)
 
     return fiducial, derivative
@@ -93,10 +97,13 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         draw_fiducial, draw_derivative = _in_numpy(problem, key)
     else:
         draw_fiducial, draw_derivative = (
-            jax.jit(jax.vmap(lambda index, of_one=of_one: of_one(jax.random.fold_in(key, index)))) for of_one in of_key(problem)
+            jax.jit(jax.vmap(lambda index, of_one=of_one: of_one(jax.random.fold_in(key, index))))
+            for of_one in of_key(problem)
         )
     n_numbers = math.prod(problem.input_shape) + math.prod(problem.derivative_shape)
-    per_call = max(1, min(PER_CALL, BYTES_PER_CALL // (n_numbers * jnp.result_type(float).itemsize)))
+    per_call = max(
+        1, min(PER_CALL, BYTES_PER_CALL // (n_numbers * jnp.result_type(float).itemsize))
+    )
     for start in range(0, n_s, per_call):
         indices = np.arange(start, start + per_call)
         if problem.numpy:
@@ -104,13 +111,16 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         d = np.asarray(draw_fiducial(indices))[: n_s - start]
         dd = np.empty((0, *problem.derivative_shape), d.dtype)
         if start < n_d:
-            dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[: n_d - start]
+            dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[
+                : n_d - start
+            ]
         for what, array in (("simulation", d), ("derivative", dd)):
             bad = not_finite(array)
             if bad.size:
                 raise InputError(
-                    f"problem {problem.name!r}: expected finite numbers at theta_fid = {problem.theta_fid.tolist()}, found "
-                    f"NaN or infinity in the {what} of index {start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
+                    f"problem {problem.name!r}: expected finite numbers at theta_fid = "
+                    f"{problem.theta_fid.tolist()}, found NaN or infinity in the {what} of index "
+                    f"{start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
                 )
         if start == 0 and n_d:
             _check_dependence(problem, dd)
@@ -119,18 +129,27 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
 
 def depends(problem: Problem, dd: np.ndarray) -> np.ndarray:
     """On which parameters some of these simulations depend, by their derivatives or differences, (n_params,)."""
-    slopes = np.moveaxis(dd, -1, 0) if problem.delta_theta is None else np.moveaxis(dd[:, 1] - dd[:, 0], 1, 0)
+    slopes = (
+        np.moveaxis(dd, -1, 0)
+        if problem.delta_theta is None
+        else np.moveaxis(dd[:, 1] - dd[:, 0], 1, 0)
+    )
     return (slopes != 0).reshape(problem.n_params, -1).any(axis=1)
 
 
 def _check_dependence(problem: Problem, dd: np.ndarray) -> None:
     """See that simulations depend on each parameter; JAX takes a comparison, or a rounding, for a constant."""
-    constant = [name for name, found in zip(problem.names, depends(problem, dd), strict=True) if not found]
+    constant = [
+        name for name, found in zip(problem.names, depends(problem, dd), strict=True) if not found
+    ]
     if constant:
         how, remedy = "difference", ""
         if problem.delta_theta is None:
-            how, remedy = "derivative", "; if they do, by a comparison or a rounding, set `derivative: finite_difference`"
+            how, remedy = (
+                "derivative",
+                "; if they do, by a comparison or a rounding, set `derivative: finite_difference`",
+            )
         raise InputError(
-            f"problem {problem.name!r}: expected simulations that depend on {', '.join(constant)}, found a {how} by it "
-            f"that is 0 everywhere{remedy}"
+            f"problem {problem.name!r}: expected simulations that depend on "
+            f"{', '.join(constant)}, found a {how} by it that is 0 everywhere{remedy}"
         )

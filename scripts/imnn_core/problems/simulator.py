@@ -18,7 +18,8 @@ def shifted(problem: Problem) -> np.ndarray:
 def steps(problem: Problem) -> np.ndarray | None:
     """The distances of the parameters of finite differences as simulated, (n_params,), or None for exact derivatives.
 
-    Those of delta_theta, but for a simulator in JAX, to which the parameters come rounded to its own precision.
+    Those of delta_theta, but for a simulator in JAX, to which the parameters come rounded to its
+    own precision.
     """
     if problem.delta_theta is None or problem.numpy or problem.simulator is None:
         return problem.delta_theta
@@ -28,7 +29,9 @@ def steps(problem: Problem) -> np.ndarray | None:
 
 def steps_are_lost(problem: Problem) -> bool:
     """Whether rounding leaves of some step of finite differences another one, by more than a tenth."""
-    return problem.delta_theta is not None and bool(np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1))
+    return problem.delta_theta is not None and bool(
+        np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1)
+    )
 
 
 def of_key(problem: Problem) -> tuple[Callable, Callable]:
@@ -57,11 +60,21 @@ def check_output(problem: Problem, shape: tuple[int, ...], dtype: np.dtype) -> N
 
     """
     if shape != problem.input_shape:
-        raise InputError(f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, found {shape}")
-    if not np.issubdtype(dtype, np.floating) and not (problem.numpy and np.issubdtype(dtype, np.integer)):
         raise InputError(
-            f"problem {problem.name!r}: expected simulations of real numbers (float32), found {dtype}"
-            + ("; return them with .astype(float), and with `derivative: finite_difference`" if dtype.kind in "iub" else "")
+            f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, "
+            f"found {shape}"
+        )
+    if not np.issubdtype(dtype, np.floating) and not (
+        problem.numpy and np.issubdtype(dtype, np.integer)
+    ):
+        raise InputError(
+            f"problem {problem.name!r}: expected simulations of real numbers (float32), found "
+            f"{dtype}"
+            + (
+                "; return them with .astype(float), and with `derivative: finite_difference`"
+                if dtype.kind in "iub"
+                else ""
+            )
         )
 
 
@@ -73,24 +86,35 @@ def check(problem: Problem) -> None:
 
     """
     if problem.simulator is None:
-        raise InputError(f"problem {problem.name!r}: expected a simulator, or `simulations:` with files, found neither")
+        raise InputError(
+            f"problem {problem.name!r}: expected a simulator, or `simulations:` with files, found "
+            "neither"
+        )
     if problem.numpy:
         if problem.delta_theta is None:
             raise InputError(
-                f"derivative: expected finite_difference, with delta_theta, since the simulator of problem {problem.name!r} is "
-                "a numpy function, which JAX cannot differentiate; found exact"
+                "derivative: expected finite_difference, with delta_theta, since the simulator "
+                f"of problem {problem.name!r} is a numpy function, which JAX cannot "
+                "differentiate; found exact"
             )
         return
     if steps_are_lost(problem):
         raise InputError(
-            f"delta_theta: expected steps that are not lost in theta_fid = {problem.theta_fid.tolist()} by rounding, found "
-            f"{problem.delta_theta.tolist()}, of which {steps(problem).tolist()} is left"
+            "delta_theta: expected steps that are not lost in theta_fid = "
+            f"{problem.theta_fid.tolist()} by rounding, found {problem.delta_theta.tolist()}, of "
+            f"which {steps(problem).tolist()} is left"
         )
     key = jax.eval_shape(lambda: jax.random.key(0))
     fiducial, derivative = of_key(problem)
     found = _traced(problem, fiducial, key, "run under jax.jit", "")
     check_output(problem, found.shape, found.dtype)
-    _traced(problem, derivative, key, "differentiated by theta", ", or set `derivative: finite_difference` and delta_theta")
+    _traced(
+        problem,
+        derivative,
+        key,
+        "differentiated by theta",
+        ", or set `derivative: finite_difference` and delta_theta",
+    )
 
 
 def check_likelihood(problem: Problem) -> None:
@@ -102,17 +126,23 @@ def check_likelihood(problem: Problem) -> None:
     """
     if problem.log_likelihood is None:
         return
-    theta, d = (jax.ShapeDtypeStruct(shape, jnp.result_type(float)) for shape in ((problem.n_params,), problem.input_shape))
+    theta, d = (
+        jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+        for shape in ((problem.n_params,), problem.input_shape)
+    )
     where = f"problem {problem.name!r}: log_likelihood"
     try:
         found = jax.eval_shape(problem.log_likelihood, theta, d)
         if found.shape == ():
             jax.eval_shape(jax.hessian(problem.log_likelihood), theta, d)
     except Exception as error:  # whatever the user's function raises
-        raise InputError(f"{where}: expected a function in jax.numpy, found {in_a_line(error)}") from None
+        raise InputError(
+            f"{where}: expected a function in jax.numpy, found {in_a_line(error)}"
+        ) from None
     if found.shape != ():
         raise InputError(
-            f"{where}: expected one number for a simulation, found an array of shape {found.shape}; is a sum missing?"
+            f"{where}: expected one number for a simulation, found an array of shape "
+            f"{found.shape}; is a sum missing?"
         )
 
 
@@ -122,8 +152,9 @@ def _traced(problem, function, key, what, otherwise):
         return jax.eval_shape(function, key)
     except Exception as error:  # whatever the user's simulator raises
         raise InputError(
-            f"problem {problem.name!r}: expected a simulator that can be {what}, found {in_a_line(error)}; "
-            f"write it in jax.numpy{otherwise}, or declare it with numpy=True if it is a numpy function"
+            f"problem {problem.name!r}: expected a simulator that can be {what}, found "
+            f"{in_a_line(error)}; write it in jax.numpy{otherwise}, or declare it with numpy=True "
+            "if it is a numpy function"
         ) from None
 
 

@@ -26,13 +26,17 @@ def check_room(path: str | Path, n_bytes: int) -> None:
     """
     free = shutil.disk_usage(Path(path).parent).free
     if free < n_bytes:
-        raise InputError(f"{path}: expected {n_bytes} bytes free on the disk, found {free}; {MAKE_ROOM}")
+        raise InputError(
+            f"{path}: expected {n_bytes} bytes free on the disk, found {free}; {MAKE_ROOM}"
+        )
 
 
 def _is_full(error: Exception) -> bool:
     """Whether the disk is full, or the user's part of it; h5py says so in its text alone."""
     codes = (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes)
+    return getattr(error, "errno", None) in codes or any(
+        os.strerror(code) in str(error) for code in codes
+    )
 
 
 @contextlib.contextmanager
@@ -46,7 +50,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left_behind in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a job that was killed
+        for left_behind in path.parent.glob(
+            f".{glob.escape(path.name)}.*.part"
+        ):  # by a job that was killed
             left_behind.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
@@ -60,7 +66,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if not _is_full(error):
             raise
         n_bytes = temporary.stat().st_size if temporary else 0
-        raise InputError(f"{path}: no space left on the disk after {n_bytes} bytes; {MAKE_ROOM}") from None
+        raise InputError(
+            f"{path}: no space left on the disk after {n_bytes} bytes; {MAKE_ROOM}"
+        ) from None
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
@@ -76,7 +84,9 @@ def writing(path: str | Path) -> Iterator[Path]:
     """As `replacing`, with a checksum beside the file."""
     with replacing(path) as temporary:
         yield temporary
-        _beside(path).unlink(missing_ok=True)  # first: at no time does one lie beside a file that it is not of
+        _beside(path).unlink(
+            missing_ok=True
+        )  # first: at no time does one lie beside a file that it is not of
         checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
     with replacing(_beside(path)) as temporary:
         temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
@@ -98,11 +108,19 @@ def read(path: str | Path) -> bytes:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: expected a file, found: {error.strerror}; {make_again(path)}") from None
+        raise InputError(
+            f"{path}: expected a file, found: {error.strerror}; {make_again(path)}"
+        ) from None
     beside = _beside(path)
-    # Snakemake's cache links to files of other runs, of which a checksum that lies here knows nothing.
+    # Snakemake's cache links to files of other runs, of which a checksum that lies here knows
+    # nothing.
     if beside.exists() and not Path(path).is_symlink():
-        check(path, beside.read_text(encoding="utf-8").split(" ")[0], hashlib.sha256(content).hexdigest(), len(content))
+        check(
+            path,
+            beside.read_text(encoding="utf-8").split(" ")[0],
+            hashlib.sha256(content).hexdigest(),
+            len(content),
+        )
     return content
 
 
@@ -115,8 +133,8 @@ def check(path: str | Path, expected: str, found: str, n_bytes: int) -> None:
     """
     if found != expected:
         raise InputError(
-            f"{path}: expected the bytes that were written (sha256 {expected[:8]}…), found {n_bytes} others ({found[:8]}…): it "
-            f"was cut off or changed since; {make_again(path)}"
+            f"{path}: expected the bytes that were written (sha256 {expected[:8]}…), found "
+            f"{n_bytes} others ({found[:8]}…): it was cut off or changed since; {make_again(path)}"
         )
 
 
@@ -141,10 +159,14 @@ def read_json(path: str | Path) -> dict:
     try:
         return json.loads(read(path))
     except ValueError as error:
-        raise InputError(f"{path}: expected a whole JSON file, found: {error}; {make_again(path)}") from None
+        raise InputError(
+            f"{path}: expected a whole JSON file, found: {error}; {make_again(path)}"
+        ) from None
 
 
 def make_again(path: str | Path) -> str:
     """What to do about a result that is at fault."""
-    paths = [os.path.realpath(path)] * os.path.islink(path) + [str(path)]  # a link leads to Snakemake's cache
+    paths = [os.path.realpath(path)] * os.path.islink(path) + [
+        str(path)
+    ]  # a link leads to Snakemake's cache
     return f"delete it and run snakemake again to make it anew: rm {shlex.join(paths)}"

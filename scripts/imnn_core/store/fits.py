@@ -17,7 +17,10 @@ def _is_key(leaf) -> bool:
 def _named_leaves(tree: Any) -> tuple[dict[str, Any], Any]:
     """Leaves of a tree under names like `0/mu/1/w`, and the tree's structure."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
-    named = {jax.tree_util.keystr(path, simple=True, separator="/") or "value": leaf for path, leaf in leaves}
+    named = {
+        jax.tree_util.keystr(path, simple=True, separator="/") or "value": leaf
+        for path, leaf in leaves
+    }
     return named, structure
 
 
@@ -32,7 +35,8 @@ def read_tree(group: h5py.Group, like: Any, what: str) -> Any:
 
     Args:
         group: that `write_tree` wrote.
-        like: a tree of the same structure, shapes and dtypes, its leaves arrays or ShapeDtypeStructs.
+        like: a tree of the same structure, shapes and dtypes, its leaves arrays or
+            ShapeDtypeStructs.
         what: the tree's name in an error.
 
     Raises:
@@ -40,11 +44,16 @@ def read_tree(group: h5py.Group, like: Any, what: str) -> Any:
 
     """
     found = {}
-    group.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    group.visititems(
+        lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
+    )
     leaves, structure = _named_leaves(like)
     if set(found) != set(leaves):
         odd = ", ".join(sorted(set(found) ^ set(leaves)))
-        raise InputError(f"{group.file.filename}: expected the {what} of this recipe, found another tree; they differ in {odd}")
+        raise InputError(
+            f"{group.file.filename}: expected the {what} of this recipe, found another tree; they "
+            f"differ in {odd}"
+        )
     values = []
     for name, leaf in leaves.items():
         array = found[name][()]
@@ -54,15 +63,20 @@ def read_tree(group: h5py.Group, like: Any, what: str) -> Any:
             array = array.view(leaf.dtype)
         if (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
             raise InputError(
-                f"{group.file.filename}: expected {what} {name} of shape {leaf.shape}, {leaf.dtype}, "
-                f"found {array.shape}, {array.dtype}"
+                f"{group.file.filename}: expected {what} {name} of shape {leaf.shape}, "
+                f"{leaf.dtype}, found {array.shape}, {array.dtype}"
             )
         values.append(array)
     return jax.tree_util.tree_unflatten(structure, values)
 
 
 def write_fit(
-    path: str | Path, trees: dict, history: np.ndarray, statistics: dict, attributes: dict, kind: str = "fit"
+    path: str | Path,
+    trees: dict,
+    history: np.ndarray,
+    statistics: dict,
+    attributes: dict,
+    kind: str = "fit",
 ) -> None:
     """Write a fit, or a checkpoint of one.
 
@@ -90,10 +104,14 @@ def read_arrays(path: str | Path, group: str) -> dict[str, np.ndarray] | None:
 
     """
     with opened(path, "fit") as file, as_input_errors(path):
-        return {name: dataset[()] for name, dataset in file[group].items()} if group in file else None
+        return (
+            {name: dataset[()] for name, dataset in file[group].items()} if group in file else None
+        )
 
 
-def read_fit(path: str | Path, like: dict[str, Any], kind: str = "fit") -> tuple[dict, np.ndarray, dict, dict]:
+def read_fit(
+    path: str | Path, like: dict[str, Any], kind: str = "fit"
+) -> tuple[dict, np.ndarray, dict, dict]:
     """Read a fit: (trees, history, statistics, attributes), as `write_fit` got them, the statistics as mappings.
 
     Args:
@@ -107,9 +125,11 @@ def read_fit(path: str | Path, like: dict[str, Any], kind: str = "fit") -> tuple
     with opened(path, kind) as file, as_input_errors(path):
         trees = {name: read_tree(file[name], tree, name) for name, tree in like.items()}
         statistics = {
-            split: {name: dataset[()] for name, dataset in group.items()} for split, group in file.get("statistics", {}).items()
+            split: {name: dataset[()] for name, dataset in group.items()}
+            for split, group in file.get("statistics", {}).items()
         }
         attributes = {
-            name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for name, value in file.attrs.items()
+            name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            for name, value in file.attrs.items()
         }
         return trees, file["history"][:], statistics, attributes

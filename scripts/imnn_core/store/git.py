@@ -6,7 +6,11 @@ from functools import partial
 from pathlib import Path
 
 UNKNOWN = "unknown"  # not from a clone, no git, or one that does not trust the folder
-CODE = ("Snakefile", "workflow", "scripts")  # what else is changed makes no other results: settings are told for themselves
+CODE = (
+    "Snakefile",
+    "workflow",
+    "scripts",
+)  # what else is changed makes no other results: settings are told for themselves
 
 
 def commit() -> str:
@@ -18,9 +22,13 @@ def commit() -> str:
         env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},  # many jobs ask at once
     )  # fmt: skip
     try:
-        run(["git", "-C", root, "ls-files", "--error-unmatch", here])  # else it lies in some other repository
+        run(
+            ["git", "-C", root, "ls-files", "--error-unmatch", here]
+        )  # else it lies in some other repository
         found = run(["git", "-C", root, "rev-parse", "HEAD"]).stdout.strip()
-        changed = run(["git", "-C", root, "status", "--porcelain", "--untracked-files=no", "--", *CODE]).stdout
+        changed = run(
+            ["git", "-C", root, "status", "--porcelain", "--untracked-files=no", "--", *CODE]
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN
     return f"{found}-dirty" if changed else found

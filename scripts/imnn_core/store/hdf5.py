@@ -12,7 +12,10 @@ from imnn_core.store.errors import InputError
 from imnn_core.store.files import check, make_again, replacing
 
 FORMAT = 2  # of the files written here; a reader refuses another
-HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "  # HDF5 leaves a file's first bytes to its user
+HEAD, MARK = (
+    512,
+    b"sha256 of what follows these 512 bytes: ",
+)  # HDF5 leaves a file's first bytes to its user
 
 
 def provenance() -> dict[str, str]:
@@ -55,7 +58,10 @@ def checksum(path: str | Path) -> str:
         head = file.read(HEAD)
     written = head.removeprefix(MARK).partition(b"\n")[0]
     if head != _head(written):
-        raise InputError(f"{path}: expected a whole file of this pipeline, found one without its checksum; {make_again(path)}")
+        raise InputError(
+            f"{path}: expected a whole file of this pipeline, found one without its checksum; "
+            f"{make_again(path)}"
+        )
     return written.decode("ascii", "replace")
 
 
@@ -78,9 +84,13 @@ def as_input_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: expected a whole HDF5 file, found: {error}; {make_again(path)}") from None
+        raise InputError(
+            f"{path}: expected a whole HDF5 file, found: {error}; {make_again(path)}"
+        ) from None
     except KeyError as error:
-        raise InputError(f"{path}: expected a dataset that is not there: {error.args[0]}; {make_again(path)}") from None
+        raise InputError(
+            f"{path}: expected a dataset that is not there: {error.args[0]}; {make_again(path)}"
+        ) from None
 
 
 def opened(path: str | Path, *kinds: str) -> h5py.File:
@@ -96,8 +106,8 @@ def opened(path: str | Path, *kinds: str) -> h5py.File:
         found = (file.attrs.get("kind"), file.attrs.get("format"))
         if found[0] not in kinds or found[1] != FORMAT:
             expected = f"a file of kind {' or '.join(map(repr, kinds))}, format {FORMAT}"
-            raise InputError(f"{path}: expected {expected}, found {found[0]!r}, {found[1]}; {make_again(path)}")
+            raise InputError(
+                f"{path}: expected {expected}, found {found[0]!r}, {found[1]}; {make_again(path)}"
+            )
         stack.pop_all()
         return file
-
-

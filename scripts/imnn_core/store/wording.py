@@ -7,7 +7,10 @@ from collections.abc import Iterable
 def nearest(word: object, names: Iterable) -> str:
     """' (nearest: …)' with up to three names like ``word`` or with it in them, or nothing where there are none."""
     word, names = str(word), [str(name) for name in names]
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.6) or [name for name in names if word in name][:3]
+    near = (
+        difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+        or [name for name in names if word in name][:3]
+    )
     return f" (nearest: {', '.join(near)})" if near else ""
 
 

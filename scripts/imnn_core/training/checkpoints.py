@@ -18,7 +18,8 @@ class Begun(NamedTuple):
     """A fit on its way.
 
     initial: weights that it began with, or those of the fit that it continues.
-    history: its rows so far, one per iteration of ``state``, with those of the fit that it continues.
+    history: its rows so far, one per iteration of ``state``, with those of the fit that it
+        continues.
     start: iterations of that other fit.
     """
 
@@ -31,11 +32,18 @@ class Begun(NamedTuple):
 class Checkpoint:
     """The last state of a fit, written to a file now and then and when an error or a signal ends the fit.
 
-    The file lies beside the fit's output, not as one, since Snakemake removes a job's outputs before it starts the job anew.
-    It is known to be of this very fit by an identity, written whole or not at all, and to be removed once the fit is there.
+    The file lies beside the fit's output, not as one, since Snakemake removes a job's outputs
+    before it starts the job anew. It is known to be of this very fit by an identity, written whole
+    or not at all, and to be removed once the fit is there.
     """
 
-    def __init__(self, path: str | Path, identity: Mapping[str, Any], minutes: float, log: Callable[[str], None]):
+    def __init__(
+        self,
+        path: str | Path,
+        identity: Mapping[str, Any],
+        minutes: float,
+        log: Callable[[str], None],
+    ):
         """Nothing is read or written yet.
 
         Args:
@@ -47,14 +55,21 @@ class Checkpoint:
         """
         self._path, self._minutes, self._log = Path(path), minutes, log
         self._identity = json.loads(json.dumps(identity))
-        self._how, self._fit, self._rows, self._now, self._saved = "", None, [], None, time.monotonic()
+        self._how, self._fit, self._rows, self._now, self._saved = (
+            "",
+            None,
+            [],
+            None,
+            time.monotonic(),
+        )
 
     def resume(self, like: State, how: str) -> Begun | None:
         """The fit as the file has it; None, with a line on why, where it has to begin anew.
 
         Args:
             like: a state of the same structure, shapes and dtypes.
-            how: how the data flow now, and where; otherwise than before is no reason to lose the fit.
+            how: how the data flow now, and where; otherwise than before is no reason to lose the
+                fit.
 
         """
         self._how = how
@@ -63,16 +78,27 @@ class Checkpoint:
         try:
             attributes = fits.read_fit(self._path, {}, "checkpoint")[3]
             found = json.loads(attributes["identity"])
-            other = sorted(name for name in found.keys() | self._identity if found.get(name) != self._identity.get(name))
+            other = sorted(
+                name
+                for name in found.keys() | self._identity
+                if found.get(name) != self._identity.get(name)
+            )
             if other:
-                raise InputError(f"{self._path}: it is of another fit, which differs in {', '.join(other)}")
-            trees, history, _, _ = fits.read_fit(self._path, {"state": like, "initial": like.weights}, "checkpoint")
+                raise InputError(
+                    f"{self._path}: it is of another fit, which differs in {', '.join(other)}"
+                )
+            trees, history, _, _ = fits.read_fit(
+                self._path, {"state": like, "initial": like.weights}, "checkpoint"
+            )
         except InputError as error:
             self._log(f"begins anew, since the checkpoint can't be used: {error}")
             return None
         self._log(f"goes on from {self._path} after {len(history)} iterations")
         if attributes["how"] != how:
-            self._log(f"warning: {how}, before {attributes['how']}: the result is that of one go to rounding only")
+            self._log(
+                f"warning: {how}, before {attributes['how']}: the result is that of one go to "
+                "rounding only"
+            )
         return Begun(trees["state"], trees["initial"], history, attributes["start"])
 
     def begin(self, fit: Begun) -> None:
@@ -92,7 +118,11 @@ class Checkpoint:
             return
         state = self._now
         history = np.concatenate(self._rows)[: int(state.iteration)]
-        attributes = {"identity": json.dumps(self._identity), "how": self._how, "start": self._fit.start}
+        attributes = {
+            "identity": json.dumps(self._identity),
+            "how": self._how,
+            "start": self._fit.start,
+        }
         trees = {"state": state, "initial": self._fit.initial}
         self._saved = time.monotonic()
         try:
@@ -110,5 +140,7 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if error is not None and not isinstance(error, Diverged):  # from where it was a fit would only diverge again
+        if error is not None and not isinstance(
+            error, Diverged
+        ):  # from where it was a fit would only diverge again
             self.save()

@@ -55,7 +55,10 @@ class Fitter(NamedTuple):
     def data(self, **sources: Source) -> Iterator[dict[str, aggregate.Data]]:
         """Sets of simulations as the engine wants them, by name, while the context lasts."""
         with contextlib.ExitStack() as stack:
-            data = {name: self.engine.load(source, self.recipe.n_per_device) for name, source in sources.items()}
+            data = {
+                name: self.engine.load(source, self.recipe.n_per_device)
+                for name, source in sources.items()
+            }
             for stream in data.values():
                 if not self.engine.fused:
                     stack.callback(stream.close)
@@ -66,7 +69,8 @@ class Fitter(NamedTuple):
 
         Args:
             seed: of the run.
-            training: by which the summaries are whitened where the recipe says so; not whitened, if None.
+            training: by which the summaries are whitened where the recipe says so; not whitened, if
+                None.
 
         Raises:
             InputError: the summaries' covariance has no inverse.
@@ -77,13 +81,15 @@ class Fitter(NamedTuple):
         def begin(weights):
             return first_state(weights, self.optimiser, self.settings.averaging)
 
-        weights = jax.jit(lambda key: self.network.init(key, self.problem.input_shape))(seed_key(seed, "weights"))
+        weights = jax.jit(lambda key: self.network.init(key, self.problem.input_shape))(
+            seed_key(seed, "weights")
+        )
         if training is not None and self.recipe.whiten:
             A, b = in_float64(fisher.whitening)(self.moments(weights, training))
             if not np.isfinite(A).all():
                 raise InputError(
-                    "whiten: expected a covariance of the initial summaries that has an inverse, found one that has none; "
-                    "try fewer summaries or another network"
+                    "whiten: expected a covariance of the initial summaries that has an inverse, "
+                    "found one that has none; try fewer summaries or another network"
                 )
             dtype = jax.tree.leaves(weights)[0].dtype
             weights = jax.jit(self.network.map_summaries)(weights, A.astype(dtype), b.astype(dtype))
@@ -96,7 +102,10 @@ class Fitter(NamedTuple):
         elif self.recipe.augment is None:
             return None
         else:
-            change, key = partial(AUGMENTATIONS[self.recipe.augment], self.problem), seed_key(seed, "augment")
+            change, key = (
+                partial(AUGMENTATIONS[self.recipe.augment], self.problem),
+                seed_key(seed, "augment"),
+            )
 
         @jax.jit
         def changed(iteration, part):
@@ -104,7 +113,9 @@ class Fitter(NamedTuple):
 
         if self.engine.fused:
             return lambda iteration, data: tuple(changed(iteration, part) for part in data)
-        return lambda iteration, data: data.changed(partial(changed, np.asarray(iteration)))  # not bound to a device
+        return lambda iteration, data: data.changed(
+            partial(changed, np.asarray(iteration))
+        )  # not bound to a device
 
     def measured(self, data: aggregate.Data, seed: int, iteration: int) -> aggregate.Data:
         """Training data by which weights are measured after so many iterations: as they are, or drawn anew on the fly."""
@@ -134,13 +145,22 @@ def how_data_flow(data: str, n_bytes: int, on: list[jax.Device]) -> tuple[str, s
     if share <= room:
         return (
             "resident",
-            f"resident, since the sets take {_readable(share)} and may take {_readable(room)} of each device",
+            f"resident, since the sets take {_readable(share)} and may take {_readable(room)} of "
+            "each device",
         )
-    return "streamed", f"streamed, since the sets take {_readable(share)} and may take {_readable(room)} of each device"
+    return (
+        "streamed",
+        f"streamed, since the sets take {_readable(share)} and may take {_readable(room)} of each "
+        "device",
+    )
 
 
 def build(
-    recipe: Recipe, problem: Problem, n_bytes: int = 0, on_the_fly: bool = False, scaling: Scaling | None = None
+    recipe: Recipe,
+    problem: Problem,
+    n_bytes: int = 0,
+    on_the_fly: bool = False,
+    scaling: Scaling | None = None,
 ) -> Fitter:
     """Build what a recipe stands for.
 
@@ -152,10 +172,13 @@ def build(
         scaling: of the simulations, before the network sees them.
 
     Raises:
-        InputError: its devices are not there, its optimiser is none, or its network is none for the problem.
+        InputError: its devices are not there, its optimiser is none, or its network is none for the
+            problem.
 
     """
-    jax.config.update("jax_default_matmul_precision", "highest")  # GPUs would else round float32 products to ten bits
+    jax.config.update(
+        "jax_default_matmul_precision", "highest"
+    )  # GPUs would else round float32 products to ten bits
     if recipe.devices == "cpu":
         only_cpu()
     on = choose(recipe.devices, recipe.n_devices)
@@ -205,7 +228,8 @@ def memory_for(n_per_device: int) -> Iterator[None]:
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise InputError(
-            f"n_per_device: expected so few simulations on a device at a time that its memory is enough, found {n_per_device}; "
-            f"try {max(1, n_per_device // 2)}, or `data: streamed` if the sets themselves are too large "
+            "n_per_device: expected so few simulations on a device at a time that its memory is "
+            f"enough, found {n_per_device}; try {max(1, n_per_device // 2)}, or `data: streamed` "
+            "if the sets themselves are too large "
             f"({str(error).partition(chr(10))[0] or 'MemoryError'})"
         ) from None

@@ -65,11 +65,21 @@ def loss_of(settings: Settings) -> Callable:
     return partial(fisher.loss, strength=settings.strength, rate=settings.rate)
 
 
-def first_state(weights: Weights, optimiser: optax.GradientTransformation, averaging: float = 0.0) -> State:
+def first_state(
+    weights: Weights, optimiser: optax.GradientTransformation, averaging: float = 0.0
+) -> State:
     """The state before any update; ``averaging`` as in `Settings`."""
     best = Best(weights, jnp.asarray(-jnp.inf), jnp.asarray(0))
     average = weights if averaging else None
-    return State(weights, average, optimiser.init(weights), best, jnp.asarray(0), jnp.asarray(0), jnp.asarray(0))
+    return State(
+        weights,
+        average,
+        optimiser.init(weights),
+        best,
+        jnp.asarray(0),
+        jnp.asarray(0),
+        jnp.asarray(0),
+    )
 
 
 def row(m: Moments, settings: Settings) -> jax.Array:
@@ -88,7 +98,9 @@ def rows_of(settings, moments_of_splits):
 
 def advance(optimiser, averaging, state, rows, gradient):
     """One update; the rows of the history are those at the weights before it."""
-    decisive = rows[-1, QUANTITIES.index("log_det_F")]  # of validation, or of training where there is no other
+    decisive = rows[
+        -1, QUANTITIES.index("log_det_F")
+    ]  # of validation, or of training where there is no other
     finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
     finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
     rose = decisive > state.best.log_det_F
@@ -97,7 +109,9 @@ def advance(optimiser, averaging, state, rows, gradient):
     weights = optax.apply_updates(state.weights, updates)
     return State(
         weights=weights,
-        average=None if state.average is None else optax.incremental_update(weights, state.average, 1 - averaging),
+        average=None
+        if state.average is None
+        else optax.incremental_update(weights, state.average, 1 - averaging),
         optimiser_state=optimiser_state,
         best=jax.tree.map(lambda new, old: jnp.where(rose, new, old), here, state.best),
         since_best=jnp.where(rose, 0, state.since_best + 1),

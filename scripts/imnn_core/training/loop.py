@@ -16,7 +16,9 @@ from imnn_core.training import iteration
 from imnn_core.training.iteration import QUANTITIES, Settings, State
 
 SPLITS = ("training", "validation")
-CALL = 1.0  # seconds that a call of the compiled loop is to take: a signal is heard, and a state kept, only between calls
+# seconds that a call of the compiled loop is to take: a signal is heard, and a state kept, only
+# between calls
+CALL = 1.0
 
 Augment = Callable[[jax.Array, Data], Data]  # (iteration, data) -> data
 
@@ -40,8 +42,8 @@ class Progress(NamedTuple):
 class Result(NamedTuple):
     """A fit's end.
 
-    history: row i at the weights after i updates, (n_iterations, n_splits, len(QUANTITIES)), training
-        first, then validation if there is.
+    history: row i at the weights after i updates, (n_iterations, n_splits, len(QUANTITIES)),
+        training first, then validation if there is.
     stopped: "patience" or "max_iterations".
     """
 
@@ -60,12 +62,18 @@ class Diverged(InputError):
 
 def _strong(leaf):
     """The same array with a dtype of its own: else a block, whose results have one, is compiled twice."""
-    return jax.lax.convert_element_type(leaf, leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.number) else leaf
+    return (
+        jax.lax.convert_element_type(leaf, leaf.dtype)
+        if jnp.issubdtype(leaf.dtype, jnp.number)
+        else leaf
+    )
 
 
 def _is_patient(state, start, settings):
     """Whether a fit that began at iteration ``start`` need not stop for lack of a rise."""
-    return (state.since_best < settings.patience) | (state.iteration - start < settings.min_iterations)
+    return (state.since_best < settings.patience) | (
+        state.iteration - start < settings.min_iterations
+    )
 
 
 def _python_while(condition, body, value):
@@ -75,15 +83,20 @@ def _python_while(condition, body, value):
 
 
 def make_block(
-    engine: Engine, optimiser: optax.GradientTransformation, settings: Settings, augment: Augment | None = None
+    engine: Engine,
+    optimiser: optax.GradientTransformation,
+    settings: Settings,
+    augment: Augment | None = None,
 ) -> Callable:
     """A function of (state, training, validation, start, end) that iterates until it must stop or reaches ``end``.
 
-    It returns the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)), of
-    which the first (new iteration - old iteration) are filled. ``validation`` is None where there is none.
-    A fused engine's block is to be one compiled program; another's is called as it is.
+    It returns the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)),
+    of which the first (new iteration - old iteration) are filled. ``validation`` is None where
+    there is none. A fused engine's block is to be one compiled program; another's is called as it
+    is.
     """
-    # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the state.
+    # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the
+    # state.
     as_is = (lambda function: function), (lambda function: function), jax.lax.while_loop
     compiled, wide, loop = as_is if engine.fused else (jax.jit, in_float64, _python_while)
     rows_of, advance = (
@@ -129,19 +142,22 @@ def fit(
 ) -> Result:
     """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
 
-    Row i of the history is taken at the weights after i updates, before update i + 1: of training as ``augment`` changed it,
-    of validation at the average of the weights where one is taken. The best weights are those of the row with the largest
-    validation |F| (training |F| where there is no validation set).
+    Row i of the history is taken at the weights after i updates, before update i + 1: of training
+    as ``augment`` changed it, of validation at the average of the weights where one is taken. The
+    best weights are those of the row with the largest validation |F| (training |F| where there is
+    no validation set).
 
     Args:
         engine: how moments and gradients are aggregated; its loss is `iteration.loss_of(settings)`.
-        state: `iteration.first_state`, or the last state of another fit, which this one then continues: its
-            min_iterations and max_iterations count this fit's own iterations.
+        state: `iteration.first_state`, or the last state of another fit, which this one then
+            continues: its min_iterations and max_iterations count this fit's own iterations.
         training, validation: as ``engine.load`` gives them; no validation set, if None.
         report: called after every ``report_every`` iterations.
         augment: changes the training data of an iteration, if not None.
-        keep: called about every CALL seconds with the state and the rows of the history since the call before.
-        start: iterations of the other fit that this one continues; all that the state has had, if None.
+        keep: called about every CALL seconds with the state and the rows of the history since the
+            call before.
+        start: iterations of the other fit that this one continues; all that the state has had, if
+            None.
 
     Raises:
         Diverged: the loss, its gradient or validation |F| is not finite.
@@ -151,7 +167,9 @@ def fit(
     start = int(state.iteration) if start is None else start
     end = start + settings.max_iterations
     state = jax.device_put(jax.tree.map(_strong, state), engine.home)
-    if engine.fused:  # compiled before the clock starts; a state of other types would now be an error, not a second compilation
+    # compiled before the clock starts; a state of other types would now be an error, not a second
+    # compilation
+    if engine.fused:
         block = jax.jit(block).lower(state, training, validation, start, end).compile()
     n_splits = 1 if validation is None else 2
     histories = [np.empty((0, n_splits, len(QUANTITIES)), jax.tree.leaves(state.weights)[0].dtype)]
@@ -162,8 +180,12 @@ def fit(
     n, seconds, unreported = 1, 0.0, []
     while goes_on():
         before, began = int(state.iteration), time.perf_counter()
-        line = before + settings.report_every - (before - start) % settings.report_every  # when the next report is due
-        state, rows = jax.block_until_ready(block(state, training, validation, start, min(before + n, line, end)))
+        line = (
+            before + settings.report_every - (before - start) % settings.report_every
+        )  # when the next report is due
+        state, rows = jax.block_until_ready(
+            block(state, training, validation, start, min(before + n, line, end))
+        )
         done, took = int(state.iteration), time.perf_counter() - began
         n = max(1, int(CALL * (done - before) / took))
         histories.append(np.asarray(rows)[: done - before])
@@ -186,9 +208,14 @@ def fit(
         if state.failed:
             history = np.concatenate(histories)
             raise Diverged(
-                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss {history[-1, 0, -1]:.6g}, ln|F| "
+                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss "
+                f"{history[-1, 0, -1]:.6g}, ln|F| "
                 f"{', '.join(f'{split} {row[0]:.6g}' for split, row in zip(SPLITS, history[-1], strict=False))}); "
                 "try a smaller learning_rate, a smaller strength, or fewer summaries",
                 history,
             )
-    return Result(state, np.concatenate(histories), "max_iterations" if _is_patient(state, start, settings) else "patience")
+    return Result(
+        state,
+        np.concatenate(histories),
+        "max_iterations" if _is_patient(state, start, settings) else "patience",
+    )

@@ -31,16 +31,20 @@ def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
     for name in arguments:
         if name not in parameters:
             raise InputError(
-                f"{where}{name}: {kind} {function_name!r} has no such argument{nearest(name, parameters)}; "
-                f"it takes {', '.join(parameters)}"
+                f"{where}{name}: {kind} {function_name!r} has no such "
+                f"argument{nearest(name, parameters)}; it takes {', '.join(parameters)}"
             )
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in arguments:
-            raise InputError(f"{where}{name}: {kind} {function_name!r} needs this argument, found none")
+            raise InputError(
+                f"{where}{name}: {kind} {function_name!r} needs this argument, found none"
+            )
     try:
         return function(**arguments)
     except Exception as error:  # whatever optax raises, it raises for these arguments
-        raise InputError(f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {error}") from None
+        raise InputError(
+            f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {error}"
+        ) from None
 
 
 def build_schedules(value: Any, where: str = "") -> Any:
@@ -49,18 +53,34 @@ def build_schedules(value: Any, where: str = "") -> Any:
         return [build_schedules(item, f"{where}{i}.") for i, item in enumerate(value)]
     if not isinstance(value, dict) or "schedule" not in value:
         return value
-    known = [name for name in dir(optax) if name.endswith(("_schedule", "_schedules")) or name == "exponential_decay"]
-    arguments = {name: build_schedules(item, f"{where}{name}.") for name, item in value.items() if name != "schedule"}
+    known = [
+        name
+        for name in dir(optax)
+        if name.endswith(("_schedule", "_schedules")) or name == "exponential_decay"
+    ]
+    arguments = {
+        name: build_schedules(item, f"{where}{name}.")
+        for name, item in value.items()
+        if name != "schedule"
+    }
     name = value["schedule"]
     if name not in known:
-        raise InputError(f"{where}schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}")
+        raise InputError(
+            f"{where}schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}"
+        )
     return _call("schedule", name, arguments, where)
 
 
 def _optimiser_names() -> list[str]:
     """Optimisers, which take a learning rate, as against optax's transformations, losses and classes."""
-    functions = {name: f for name, f in vars(optax).items() if isinstance(f, types.FunctionType | functools.partial)}
-    takes_rate = [name for name, f in functions.items() if "learning_rate" in inspect.signature(f).parameters]
+    functions = {
+        name: f
+        for name, f in vars(optax).items()
+        if isinstance(f, types.FunctionType | functools.partial)
+    }
+    takes_rate = [
+        name for name, f in functions.items() if "learning_rate" in inspect.signature(f).parameters
+    ]
     return [name for name in takes_rate if not name.startswith(("_", "scale_by_"))]
 
 
@@ -69,8 +89,8 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
 
     Args:
         name: its name in optax.
-        **arguments: its own; a mapping with the key `schedule` stands for a schedule of optax with the
-            mapping's other keys as arguments.
+        **arguments: its own; a mapping with the key `schedule` stands for a schedule of optax with
+            the mapping's other keys as arguments.
 
     Raises:
         InputError: an unknown optimiser or argument, a missing or refused one, or an optimiser that
@@ -78,8 +98,16 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
 
     """
     if name not in _optimiser_names():
-        raise InputError(f"name: expected an optimiser of optax, found {name!r}{nearest(name, _optimiser_names())}")
-    optimiser = _call("optimiser", name, {key: build_schedules(value, f"{key}.") for key, value in arguments.items()}, "")
+        raise InputError(
+            "name: expected an optimiser of optax, found "
+            f"{name!r}{nearest(name, _optimiser_names())}"
+        )
+    optimiser = _call(
+        "optimiser",
+        name,
+        {key: build_schedules(value, f"{key}.") for key, value in arguments.items()},
+        "",
+    )
 
     def one_step(weights):
         return optimiser.update(weights, optimiser.init(weights), weights)
@@ -87,7 +115,9 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
     try:
         jax.eval_shape(one_step, WEIGHTS)
     except Exception as error:
-        raise InputError(f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}") from None
+        raise InputError(
+            f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}"
+        ) from None
     return optimiser
 
 
@@ -103,7 +133,8 @@ def faults(fits: dict) -> list[str]:
         start = recipe.continue_from
         if name in states and start in states and states[name] != states[start]:
             lines.append(
-                f"fits.{name}.optimiser: expected a state of the same parts as in {start!r}, which this fit continues, found "
-                "others; a schedule in place of a number has a part of its own (constant_schedule is a number as a schedule)"
+                f"fits.{name}.optimiser: expected a state of the same parts as in {start!r}, "
+                "which this fit continues, found others; a schedule in place of a number has a "
+                "part of its own (constant_schedule is a number as a schedule)"
             )
     return lines

@@ -15,7 +15,9 @@ from imnn_core.training import optimisers
 from imnn_core.workflow import requests
 
 
-def faults(settings: Config, problem: Mapping, observed: str | None = None) -> tuple[list[str], Problem | None]:
+def faults(
+    settings: Config, problem: Mapping, observed: str | None = None
+) -> tuple[list[str], Problem | None]:
     """Faults of a checked configuration's optimisers, problem and networks, a line each; and the problem, if it is without.
 
     Args:
@@ -38,10 +40,16 @@ def faults(settings: Config, problem: Mapping, observed: str | None = None) -> t
         return [*lines, *str(error).splitlines()], None
     lines += styles.faults_of_symbols(built.symbols)
     if settings.simulations == "on_the_fly" and built.numpy:
-        lines.append("simulations: expected draw, since a numpy simulator can't be compiled into the fit, found on_the_fly")
+        lines.append(
+            "simulations: expected draw, since a numpy simulator can't be compiled into the fit, "
+            "found on_the_fly"
+        )
     for name, recipe in settings.fits.items():
         if recipe.n_summaries < built.n_params:
-            lines.append(f"fits.{name}.n_summaries: expected at least n_params = {built.n_params}, found {recipe.n_summaries}")
+            lines.append(
+                f"fits.{name}.n_summaries: expected at least n_params = {built.n_params}, found "
+                f"{recipe.n_summaries}"
+            )
         try:
             architecture.build(recipe, built)
         except InputError as error:
@@ -55,7 +63,9 @@ def _bytes_of_file(path: str) -> int:
         return whole
     try:
         with arrays.open_arrays(path) as (found, _):
-            return sum(4 * math.prod(array.shape) for array in found.values() if hasattr(array, "dtype"))
+            return sum(
+                4 * math.prod(array.shape) for array in found.values() if hasattr(array, "dtype")
+            )
     except InputError:
         return 0
 
@@ -69,18 +79,28 @@ def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> reque
         files: the user's files of simulations, by set, if there are.
 
     """
-    shape, n_derivatives = problem.input_shape, problem.n_params * (1 if problem.delta_theta is None else 2)
+    shape, n_derivatives = (
+        problem.input_shape,
+        problem.n_params * (1 if problem.delta_theta is None else 2),
+    )
     if files:
         fractions = dict(settings.files.fractions)
         fractions["training"] = 1 - sum(fractions.values())
         paths = {split: files.get(split, files["training"]) for split in settings.files.splits}
-        parts = {split: 1 if split in files and split != "training" else fractions[split] for split in paths}
-        bytes_of_sets = {split: math.ceil(parts[split] * _bytes_of_file(path)) for split, path in paths.items()}
+        parts = {
+            split: 1 if split in files and split != "training" else fractions[split]
+            for split in paths
+        }
+        bytes_of_sets = {
+            split: math.ceil(parts[split] * _bytes_of_file(path)) for split, path in paths.items()
+        }
         whole = {split: requests.bytes_of_npz(path) for split, path in paths.items()}
         return requests.Simulations(shape, n_derivatives, bytes_of_sets, whole)
     drawn = {"training": (settings.n_s, settings.n_d), "validation": (settings.n_s, settings.n_d)}
     drawn["test"] = (settings.n_test, settings.n_test)
     if settings.simulations == "on_the_fly":
         drawn["training"] = (0, 0)
-    bytes_of_sets = {split: requests.bytes_of_set(shape, n_derivatives, *n) for split, n in drawn.items()}
+    bytes_of_sets = {
+        split: requests.bytes_of_set(shape, n_derivatives, *n) for split, n in drawn.items()
+    }
     return requests.Simulations(shape, n_derivatives, bytes_of_sets, dict.fromkeys(drawn, 0))

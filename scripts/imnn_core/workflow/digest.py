@@ -26,7 +26,11 @@ def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
         for parts in (name.split(".") for name in names if name):
             for n in range(1, len(parts) + 1):
                 place = base.joinpath(*parts[:n])
-                yield from (each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file())
+                yield from (
+                    each
+                    for each in (place.with_suffix(".py"), place / "__init__.py")
+                    if each.is_file()
+                )
 
 
 def _meaning(node: object, described: bool = False) -> object:
@@ -40,13 +44,22 @@ def _meaning(node: object, described: bool = False) -> object:
         return node
     fields = dict(ast.iter_fields(node))
     body = fields.get("body")
-    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+    if (
+        isinstance(body, list)
+        and body
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+    ):
         fields["body"] = body[1:]
     if isinstance(node, ast.Call) and described:
         fields["keywords"] = [keyword for keyword in node.keywords if keyword.arg != "description"]
     return (
         type(node).__name__,
-        *((name, _meaning(value, described)) for name, value in fields.items() if value not in (None, [])),
+        *(
+            (name, _meaning(value, described))
+            for name, value in fields.items()
+            if value not in (None, [])
+        ),
     )
 
 
@@ -55,14 +68,16 @@ def _module(folder: Path, path: Path) -> tuple[list[Path], str]:
     """What a file of this project imports of it, and its meaning."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     offered = folder / PACKAGE / "__init__.py"  # it imports what is asked for, and computes nothing
-    return [each for each in _imported(folder, path, tree) if each != offered], repr(_meaning(tree, described=True))
+    return [each for each in _imported(folder, path, tree) if each != offered], repr(
+        _meaning(tree, described=True)
+    )
 
 
 def code_digest(path_to_script: str | Path) -> str:
     """Digest of a script and of every module of the core that it imports, directly or not.
 
-    As a rule's parameter it makes Snakemake run the rule anew when the code's meaning changes, and only then:
-    comments, docstrings, layout and modification times do not count.
+    As a rule's parameter it makes Snakemake run the rule anew when the code's meaning changes, and
+    only then: comments, docstrings, layout and modification times do not count.
     """
     script = Path(path_to_script)
     todo, seen = [script], {}
@@ -82,7 +97,8 @@ def settings_digest(*values: Any) -> str:
 def content_digest(path_to_file: str | Path) -> str | None:
     """Digest of a file's size and of what is in it, a large one's in blocks spread over it; None where it can't be read.
 
-    It is quick for files of any size. Like any sample it can miss a change of a few numbers that keeps the size.
+    It is quick for files of any size. Like any sample it can miss a change of a few numbers that
+    keeps the size.
     """
     if not os.path.isfile(path_to_file):  # a pipe would be waited for
         return None
@@ -91,7 +107,11 @@ def content_digest(path_to_file: str | Path) -> str | None:
             size = os.fstat(file.fileno()).st_size
             last = size - BLOCK
             found = hashlib.blake2b(str(size).encode(), digest_size=8)
-            starts = range(0, size, BLOCK) if size <= N_BLOCKS * BLOCK else (i * last // N_BLOCKS for i in range(N_BLOCKS + 1))
+            starts = (
+                range(0, size, BLOCK)
+                if size <= N_BLOCKS * BLOCK
+                else (i * last // N_BLOCKS for i in range(N_BLOCKS + 1))
+            )
             for start in starts:
                 file.seek(start)
                 found.update(file.read(BLOCK))
@@ -101,7 +121,9 @@ def content_digest(path_to_file: str | Path) -> str | None:
 
 
 def _digest(folder: Path, meanings: dict[Path, str]) -> str:
-    text = "\n".join(f"{os.path.relpath(path, folder)} {meanings[path]}" for path in sorted(meanings))
+    text = "\n".join(
+        f"{os.path.relpath(path, folder)} {meanings[path]}" for path in sorted(meanings)
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -127,7 +149,8 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
 def user_code_digest(path_to_file: str | Path) -> str:
     """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
 
-    A file that is not there, or is no Python, has a digest too: whoever loads it says what is wrong.
+    A file that is not there, or is no Python, has a digest too: whoever loads it says what is
+    wrong.
     """
     return _digest(Path(path_to_file).parent, _user_code(Path(path_to_file)))
 
@@ -135,4 +158,8 @@ def user_code_digest(path_to_file: str | Path) -> str:
 def user_code_files(path_to_file: str | Path) -> list[str]:
     """A user's Python file and those that it imports from its own folder, by their paths from there."""
     folder = Path(path_to_file).parent
-    return sorted(str(path.relative_to(folder)) for path in _user_code(Path(path_to_file)) if path.is_relative_to(folder))
+    return sorted(
+        str(path.relative_to(folder))
+        for path in _user_code(Path(path_to_file))
+        if path.is_relative_to(folder)
+    )

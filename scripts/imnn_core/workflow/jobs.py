@@ -27,8 +27,8 @@ def has_gpu() -> bool:
 def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
     """Let jax, where the script has imported it, keep compiled programs there, for later jobs and those beside this one.
 
-    Kinds of processors, as Linux tells them, have folders of their own, since programs are compiled for one. A folder that
-    the user has chosen (JAX_COMPILATION_CACHE_DIR) stays.
+    Kinds of processors, as Linux tells them, have folders of their own, since programs are compiled
+    for one. A folder that the user has chosen (JAX_COMPILATION_CACHE_DIR) stays.
     """
     jax = sys.modules.get("jax")
     if jax is None or jax.config.jax_compilation_cache_dir:
@@ -46,7 +46,11 @@ def keep_compilations(folder: str | Path = ".snakemake/compilations") -> None:
 
 
 GRACE = 15  # seconds in which a job that is told to end may save what it has
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a cluster, a terminal that is closed
+ENDS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # Ctrl-C, a cluster, a terminal that is closed
 
 
 def _interrupt(number, frame):
@@ -59,9 +63,9 @@ def _interrupt(number, frame):
 class Watch:
     """A thread that ends a job which nobody waits for any more, and one that does not end when it is told to.
 
-    Where Snakemake was killed its jobs live on, and must not write later what is another job's by then. Where another job
-    writes the same log, Snakemake was started again and knows nothing of this one. And Python heeds a signal only once a
-    call, as of XLA's compiler, returns.
+    Where Snakemake was killed its jobs live on, and must not write later what is another job's by
+    then. Where another job writes the same log, Snakemake was started again and knows nothing of
+    this one. And Python heeds a signal only once a call, as of XLA's compiler, returns.
     """
 
     def __init__(self, is_mine: Callable[[], bool]):
@@ -72,7 +76,9 @@ class Watch:
 
         """
         self._is_mine, self._over, self._parent = is_mine, threading.Event(), os.getppid()
-        self._snakemake = int(os.environ.get("IMNN_SNAKEMAKE", self._parent))  # a shell may stand between
+        self._snakemake = int(
+            os.environ.get("IMNN_SNAKEMAKE", self._parent)
+        )  # a shell may stand between
         self._signals, write = os.pipe()
         for end in (self._signals, write):
             os.set_blocking(end, False)
@@ -134,32 +140,43 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
 
     Args:
         path_to_log: from the rule's `log:`.
-        threads: CPU threads for jax, which would else take every core in each of many parallel jobs.
+        threads: CPU threads for jax, which would else take every core in each of many parallel
+            jobs.
 
     Yields:
         A progress bar on the terminal, if this job is the only one that has it.
 
     Raises:
-        SystemExit: with code 1 after an InputError (one line in the log) or another error (a traceback).
+        SystemExit: with code 1 after an InputError (one line in the log) or another error (a
+            traceback).
 
     """
     for number in ENDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a shell, or under nohup
+        if (
+            signal.getsignal(number) is not signal.SIG_IGN
+        ):  # as in the background of a shell, or under nohup
             signal.signal(number, _interrupt)
-    os.environ["PJRT_NPROC"] = str(threads)  # jax reads it when its backend starts, not when it is imported
+    os.environ["PJRT_NPROC"] = str(
+        threads
+    )  # jax reads it when its backend starts, not when it is imported
     terminal = os.dup(2)
     try:
         if os.path.isfile(path_to_log):
             os.unlink(path_to_log)  # a file of its own, by which another job's is known
         file = open(path_to_log, "w")
     except OSError as error:
-        _say(f"error: {path_to_log}: expected a log that can be written, found: {error.strerror}", terminal)
+        _say(
+            f"error: {path_to_log}: expected a log that can be written, found: {error.strerror}",
+            terminal,
+        )
         sys.exit(1)
 
     def is_mine():
         try:
             return os.path.samestat(os.stat(path_to_log), os.fstat(2))
-        except OSError as error:  # removed, or not to be reached just now; or of NFS, replaced from another node
+        except (
+            OSError
+        ) as error:  # removed, or not to be reached just now; or of NFS, replaced from another node
             return error.errno != errno.ESTALE
 
     with file:
@@ -180,7 +197,9 @@ def job(path_to_log: str, threads: int = 1) -> Iterator["Bar"]:
         except KeyboardInterrupt as interrupt:
             number = interrupt.args[0] if interrupt.args else signal.SIGINT
             _say(f"interrupted by {signal.Signals(number).name}", terminal)
-            signal.signal(number, signal.SIG_DFL)  # end by the signal: XLA may crash when Python winds down now
+            signal.signal(
+                number, signal.SIG_DFL
+            )  # end by the signal: XLA may crash when Python winds down now
             os.kill(os.getpid(), number)
         except Exception:
             _say(traceback.format_exc().rstrip(), terminal)
@@ -196,7 +215,9 @@ class Bar:
     def __init__(self, terminal: int, name: str):
         self._name, self._terminal, self._is_mine = name, None, False
         if os.isatty(terminal):
-            with contextlib.suppress(OSError):  # an opening of its own: a lock on the one that jobs share would be shared
+            with contextlib.suppress(
+                OSError
+            ):  # an opening of its own: a lock on the one that jobs share would be shared
                 self._terminal = os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NOCTTY)
 
     def __enter__(self):

@@ -40,12 +40,20 @@ PROJECT = (
 
 def project_files(root: str | Path) -> dict[str, str]:
     """The project's own files, but for the default config: places in the archive, and paths from here."""
-    places = (place for pattern in PROJECT for place in glob.glob(pattern, root_dir=root, recursive=True))
+    places = (
+        place for pattern in PROJECT for place in glob.glob(pattern, root_dir=root, recursive=True)
+    )
     return {place: os.path.relpath(os.path.join(root, place)) for place in sorted(places)}
 
 
 def place_of(path: str | Path, *folders: str | Path) -> str:
     """Where a user's file lies in the archive: where it lies in the first of these folders that has it, or else in config/."""
-    path = Path(path).parent.resolve() / Path(path).name  # what a link is called here, not what it leads to
-    inside = [path.relative_to(folder) for folder in map(os.path.realpath, folders) if path.is_relative_to(folder)]
+    path = (
+        Path(path).parent.resolve() / Path(path).name
+    )  # what a link is called here, not what it leads to
+    inside = [
+        path.relative_to(folder)
+        for folder in map(os.path.realpath, folders)
+        if path.is_relative_to(folder)
+    ]
     return (inside or [Path("config", path.name)])[0].as_posix()

@@ -1,11 +1,13 @@
 """Memory that jobs ask a cluster for, in MB, by what they compute on. Imports no jax.
 
-A model of peaks: what every job takes (the two processes of Snakemake that a cluster's job has, Python, jax and its compiler),
-the sets where they lie in memory, and what is computed of a chunk or a block of simulations at a time; with a MARGIN on all but
-the sets, whose size is known. It was fitted to the largest resident sets (Linux, CPU, jax 0.10, nothing compiled before) of
-simulate, analytic_fisher, fit and evaluate with mlp, deep_set and cnn, resident and streamed, on 1000 and 100 000 draws of ten
-numbers, 1000 fields of 32 x 32 and 1300 of 32 x 32 x 32 (1 GB in two sets): it asks for 1.4 to 2.3 times what they took, 0.6 to
-4.9 GB with Snakemake. What a simulator of the user's own takes nobody can know: a retry asks for more.
+A model of peaks: what every job takes (the two processes of Snakemake that a cluster's job has,
+Python, jax and its compiler), the sets where they lie in memory, and what is computed of a chunk or
+a block of simulations at a time; with a MARGIN on all but the sets, whose size is known. It was
+fitted to the largest resident sets (Linux, CPU, jax 0.10, nothing compiled before) of simulate,
+analytic_fisher, fit and evaluate with mlp, deep_set and cnn, resident and streamed, on 1000 and 100
+000 draws of ten numbers, 1000 fields of 32 x 32 and 1300 of 32 x 32 x 32 (1 GB in two sets): it
+asks for 1.4 to 2.3 times what they took, 0.6 to 4.9 GB with Snakemake. What a simulator of the
+user's own takes nobody can know: a retry asks for more.
 """
 
 import math
@@ -22,10 +24,16 @@ MARGIN = 1.3
 SMALL = 800 * MB  # a figure, a table, a report: Snakemake, Python and matplotlib
 DRAWING = 600 * MB  # a job that draws or reads simulations: Snakemake 300, Python and jax 300
 JAX = 900 * MB  # of a fit or an evaluation, whose programs take more of jax's compiler
-GPU = 3000 * MB  # of the host, of a job with a GPU: not measured, but what CUDA's libraries are known to take
+GPU = (
+    3000 * MB
+)  # of the host, of a job with a GPU: not measured, but what CUDA's libraries are known to take
 PIECE = 2**25  # bytes of simulations that are drawn, or read, at a time, at most; or one simulation
-COPIES = 8  # of a piece, in float32 and float64, while it is drawn, checked and written, or compressed linearly
-BLOCKS, BLOCK = 7, 2**21  # blocks of a stream that are in memory, and bytes of one, or a chunk if that is more
+# of a piece, in float32 and float64, while it is drawn, checked and written, or compressed linearly
+COPIES = 8
+BLOCKS, BLOCK = (
+    7,
+    2**21,
+)  # blocks of a stream that are in memory, and bytes of one, or a chunk if that is more
 ACTIVATIONS = 2**27  # kept between the passes, and of chunks side by side
 HELD = 3  # times what a network computes of a chunk: forward, backward, and what XLA puts beside it
 MOST_INPUTS, PER_INPUT = 4096, 10  # of a linear compression with all of C
@@ -35,9 +43,11 @@ class Simulations(NamedTuple):
     """What a job's memory depends on.
 
     shape: of one simulation.
-    n_derivatives: arrays of this shape that its derivative is made of: n_params tangents, or 2 n_params simulations.
+    n_derivatives: arrays of this shape that its derivative is made of: n_params tangents, or 2
+        n_params simulations.
     sets: bytes of each set.
-    whole: bytes of a user's npz files, by set, which are read whole, whatever part of them is used; 0 for others.
+    whole: bytes of a user's npz files, by set, which are read whole, whatever part of them is used;
+        0 for others.
     """
 
     shape: Sequence[int]
@@ -79,7 +89,9 @@ def held(network: Network, shape: Sequence[int]) -> int:
     if network.kind == "cnn":
         grid, n_in = (shape[:-1], shape[-1]) if network.channels_last else (shape, 1)
         total = n
-        for n_out, stride in zip(network.channels, network.strides or [1] * len(network.channels), strict=True):
+        for n_out, stride in zip(
+            network.channels, network.strides or [1] * len(network.channels), strict=True
+        ):
             grid = [math.ceil(points / stride) for points in grid]
             total += math.prod(grid) * (network.kernel ** len(grid) * n_in + n_out)
             n_in = n_out
@@ -116,10 +128,13 @@ def of_simulating(of: Simulations, attempt: int) -> int:
     return _asked(3 * max(of.whole.values(), default=0), DRAWING + of.piece, attempt)
 
 
-def of_fitting(of: Simulations, recipe: Recipe, splits: Sequence[str], n_gpus: int, attempt: int) -> int:
+def of_fitting(
+    of: Simulations, recipe: Recipe, splits: Sequence[str], n_gpus: int, attempt: int
+) -> int:
     """Of a fit whose sets are in memory, unless its recipe says `data: streamed`.
 
-    With `data: auto` they are where they fit a quarter of the memory of the machine, if the cluster does not keep its jobs to
+    With `data: auto` they are where they fit a quarter of the memory of the machine, if the cluster
+        does not keep its jobs to
     what they ask for: so they are counted. Where it does, the fit streams them, and needs less.
 
     Args:
@@ -129,7 +144,11 @@ def of_fitting(of: Simulations, recipe: Recipe, splits: Sequence[str], n_gpus: i
     sets = sum(of.sets[split] for split in splits) + 2 * sum(of.whole[split] for split in splits)
     chunk, stream = _chunk(of, recipe), _stream(of, recipe)
     if recipe.data == "streamed":
-        return _asked(sets - sum(of.sets[split] for split in splits), _host(n_gpus) + stream + ACTIVATIONS + chunk, attempt)
+        return _asked(
+            sets - sum(of.sets[split] for split in splits),
+            _host(n_gpus) + stream + ACTIVATIONS + chunk,
+            attempt,
+        )
     changed = of.sets["training"] if recipe.augment and "training" in splits else 0
     return _asked(sets + changed, _host(n_gpus) + max(stream, ACTIVATIONS) + chunk, attempt)
 
@@ -140,7 +159,11 @@ def of_evaluating(of: Simulations, recipe: Recipe, n_gpus: int, attempt: int) ->
     n = sum(of.sets.values()) / (4 * n_inputs * (1 + of.n_derivatives))  # of simulations
     summaries = 4 * 8 * n * n_summaries * (1 + of.n_derivatives)
     correlation = 5 * 8 * n_inputs**2 if n_inputs <= min(MOST_INPUTS, n / PER_INPUT) else 0
-    rest = _host(n_gpus) + max(of.piece + correlation, _stream(of, recipe) + _chunk(of, recipe)) + summaries
+    rest = (
+        _host(n_gpus)
+        + max(of.piece + correlation, _stream(of, recipe) + _chunk(of, recipe))
+        + summaries
+    )
     return _asked(2 * max(of.whole.values(), default=0), rest, attempt)
 
 
