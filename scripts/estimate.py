@@ -1,7 +1,10 @@
 """Estimate the parameters of observed data from one fit's summaries of them."""
 
+from functools import partial
+
 import jax
 import numpy as np
+from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import arrays
 from imnn_core.evaluation import limits, measure
@@ -10,7 +13,6 @@ from imnn_core.networks import scaling
 from imnn_core.problems import load
 from imnn_core.store import files, fits
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
 from imnn_core.workflow.jobs import job, log
 
 
@@ -26,17 +28,17 @@ def estimate(
     recipe,
     path_to_theta=None,
 ):
-    """Compress the observed data and write their estimates theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu), with errors from F.
+    """Write estimates of the parameters of the observed data, with errors from F.
 
-    The statistics are those of the test set, which neither fitted nor chose the weights; F without
+    theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu), with x the summaries of the observed data. The
+    statistics are those of the test set, which neither fitted nor chose the weights; F is without
     its bias of order 1/n.
     """
     recipe = Recipe(**recipe)
     problem = load.at(path_to_theta, **problem)
     observed = arrays.read_observed(path_to_observed, problem)
-    fitter = fitters.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
-    like = fitter.first_state(seed).weights
-    trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: like})
+    fitted = compressor.build(recipe, problem, scaling.of_fit(path_to_fit))
+    trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: fitted.like()})
     information = files.read_json(path_to_information)
     found = fisher.Statistics(
         **{name: np.array(array, np.float64) for name, array in information["calibration"].items()}
@@ -48,7 +50,7 @@ def estimate(
             f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; "
             "no error follows from it"
         )
-    x = jax.vmap(lambda d: fitter.network.apply(trees[recipe.evaluated], d))(observed)
+    x = jax.vmap(partial(fitted.network.apply, trees[recipe.evaluated]))(observed)
     estimates = measure.estimates(np.asarray(x, np.float64), found, problem.theta_fid)
     covariance = np.linalg.inv(F)
     for values in estimates:

@@ -1,36 +1,34 @@
-"""What a fit's summaries keep: of the test set, which neither fitted nor chose the weights, and of the sets that did."""
+"""What a fit's summaries keep: of the test set, and of the sets that fitted or chose the weights."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from imnn_core.compression import compressor, linear
+from imnn_core.compression.compressor import Compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.evaluation import limits, measure, step_check
-from imnn_core.gradient import derivatives
+from imnn_core.gradient import devices
 from imnn_core.networks import scaling
 from imnn_core.problems import load
 from imnn_core.problems.simulations import seed_key
 from imnn_core.problems.simulator import steps, steps_are_lost
 from imnn_core.store import files, fits, git, hdf5
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
 from imnn_core.workflow.jobs import job, log
 
-SPLITS = (
-    "training",
-    "validation",
-    "test",
-)  # in this order: the first that there is gives the linear compression
+SPLITS = ("training", "validation", "test")  # the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
 
 
 def side_by_side(network, problem, n_summaries):
-    """The summaries of a simulation by the network, by the score at theta_fid where there is a likelihood, and linear ones.
+    """Summaries of a simulation by several compressions at once: network, score, linear.
+
+    The score at theta_fid is there where the problem has a likelihood.
 
     Returns apply, of weights {"network": …, "linear": b} and a simulation, and where each
     compression's summaries lie.
@@ -44,12 +42,10 @@ def side_by_side(network, problem, n_summaries):
     def apply(weights, d):
         return jnp.concatenate([part(weights, d) for part in parts.values()])
 
-    n_params = len(problem.names)
-    stops = np.cumsum([n_summaries, *[n_params] * (len(parts) - 1)]).tolist()
-    return apply, {
-        name: slice(*ends)
-        for name, ends in zip(parts, zip([0, *stops], stops, strict=False), strict=True)
-    }
+    sizes = [n_summaries, *[problem.n_params] * (len(parts) - 1)]
+    stops = np.cumsum(sizes).tolist()
+    starts = [0, *stops[:-1]]
+    return apply, {name: slice(*ends) for name, *ends in zip(parts, starts, stops, strict=True)}
 
 
 def without_nan(array):
@@ -59,38 +55,43 @@ def without_nan(array):
 
 def plain(estimate):
     """An estimate for JSON: value, debiased and error of each quantity."""
-    return jax.tree.map(
-        lambda *each: dict(zip(measure.Estimate._fields, map(without_nan, each), strict=True)),
-        *estimate,
-    )
+    names = measure.Estimate._fields
+
+    def of_one(*each):
+        return dict(zip(names, map(without_nan, each), strict=True))
+
+    return jax.tree.map(of_one, *estimate)
 
 
 def check_made_from(path_to_fit, made_from, paths):
-    """See that a fit was fitted to the simulations that are there now, whatever the files' times say."""
+    """See that a fit was fitted to the simulations that are there now."""
     for split in made_from.keys() & paths:
         if hdf5.checksum(paths[split]) != made_from[split]:
             raise InputError(
-                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to "
-                f"other simulations; {files.make_again(path_to_fit)}"
+                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to other "
+                f"simulations; {files.make_again(path_to_fit)}"
             )
 
 
 def log_split(split, estimate):
     """A line on each compression of a set."""
+
+    def det_F(name):
+        return f"{estimate.value[name]['det_F']:.4g} +- {estimate.error[name]['det_F']:.2g}"
+
     for name in ("network", "score", "linear"):
         if name in estimate.value:
-            share = f"over_{name}"
-            line = f"|F| {split}, {name}: {estimate.value[name]['det_F']:.4g} +- {estimate.error[name]['det_F']:.2g}"
+            line, share = f"|F| {split}, {name}: {det_F(name)}", f"over_{name}"
             if share in estimate.value:
-                line += f"; network over it {estimate.value[share]['det_F']:.4g} +- {estimate.error[share]['det_F']:.2g}"
+                line += f"; network over it {det_F(share)}"
             log.info("%s", line)
 
 
 def table_of_estimates(compressions, calibration, problem):
-    """Estimates of theta from each simulation's summaries by the network, and beside them those that are exact to first order.
+    """Estimates of theta from each simulation's summaries, beside reference estimates.
 
-    The latter, theta_fid + F^-1 dlnL/dtheta, where there is a likelihood; else those from the
-    linear compression.
+    The reference is theta_fid + F^-1 dlnL/dtheta, exact to first order, where there is a
+    likelihood; else the estimates from the linear compression.
 
     Args:
         compressions: summaries of the test set, by name.
@@ -111,63 +112,145 @@ def table_of_estimates(compressions, calibration, problem):
         columns["_exact"] = problem.theta_fid + np.linalg.solve(F, score.T).T
     else:
         columns["_linear"] = estimates("linear")
-    return pd.DataFrame(
-        {
-            name + kind: values[:, i]
-            for kind, values in columns.items()
-            for i, name in enumerate(problem.names)
-        }
-    )
+    table = {}
+    for kind, values in columns.items():
+        table |= {name + kind: values[:, i] for i, name in enumerate(problem.names)}
+    return pd.DataFrame(table)
 
 
-def halved(summaries, measured, compressed, weights, blocks, problem, seed):
-    """How |F| of the test set changes where delta_theta is halved, by some of its simulations; null where none can be drawn.
+@dataclass(frozen=True)
+class Compressions:
+    """A fit's network, the score and a linear compression, side by side in one compressor.
+
+    blocks: where the summaries of each lie. weights: of all. how: of the linear compression.
+    """
+
+    compressor: Compressor
+    blocks: dict[str, slice]
+    weights: dict
+    how: str
+
+    def of(self, source):
+        """Summaries of a set, by compression."""
+        summaries = self.compressor.summaries(self.weights, source)
+        return {name: summaries.part(block) for name, block in self.blocks.items()}
+
+
+def compressions_of(fitted, weights, source, n_summaries):
+    """The compressions of a fitted compressor; the linear one is that of the source."""
+    problem = fitted.problem
+    apply, blocks = side_by_side(fitted.network, problem, n_summaries)
+    network = fitted.network._replace(apply=apply)
+    b, how = linear.compression(source, steps(problem))
+    of_all = {"network": weights, "linear": b.astype(source.fiducial.dtype)}
+    return Compressions(replace(fitted, network=network), blocks, of_all, how)
+
+
+def halved(summaries, measured, compressions, seed):
+    """How |F| of the test set changes where delta_theta is halved, by some of its simulations.
 
     Args:
         summaries: of the test set, by the network.
-        measured: of the test set.
-        compressed: of weights and a source, see `compressor.compressor`.
-        blocks: where each compression's summaries lie.
+        measured: of the test set, by the network.
+        compressions: of the fit.
+        seed: of the test set.
+
+    Returns None where no simulations can be drawn, or where a number is not finite.
 
     """
+    problem = compressions.compressor.problem
     half_the_steps = replace(problem, delta_theta=problem.delta_theta / 2)
     if problem.simulator is None or steps_are_lost(half_the_steps):
-        return {"step": None}
-    source = step_check.some_of(half_the_steps, seed_key(seed, "test"), len(summaries.dx_dtheta))
-    scale = steps(problem) / steps(half_the_steps)  # 2, but for rounding
-    half = (
-        scale * compressed(weights, source).dx_dtheta[:, blocks["network"]]
-    )  # which were divided by the whole steps
+        return None
+    key, n_d = seed_key(seed, "test"), len(summaries.dx_dtheta)
+    drawn = compressions.of(step_check.some_of(half_the_steps, key, n_d))["network"]
+    # 2, but for rounding: the compressor has divided by the whole steps.
+    half = steps(problem) / steps(half_the_steps) * drawn.dx_dtheta
     change, error = step_check.change_of_det_F(summaries, half)
-    value, error_det_F = (measured["network"]["det_F"][part] for part in ("value", "error"))
+    value, error_det_F = (measured["det_F"][part] for part in ("value", "error"))
     if value is None or not np.isfinite([change, error]).all():
-        return {"step": None}
-    return {
-        "step": {
-            "n": len(half),
-            "change": change,
-            "error": error,
-            "error_det_F": error_det_F / value,
-        }
-    }
+        return None
+    found = {"n": len(half), "change": change, "error": error}
+    return found | {"error_det_F": error_det_F / value}
 
 
 def log_differences(found, problem):
     """What finite differences are worth, in the log."""
     for line in limits.faults_of_differences(found, problem.names):
         log.info("warning: %s", line)
-    if found["step"]:
-        step = found["step"]
-        log.info(
-            "|F| with delta_theta halved: %+.2g of itself +- %.1g", step["change"], step["error"]
-        )
+    if step := found["step"]:
+        change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
+        log.info("|F| with delta_theta halved: %s", change)
+
+
+def measure_sets(fitted, weights, paths, sizes, seed, n_summaries):
+    """All that is measured on each set.
+
+    Args:
+        fitted: the fit's compressor.
+        weights: its weights.
+        paths: of the sets, by split, in the order of SPLITS.
+        sizes: n_s and n_d that are expected of each split.
+        seed: of the sets.
+        n_summaries: of the network.
+
+    Returns the compressions, the summaries of each split by compression, what was measured by
+    split, and by split the `step_check.independence` of finite differences.
+
+    """
+    compressions, summaries, splits, independent = None, {}, {}, {}
+    for split, path in paths.items():
+        with sets.open_simulations(
+            path, fitted.problem, seed=seed, split=split, **sizes[split]
+        ) as source:
+            if compressions is None:
+                compressions = compressions_of(fitted, weights, source, n_summaries)
+            summaries[split] = compressions.of(source)
+            if fitted.problem.delta_theta is not None:
+                independent[split] = step_check.independence(source)
+        estimate = measure.measure(summaries[split])
+        n_s, n_d = map(len, summaries[split]["network"])
+        splits[split] = {"n_s": n_s, "n_d": n_d} | plain(estimate)
+        log_split(split, estimate)
+    return compressions, summaries, splits, independent
+
+
+def information_of(fit, seed, recipe, attributes):
+    """What a fit's file says of it, for its measurements."""
+    iterations = attributes["iterations"]
+    best = recipe.weights == "best"
+    names = [name for name in hdf5.provenance() if name in attributes]
+    return {
+        "fit": fit,
+        "seed": seed,
+        "iterations": iterations,
+        "stopped": attributes["stopped"],
+        "weights": recipe.weights,
+        "kept_iteration": attributes["best_iteration"] if best else iterations,
+        "patience_began": iterations - 1 - attributes["since_best"],
+        "device": attributes["device"],
+        "commit": attributes.get("commit", git.UNKNOWN),
+        "versions": {name: attributes[name] for name in names},  # that fitted
+    }
 
 
 def evaluate(
-    paths_to_simulations, path_to_fit, path_to_analytic, path_to_information, path_to_estimates,
-    *, problem, fit, seed, n_s, n_d, n_test, recipe, path_to_theta=None,
-):  # fmt: skip
-    """Measure the information on each set, and write it with estimates of theta from simulations of the test set.
+    paths_to_simulations,
+    path_to_fit,
+    path_to_analytic,
+    path_to_information,
+    path_to_estimates,
+    *,
+    problem,
+    fit,
+    seed,
+    n_s,
+    n_d,
+    n_test,
+    recipe,
+    path_to_theta=None,
+):
+    """Measure the information on each set; write it, and estimates of theta from test simulations.
 
     Args:
         paths_to_simulations: by split: training unless it was drawn on the fly, validation where
@@ -177,76 +260,39 @@ def evaluate(
         path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
 
     """
-    recipe = Recipe(**recipe)
-    problem = load.at(path_to_theta, **problem)
-    compressions, splits, independent, differenced, weights = {}, {}, [], None, None
-    with fitters.memory_for(recipe.n_per_device):
-        fitter = fitters.build(recipe, problem, scaling=scaling.of_fit(path_to_fit))
-        like = fitter.first_state(seed).weights
-        trees, _, _, attributes = fits.read_fit(path_to_fit, {recipe.evaluated: like})
-        check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths_to_simulations)
-        apply, blocks = side_by_side(fitter.network, problem, recipe.n_summaries)
-        summarise = derivatives.stored(apply, problem)
-        compressed = compressor.compressor(
-            summarise, fitter.devices, recipe.n_per_device, fitter.parallel
+    recipe, problem = Recipe(**recipe), load.at(path_to_theta, **problem)
+    paths = {
+        split: paths_to_simulations[split] for split in SPLITS if split in paths_to_simulations
+    }
+    sizes = dict.fromkeys(SPLITS, {"n_s": n_s, "n_d": n_d})
+    sizes["test"] = {"n_s": n_test, "n_d": n_test}
+    with devices.memory_for(recipe.n_per_device):
+        fitted = compressor.build(recipe, problem, scaling.of_fit(path_to_fit))
+        trees, _, _, attributes = fits.read_fit(path_to_fit, {recipe.evaluated: fitted.like()})
+        check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths)
+        compressions, summaries, splits, independent = measure_sets(
+            fitted, trees[recipe.evaluated], paths, sizes, seed, recipe.n_summaries
         )
-        for split in (split for split in SPLITS if split in paths_to_simulations):
-            size = {"n_s": n_test, "n_d": n_test} if split == "test" else {"n_s": n_s, "n_d": n_d}
-            path = paths_to_simulations[split]
-            with sets.open_simulations(path, problem, seed=seed, split=split, **size) as source:
-                if weights is None:
-                    b, how = linear.compression(source, steps(problem))
-                    weights = {
-                        "network": trees[recipe.evaluated],
-                        "linear": b.astype(source.fiducial.dtype),
-                    }
-                summaries = compressed(weights, source)
-                if problem.delta_theta is not None:
-                    independent.append(step_check.independence(source))
-            compressions[split] = {name: summaries.part(block) for name, block in blocks.items()}
-            estimate = measure.measure(compressions[split])
-            splits[split] = {"n_s": len(summaries.x), "n_d": len(summaries.dx_dtheta)} | plain(
-                estimate
-            )
-            log_split(split, estimate)
+        differences = None
         if independent:
-            differenced = {"independence": np.max(independent, axis=0).tolist()}
-            differenced |= halved(
-                compressions["test"]["network"],
-                splits["test"],
-                compressed,
-                weights,
-                blocks,
-                problem,
-                seed,
-            )
-            log_differences(differenced, problem)
-    calibrated = measure.statistics_of(
-        compressions["test"]["network"]
-    )  # for observed data, to which the test set is strange
-    calibration = (
-        compressions.get("validation") or compressions["training"]
-    )  # not of the test set, whose estimates these are
-    table = table_of_estimates(compressions["test"], calibration, problem)
+            network = summaries["test"]["network"], splits["test"]["network"]
+            differences = {
+                "independence": np.max([*independent.values()], axis=0).tolist(),
+                "step": halved(*network, compressions, seed),
+            }
+            log_differences(differences, problem)
+    # Observed data are new to the test set as well; estimates of the test set are calibrated on
+    # another one.
+    calibrated = measure.statistics_of(summaries["test"]["network"])
+    other = summaries.get("validation") or summaries["training"]
+    table = table_of_estimates(summaries["test"], other, problem)
     files.write_text(path_to_estimates, table.to_csv(index=False))
-    iterations = attributes["iterations"]
-    information = {
-        "fit": fit,
-        "seed": seed,
-        "iterations": iterations,
-        "stopped": attributes["stopped"],
-        "weights": recipe.weights,
-        "kept_iteration": attributes["best_iteration"] if recipe.weights == "best" else iterations,
-        "patience_began": iterations - 1 - attributes["since_best"],
-        "device": attributes["device"],
-        "commit": attributes.get("commit", git.UNKNOWN),
-        "versions": {
-            name: attributes[name] for name in hdf5.provenance() if name in attributes
-        },  # that fitted
+    calibration = {name: without_nan(array) for name, array in calibrated._asdict().items()}
+    information = information_of(fit, seed, recipe, attributes) | {
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
-        "linear_compression": how,
-        "finite_differences": differenced,
-        "calibration": {name: without_nan(array) for name, array in calibrated._asdict().items()},
+        "linear_compression": compressions.how,
+        "finite_differences": differences,
+        "calibration": calibration,
         "splits": splits,
     }
     files.write_json(path_to_information, information)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,17 +12,48 @@ import optax
 import pandas as pd
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
-from imnn_core.gradient import fisher, host
+from imnn_core.gradient import devices, fisher, host
 from imnn_core.networks import scaling
 from imnn_core.problems import load
 from imnn_core.store import files, fits, git, hdf5
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
 from imnn_core.training.checkpoints import Begun, Checkpoint
+from imnn_core.training.fitter import build as build_fitter
 from imnn_core.training.iteration import QUANTITIES, Best, State
 from imnn_core.training.loop import SPLITS, Diverged
 from imnn_core.training.loop import fit as run_fit
 from imnn_core.workflow.jobs import job, log
+
+
+class Paths(NamedTuple):
+    """Files of a fit; ``training`` is None where simulations are drawn on the fly.
+
+    parent: the fit that this one continues, or None. validation: None for a fit without.
+    theta: theta_fid of a refinement, in place of the problem's, or None.
+    """
+
+    training: str | Path | None
+    validation: str | Path | None
+    parent: str | Path | None
+    fit: str | Path
+    history: str | Path
+    theta: str | Path | None = None
+
+    @property
+    def on_the_fly(self):
+        """Whether training simulations are drawn anew in every iteration."""
+        return self.training is None
+
+    @property
+    def sets(self):
+        """Paths of the sets by split."""
+        validation = {"validation": self.validation} if self.validation else {}
+        return {"training": self.training} | validation
+
+    def checksums(self):
+        """Checksums of the files that the fit is made from, by name."""
+        read = self.sets | {"parent": self.parent}
+        return {name: hdf5.checksum(path) for name, path in read.items() if path is not None}
 
 
 def trees_of(state):
@@ -35,7 +67,7 @@ def trees_of(state):
 
 
 def history_table(history, splits):
-    """The history with a column per split and quantity, determinants in float64 instead of their logarithms."""
+    """The history with a column per split and quantity; determinants in float64, not their logs."""
     table = {"iteration": np.arange(len(history))}
     for i, split in enumerate(splits):
         column = dict(zip(QUANTITIES, history[:, i].astype(np.float64).T, strict=True))
@@ -84,12 +116,11 @@ def continued(path_to_parent, like, patience):
 
 
 def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):
-    """Where the fit begins: where it was interrupted, where the fit ended that it continues, or at new weights."""
-    like = fitter.first_state(seed)
+    """Where the fit begins: at its checkpoint, at the end of its parent, or at new weights."""
+    like, devices_of_fit = fitter.first_state(seed), fitter.compressor.devices
     flow = "resident" if fitter.engine.fused else "streamed"
-    begun = checkpoint.resume(
-        like, f"{flow} on {len(fitter.devices)} {fitter.devices[0].device_kind}"
-    )
+    how = f"{flow} on {len(devices_of_fit)} {devices_of_fit[0].device_kind}"
+    begun = checkpoint.resume(like, how)
     if begun is None and path_to_parent:
         begun = continued(path_to_parent, like, fitter.recipe.patience)
         log.info("continues %s after its %d iterations", path_to_parent, len(begun.history))
@@ -101,8 +132,8 @@ def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):
 
 
 @contextlib.contextmanager
-def opened(paths, problem, **asked):
-    """The sources of all splits, while the context lasts; one without a path is drawn on the fly."""
+def open_sets(paths, problem, **asked):
+    """The sources of all splits while the context lasts; one without a path is drawn on the fly."""
     with contextlib.ExitStack() as stack:
         yield {
             split: sources.on_the_fly(asked["n_s"], asked["n_d"])
@@ -113,24 +144,59 @@ def opened(paths, problem, **asked):
 
 
 def scaling_of(recipe, source, path_to_parent):
-    """How the network sees the simulations: as the fit that this one continues, or by a set; None for as they are."""
+    """The scaling before the network: the parent's, or that of a set; None for none."""
     if recipe.standardise is None:
         return None
-    found = (
-        scaling.of_fit(path_to_parent)
-        if path_to_parent
-        else scaling.of_source(source, recipe.standardise)
-    )
-    log.info(
-        "simulations less %.4g, over %.4g (means over a simulation)",
-        found.mean.mean(),
-        found.scale.mean(),
-    )
+    if path_to_parent:
+        found = scaling.of_fit(path_to_parent)
+    else:
+        found = scaling.of_source(source, recipe.standardise)
+    means = found.mean.mean(), found.scale.mean()
+    log.info("simulations less %.4g, over %.4g (means over a simulation)", *means)
     return found
 
 
+def fitter_of(recipe, problem, sets_of_fit, paths):
+    """The recipe's fitter, and the scaling that its network has."""
+    on_the_fly, training = paths.on_the_fly, sets_of_fit["training"]
+    n_bytes = sum(source.n_bytes for source in sets_of_fit.values())
+    n_bytes += training.n_bytes if recipe.augment else 0  # of the changed copy
+    seen = sets_of_fit["validation" if on_the_fly else "training"]
+    inputs = scaling_of(recipe, seen, paths.parent)
+    return build_fitter(recipe, problem, n_bytes, on_the_fly, inputs), inputs
+
+
+def check_sizes(recipe, training):
+    """See that C of the training set has an inverse, and an error.
+
+    Raises:
+        InputError: there are fewer simulations than n_summaries + 3.
+
+    """
+    n_s = len(training.fiducial)
+    if n_s < recipe.n_summaries + 3:
+        raise InputError(
+            f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}"
+        )
+
+
+def log_start(fitter, training, paths):
+    """Lines on what is fitted, on which devices, and how the data flow."""
+    n_s, n_d, on = len(training.fiducial), len(training.derivative), fitter.compressor.devices
+    at_once = f"at most {fitter.recipe.n_per_device} at a time on a device"
+    log.info("%d simulations, %d with derivatives, %s", n_s, n_d, at_once)
+    log.info("%d %s device(s); data: %s", len(on), on[0].platform, fitter.why)
+    if paths.on_the_fly:
+        log.info("training simulations are drawn anew in every iteration")
+    if not paths.validation:
+        log.info(
+            "no validation set: training |F| decides when to stop and which weights are best, "
+            "which is optimistic"
+        )
+
+
 def run(fitter, data, begun, checkpoint, seed, bar):
-    """Fit, with a line in the log now and then; the result's history goes on from that so far."""
+    """Fit, with a line in the log now and then; the history begins with that of ``begun``."""
     patience = fitter.recipe.patience
 
     def report(progress):
@@ -140,155 +206,124 @@ def run(fitter, data, begun, checkpoint, seed, bar):
 
     try:
         result = run_fit(
-            fitter.engine, fitter.optimiser, begun.state, data["training"], data.get("validation"), fitter.settings, report,
-            fitter.augment(seed), checkpoint.keep, begun.start,
-        )  # fmt: skip
+            fitter.engine,
+            fitter.optimiser,
+            begun.state,
+            data["training"],
+            data.get("validation"),
+            fitter.settings,
+            report,
+            fitter.augment(seed),
+            checkpoint.keep,
+            begun.start,
+        )
     except Diverged as error:
         table = history_table(np.concatenate([begun.history, error.history]), data)
         log.info("the history up to there:\n%s", table.to_csv(index=False))
         raise
-    return result._replace(
-        history=np.concatenate([begun.history, result.history]).astype(result.history.dtype)
-    )
+    history = np.concatenate([begun.history, result.history]).astype(result.history.dtype)
+    return result._replace(history=history)
 
 
-def fit(
-    path_to_training, path_to_validation, path_to_parent, path_to_fit, path_to_history,
-    *, problem, seed, n_s, n_d, recipe, bar, path_to_theta=None, code=None, checkpoint_minutes=5,
-):  # fmt: skip
-    """Fit, and write the fit and its history; go on from a checkpoint of this very fit that lies beside it.
+def statistics_of(fitter, weights, data, seed, n_iterations):
+    """Statistics of each split at these weights, in float64."""
+    of_moments = host.in_float64(fisher.statistics)
+    measured = data | {"training": fitter.measured(data["training"], seed, n_iterations)}
+    found = {split: of_moments(fitter.moments(weights, part)) for split, part in measured.items()}
+    for split, values in found.items():
+        det_F = fisher.determinant(values.F)
+        log.info("|F| %s %.4g at the %s weights", split, det_F, fitter.recipe.weights)
+    return found
+
+
+def attributes_of(fitter, result, splits):
+    """What a fit's file says of its recipe, its problem and its end."""
+    problem, state = fitter.compressor.problem, result.state
+    return {
+        "problem": problem.name,
+        "names": list(problem.names),
+        "theta_fid": problem.theta_fid,
+        "recipe": json.dumps(fitter.recipe.model_dump()),
+        "history_axes": json.dumps(["iteration", splits, QUANTITIES]),
+        "iterations": len(result.history),
+        "best_iteration": int(state.best.iteration),
+        "best_log_det_F": float(state.best.log_det_F),
+        "since_best": int(state.since_best),
+        "stopped": result.stopped,
+        "device": fitter.compressor.devices[0].device_kind,
+    }
+
+
+def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_minutes=5):
+    """Fit, and write the fit and its history.
+
+    A checkpoint of this very fit beside it is where it goes on from.
 
     Args:
-        path_to_training: None for simulations that are drawn on the fly.
-        path_to_validation: None for a fit without a validation set.
-        path_to_parent: the fit that this one continues, or None.
-        n_s, n_d: simulations of each set, and those with derivatives; what the files hold, if None.
+        paths: see `Paths`.
+        n_s, n_d: simulations of each set, and those with derivatives; what files hold, if None.
         recipe: as in the configuration, a mapping.
         bar: shows progress, see `jobs.Bar`.
-        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
         code: digest of the code that fits.
-        checkpoint_minutes: between two savings of its state.
+        checkpoint_minutes: between two checkpoints.
 
     """
     commit = git.commit()  # now: the code may have changed when the fit ends
-    asked = {"n_s": n_s, "n_d": n_d, "seed": seed}
-    identity = asked | {
-        "problem": problem,
-        "recipe": recipe,
-        "code": code,
-        "jax": jax.__version__,
-        "optax": optax.__version__,
-    }
-    recipe, problem = Recipe(**recipe), load.at(path_to_theta, **problem)
-    on_the_fly = path_to_training is None
-    paths = {"training": path_to_training} | (
-        {"validation": path_to_validation} if path_to_validation else {}
-    )
-    read = {
-        name: path
-        for name, path in (paths | {"parent": path_to_parent}).items()
-        if path is not None
-    }
-    made_from = {name: hdf5.checksum(path) for name, path in read.items()}
-    identity |= made_from | {"theta_fid": problem.theta_fid.tolist()}
-    checkpoint = Checkpoint(
-        Path(path_to_fit).with_suffix(".checkpoint.h5"), identity, checkpoint_minutes, log.info
-    )
+    asked, made_from = {"n_s": n_s, "n_d": n_d, "seed": seed}, paths.checksums()
+    versions = {"jax": jax.__version__, "optax": optax.__version__}
+    identity = asked | {"problem": problem, "recipe": recipe, "code": code} | versions | made_from
+    recipe, problem = Recipe(**recipe), load.at(paths.theta, **problem)
+    identity |= {"theta_fid": problem.theta_fid.tolist()}
+    path_to_checkpoint = Path(paths.fit).with_suffix(".checkpoint.h5")
+    checkpoint = Checkpoint(path_to_checkpoint, identity, checkpoint_minutes, log.info)
     with (
-        opened(paths, problem, **asked) as sources,
-        fitters.memory_for(recipe.n_per_device),
+        open_sets(paths.sets, problem, **asked) as found,
+        devices.memory_for(recipe.n_per_device),
         checkpoint,
     ):
-        n_bytes = sum(source.n_bytes for source in sources.values())
-        copied = sources["training"].n_bytes if recipe.augment else 0
-        inputs = scaling_of(
-            recipe, sources["validation" if on_the_fly else "training"], path_to_parent
-        )
-        fitter = fitters.build(recipe, problem, n_bytes + copied, on_the_fly, inputs)
-        n_s, n_d = len(sources["training"].fiducial), len(sources["training"].derivative)
-        if n_s < recipe.n_summaries + 3:
-            raise InputError(
-                f"n_summaries: expected at most n_s - 3 = {n_s - 3}, found {recipe.n_summaries}"
-            )
-        log.info(
-            "%d simulations, %d with derivatives, at most %d at a time on a device",
-            n_s,
-            n_d,
-            recipe.n_per_device,
-        )
-        log.info(
-            "%d %s device(s); data: %s", len(fitter.devices), fitter.devices[0].platform, fitter.why
-        )
-        if on_the_fly:
-            log.info("training simulations are drawn anew in every iteration")
-        if not path_to_validation:
-            log.info(
-                "no validation set: training |F| decides when to stop and which weights are "
-                "best, which is optimistic"
-            )
-        statistics_of = host.in_float64(fisher.statistics)
-        with fitter.data(**sources) as data:
-            begun = begin(
-                fitter,
-                checkpoint,
-                data["training"],
-                path_to_parent,
-                seed,
-                (len(paths), len(QUANTITIES)),
-            )
+        training, splits = found["training"], SPLITS[: len(found)]
+        fitter, inputs = fitter_of(recipe, problem, found, paths)
+        check_sizes(recipe, training)
+        log_start(fitter, training, paths)
+        with fitter.data(**found) as data:
+            shape = (len(found), len(QUANTITIES))
+            begun = begin(fitter, checkpoint, data["training"], paths.parent, seed, shape)
             result = run(fitter, data, begun, checkpoint, seed, bar)
-            state, history = result.state, result.history
-            log.info("stopped by %s after %d iterations", result.stopped, len(history))
-            trees = trees_of(state) | {"weights/initial": begun.initial}
+            log.info("stopped by %s after %d iterations", result.stopped, len(result.history))
+            trees = trees_of(result.state) | {"weights/initial": begun.initial}
             chosen = trees[recipe.evaluated]
-            measured = data | {"training": fitter.measured(data["training"], seed, len(history))}
-            statistics = {
-                split: statistics_of(fitter.moments(chosen, part))
-                for split, part in measured.items()
-            }
-        for split, values in statistics.items():
-            log.info(
-                "|F| %s %.4g at the %s weights", split, fisher.determinant(values.F), recipe.weights
-            )
-        attributes = {
-            "problem": problem.name,
-            "names": list(problem.names),
-            "theta_fid": problem.theta_fid,
-            "recipe": json.dumps(recipe.model_dump()),
-            "history_axes": json.dumps(["iteration", SPLITS[: len(paths)], QUANTITIES]),
+            statistics = statistics_of(fitter, chosen, data, seed, len(result.history))
+        attributes = attributes_of(fitter, result, splits) | {
             "seed": seed,
-            "iterations": len(history),
-            "best_iteration": int(state.best.iteration),
-            "best_log_det_F": float(state.best.log_det_F),
-            "since_best": int(state.since_best),
-            "stopped": result.stopped,
-            "n_s": n_s,
-            "n_d": n_d,
-            "device": fitter.devices[0].device_kind,
+            "n_s": len(training.fiducial),
+            "n_d": len(training.derivative),
             "commit": commit,
             "made_from": json.dumps(made_from),
         }
         trees |= {} if inputs is None else {"inputs": inputs}
-        fits.write_fit(path_to_fit, trees, history, statistics, attributes)
-        files.write_text(path_to_history, history_table(history, paths).to_csv(index=False))
+        fits.write_fit(paths.fit, trees, result.history, statistics, attributes)
+        table = history_table(result.history, splits)
+        files.write_text(paths.history, table.to_csv(index=False))
     checkpoint.remove()
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.params.recipe["threads"]) as bar:
         fit(
-            path_to_training=snakemake.input.get("training"),
-            path_to_validation=snakemake.input.get("validation"),
-            path_to_parent=snakemake.input.get("parent"),
-            path_to_fit=snakemake.output.fit,
-            path_to_history=snakemake.output.history,
+            Paths(
+                training=snakemake.input.get("training"),
+                validation=snakemake.input.get("validation"),
+                parent=snakemake.input.get("parent"),
+                fit=snakemake.output.fit,
+                history=snakemake.output.history,
+                theta=snakemake.input.get("theta_fid"),
+            ),
             problem=snakemake.params.problem,
             seed=int(snakemake.wildcards.seed),
             n_s=snakemake.params.n_s,
             n_d=snakemake.params.n_d,
             recipe=snakemake.params.recipe,
             bar=bar,
-            path_to_theta=snakemake.input.get("theta_fid"),
             code=snakemake.params.code,
             checkpoint_minutes=snakemake.config["checkpoint_minutes"],
         )

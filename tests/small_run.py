@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
-from fit import fit, trees_of
+from fit import Paths, fit, trees_of
 from imnn_core.config.recipe import Recipe
 from imnn_core.config.run import Config
 from imnn_core.problems import load
 from imnn_core.store import fits
-from imnn_core.training import fitters
+from imnn_core.training import fitter as fitters
 from report import report
 from simulate import simulate
 
@@ -56,12 +56,15 @@ def do_fit(
     folder, name, parent=None, validation=True, problem=PROBLEM, on_the_fly=False, bar=None, minutes=5, code=None, **changes
 ):
     """Fit a recipe; the path to its fit."""
-    fit(
+    paths = Paths(
         None if on_the_fly else folder / "training.h5",
         folder / "validation.h5" if validation else None,
         folder / f"{parent}.h5" if parent else None,
         folder / f"{name}.h5",
         folder / f"{name}.csv",
+    )
+    fit(
+        paths,
         problem=problem,
         seed=1,
         recipe=recipe_of(**changes),

@@ -130,7 +130,7 @@ def test_data_far_larger_than_their_activations_are_read_once(
 
 def test_what_is_kept_counts_the_activations_and_what_each_array_takes(float64, rng):
     """Oracle: by hand. The network needs no activation but the simulations; with them x and what is present are kept."""
-    one = passes.build(
+    one = passes.Passes(
         lambda w, batch: (w[None] * batch.fiducial, batch.derivative), jax.sharding.Mesh(jax.devices()[:1], ("devices",)), 1
     )
     engine = aggregate.streamed(lambda *_: None, LOSS, jax.devices()[:1])

@@ -14,7 +14,8 @@ from imnn_core.gradient import aggregate, derivatives, fisher
 from imnn_core.networks import architecture, kinds
 from imnn_core.problems import Problem, shipped
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters, iteration
+from imnn_core.training import fitter as fitters
+from imnn_core.training import iteration
 from imnn_core.training import loop as fitting
 from imnn_core.training.iteration import Settings
 from scipy import ndimage
@@ -150,7 +151,7 @@ def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, nam
             np.testing.assert_allclose(fisher.covariance(m), np.eye(2), atol=1e-6)
 
         def loss(weights):
-            summaries = derivatives.exact(fitter.network.apply)(weights, chunks.Batch(*map(jnp.asarray, simulations)))
+            summaries = derivatives.exact(fitter.compressor.network.apply)(weights, chunks.Batch(*map(jnp.asarray, simulations)))
             m = fisher.moments(*summaries)
             return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 

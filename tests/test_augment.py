@@ -13,7 +13,8 @@ from imnn_core.data import chunks, sources
 from imnn_core.gradient import aggregate, augment, derivatives, fisher
 from imnn_core.problems import shipped, simulations
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters, iteration
+from imnn_core.training import fitter as fitters
+from imnn_core.training import iteration
 from imnn_core.training import loop as fitting
 
 KEY = jax.random.key(11)
@@ -81,7 +82,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
     )
     fitter = fitters.build(recipe, shipped.gaussian(input_shape=(4,)))
     source = sources.in_memory(*random_simulations(rng, np.float32, 40, 30, (4,)))
-    weights = fitter.network.init(jax.random.key(0), (4,))
+    weights = fitter.compressor.network.init(jax.random.key(0), (4,))
     change = fitter.augment(seed=3)
     with fitter.data(training=source) as sets:
         gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
@@ -91,7 +92,7 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))
 
     def loss(weights):
-        m = fisher.moments(*derivatives.exact(fitter.network.apply)(weights, batch))
+        m = fisher.moments(*derivatives.exact(fitter.compressor.network.apply)(weights, batch))
         return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
     expected = jax.jit(jax.grad(loss))(weights)
@@ -151,7 +152,7 @@ def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
             np.asarray(fisher.statistics(fitter.moments(w, sets["training"])).F)
             for w in (state.weights, fitter.first_state(1).weights)
         ]
-    x = np.asarray(jax.vmap(lambda d: fitter.network.apply(state.weights, d))(pieces[0].fiducial), np.float64)
+    x = np.asarray(jax.vmap(lambda d: fitter.compressor.network.apply(state.weights, d))(pieces[0].fiducial), np.float64)
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=2e-3)
     np.testing.assert_allclose(np.cov(x, rowvar=False), np.eye(2), atol=2e-3)
     np.testing.assert_allclose(F[0], F[1], rtol=2e-2, atol=2e-2 * np.abs(F[1]).max())

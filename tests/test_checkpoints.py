@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from imnn_core.store import hdf5
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
+from imnn_core.training import fitter as fitters
 from imnn_core.training.checkpoints import Checkpoint
 from small_run import NoBar, do_fit, prepare
 

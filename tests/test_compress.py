@@ -18,7 +18,7 @@ def test_every_simulation_once_and_in_order(rng, monkeypatch, n_s, n_d, n_per_de
     monkeypatch.setattr(compressor, "BLOCK", 300)  # so that there are many blocks
     fiducial, derivative = random_simulations(rng, np.float32, n_s, n_d, (3,), 2)
     w = rng.standard_normal((3, 2)).astype(np.float32)
-    compressed = compressor.compressor(
+    compressed = compressor.compress(
         derivatives.exact(lambda w, d: (d @ w) ** 2), jax.devices()[:n_devices], n_per_device, parallel=1
     )
     x, dx = compressed(w, sources.in_memory(fiducial, derivative))
@@ -38,7 +38,7 @@ def linear_problem(rng, n, n_inputs=6):
 
 
 def F_kept(b, source):
-    summaries = compressor.compressor(derivatives.exact(lambda b, d: d @ b), jax.devices()[:1], 100, parallel=1)(
+    summaries = compressor.compress(derivatives.exact(lambda b, d: d @ b), jax.devices()[:1], 100, parallel=1)(
         b.astype(np.float32), source
     )
     return measure.statistics_of(summaries).F

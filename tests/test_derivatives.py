@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import random_simulations
+from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import chunks, sources
 from imnn_core.evaluation import step_check
 from imnn_core.gradient import derivatives, fisher, passes
 from imnn_core.networks import kinds
 from imnn_core.problems import Problem, load, shipped, simulations
-from imnn_core.training import fitters, iteration
+from imnn_core.training import fitter as fitters
+from imnn_core.training import iteration
 from small_run import PROBLEM, SIZES, SMALL, do_fit, prepare, read
 from test_aggregate import assert_is_the_direct_gradient, engine_of, tolerance_of
 
@@ -102,7 +104,7 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
         network={"hidden": [5], "activation": "softplus"},
     )  # fmt: skip
     fitter = fitters.build(recipe, problem, on_the_fly=True)
-    weights = fitter.network.init(jax.random.key(0), problem.input_shape)
+    weights = fitter.compressor.network.init(jax.random.key(0), problem.input_shape)
     keys = written_keys(3, 5, 40)
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     fiducial = jnp.stack([problem.simulator(key, theta) for key in keys])
@@ -114,7 +116,7 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
         derivative = jnp.array(sides)
 
     def loss(weights):
-        m = fisher.moments(*fitter.summarise(weights, chunks.Batch(fiducial, derivative)))
+        m = fisher.moments(*fitter.compressor.summarise(weights, chunks.Batch(fiducial, derivative)))
         return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
     expected = jax.jit(jax.grad(loss))(weights)
@@ -139,7 +141,7 @@ def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_
     path = do_fit(prepare(tmp_path), "fly", on_the_fly=True, max_iterations=6)
     trees, history, statistics, _ = read(path)
     assert len(history) == 6
-    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     d = jnp.stack([problem.simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
     x = np.asarray(jax.vmap(partial(network.apply, trees["weights/best"]))(d), np.float64)

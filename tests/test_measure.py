@@ -30,7 +30,7 @@ def gaussian_summaries(n):
     def apply(_, d):
         return jnp.concatenate([jnp.stack([d.mean(), jnp.abs(d).mean()]), jax.grad(problem.log_likelihood)(theta, d)])
 
-    compressed = compressor.compressor(derivatives.exact(apply), jax.devices()[:1], 1000, parallel=1)
+    compressed = compressor.compress(derivatives.exact(apply), jax.devices()[:1], 1000, parallel=1)
     pieces = list(simulations.draw(problem, simulations.seed_key(0, "test"), n, n))
     summaries = compressed({}, sources.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True))))
     return {"network": summaries.part(slice(0, 2)), "score": summaries.part(slice(2, 4))}

@@ -17,7 +17,7 @@ FIELDS = requests.Simulations((32, 32), 2, {"training": 8 * 10**8, "validation":
 
 FIT = """
 import json, sys
-from fit import fit
+from fit import Paths, fit
 from simulate import simulate
 
 class NoBar:
@@ -25,7 +25,7 @@ class NoBar:
 
 problem, recipe = {"kind": "gaussian_field", "input_shape": [32, 32]}, json.loads(sys.argv[1])
 simulate("training.h5", problem=problem, seed=1, split="training", n_s=500, n_d=500)
-fit("training.h5", None, None, "fit.h5", "history.csv", problem=problem, seed=1, n_s=500, n_d=500, recipe=recipe, bar=NoBar())
+fit(Paths("training.h5", None, None, "fit.h5", "history.csv"), problem=problem, seed=1, n_s=500, n_d=500, recipe=recipe, bar=NoBar())
 status = open("/proc/self/status").read()  # not getrusage, which knows of the parent's memory as well
 print(int(status.split("VmHWM:")[1].split()[0]) * 1024)
 """

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from conftest import everything
 from estimate import estimate
+from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.data.arrays import read_observed
 from imnn_core.problems import load, shipped
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
 from refine import refine
 from running import planned, snakemake
 from small_run import PROBLEM, do_evaluate, do_fit, prepare, read, recipe_of
@@ -37,7 +37,7 @@ def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
     found = json.loads((tmp_path / "observed.json").read_text())
     with sets.open_simulations(tmp_path / "training.h5", GAUSSIAN, seed=1, split="training") as source:
         training, _ = everything(source)
-    network = fitters.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
+    network = compressor.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
     weights = read(path)[0]["weights/best"]
     x = jax.vmap(lambda d: network.apply(weights, d))((d - training.mean(axis=0)) / training.std(axis=0))
     x = np.asarray(x, np.float64)

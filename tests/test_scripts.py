@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import everything
+from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.evaluation.results import with_error
 from imnn_core.problems import load
 from imnn_core.store import files
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
+from imnn_core.training import fitter as fitters
 from plot_ellipses import plot_ellipses
 from plot_estimates import plot_estimates
 from plot_history import plot_history
@@ -31,7 +32,7 @@ def folder(tmp_path_factory):
 
 def F_in_numpy(weights, path, n):
     """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
-    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
         d, dd = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
@@ -131,7 +132,7 @@ def test_estimates_are_calibrated_on_the_validation_set(folder):
     """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit itself has stored."""
     trees, _, statistics, _ = read(do_fit(folder, "calibrated", max_iterations=12))
     do_evaluate(folder, "calibrated")
-    problem, network = load.build(**PROBLEM), fitters.build(Recipe(**SMALL), load.build(**PROBLEM)).network
+    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
     with sets.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
         d, _ = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(trees["weights/best"], d))(d), np.float64)

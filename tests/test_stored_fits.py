@@ -13,7 +13,7 @@ from imnn_core.networks import kinds
 from imnn_core.problems import load
 from imnn_core.store import fits
 from imnn_core.store.errors import InputError
-from imnn_core.training import fitters
+from imnn_core.training import fitter as fitters
 from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, prepare, read
 
 ADAM = optax.adam(1e-3)

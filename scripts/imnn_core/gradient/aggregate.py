@@ -24,8 +24,8 @@ from imnn_core.data.stream import Stream, computed
 from imnn_core.gradient import fisher, passes
 from imnn_core.gradient.fisher import Moments
 from imnn_core.gradient.host import device, in_float64
-from imnn_core.gradient.passes import Summarise, Weights
-from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+from imnn_core.gradient.passes import Passes, Summarise, Weights
+from jax.sharding import Mesh, NamedSharding, Sharding, SingleDeviceSharding
 
 BLOCK = 2**21  # bytes of a streamed block, as a rule: enough to hide what a call costs
 
@@ -73,25 +73,74 @@ def resident(
 
     """
     mesh = Mesh(np.asarray(devices), ("devices",))
-    both = passes.build(summarise, mesh, parallel)
+    both = Passes(summarise, mesh, parallel)
 
     def load(source, n_per_device):
         groups = chunks.cut(source, n_per_device, mesh.size)
         data = tuple(chunks.fill(source, group, 0, chunks.empty(source, group)) for group in groups)
-        return jax.device_put(data, NamedSharding(mesh, PartitionSpec("devices")))
+        return jax.device_put(data, NamedSharding(mesh, passes.SHARED))
 
     def gradient(weights, data):
         keep = both.kept(weights, data) <= passes.ACTIVATIONS
         m, kept = both.forward(weights, data) if keep else (both.moments(weights, data), None)
-        value, G_C, G_D = _loss_and_cotangents(loss, m)
-        slope = (
-            both.backward(weights, kept, m, G_C, G_D)
-            if keep
-            else both.pull_back(weights, data, m, G_C, G_D)
-        )
-        return m, value, slope
+        value, *cotangents = _loss_and_cotangents(loss, m)
+        if keep:
+            return m, value, both.backward(weights, kept, m, *cotangents)
+        return m, value, both.pull_back(weights, data, m, *cotangents)
 
-    return Engine(load, gradient, both.moments, NamedSharding(mesh, PartitionSpec()), fused=True)
+    return Engine(load, gradient, both.moments, NamedSharding(mesh, passes.EVERYWHERE), fused=True)
+
+
+class _OnHost:
+    """Both passes over the blocks of a stream; the host adds the blocks' shares in float64."""
+
+    def __init__(self, both: Passes):
+        self._both, self._everywhere = both, NamedSharding(both.mesh, passes.EVERYWHERE)
+        self._moments, self._forward = jax.jit(both.moments), jax.jit(both.forward)
+        self._backward, self._pull_back = jax.jit(both.backward), jax.jit(both.pull_back)
+        self._merge_all = in_float64(fisher.merge_all)
+
+    def moments(self, weights, stream) -> Moments:
+        """The first pass alone."""
+        weights = jax.device_put(weights, self._everywhere)
+        return self._merged(stream.map(lambda block: self._moments(weights, (block,))))
+
+    def first(self, weights, stream) -> tuple[Moments, list | None]:
+        """The first pass, and what it keeps for the second; None where that is too much."""
+        if not self._is_worth_keeping(weights, stream):
+            return self.moments(weights, stream), None
+        weights, kept = jax.device_put(weights, self._everywhere), []
+
+        def keeping(block):
+            m, of_block = self._forward(weights, (block,))
+            kept.append(of_block)
+            return m
+
+        return self._merged(stream.map(keeping)), kept
+
+    def second(self, weights, stream, kept, *cotangents) -> Weights:
+        """The gradient by the weights, from ``kept`` or from the simulations."""
+        dtype = jax.tree.leaves(weights)[0].dtype
+        narrow = jax.tree.map(lambda leaf: leaf.astype(dtype), cotangents)
+        weights, narrow = jax.device_put((weights, narrow), self._everywhere)
+        if kept is None:
+            shares = stream.map(lambda block: self._pull_back(weights, (block,), *narrow))
+        else:
+            shares = computed(self._backward(weights, of_block, *narrow) for of_block in kept)
+        return functools.reduce(partial(jax.tree.map, np.add), map(_wide, shares))
+
+    def _is_worth_keeping(self, weights, stream) -> bool:
+        """Whether all that the first pass leaves fits, and is far less than what is read."""
+        kept = sum(n * self._both.kept(weights, (block,)) for n, block in stream.blocks)
+        return kept <= min(passes.ACTIVATIONS, stream.n_bytes // (4 * self._both.mesh.size))
+
+    def _merged(self, shares) -> Moments:
+        return self._merge_all(jax.tree.map(lambda *leaves: np.stack(leaves), *map(_wide, shares)))
+
+
+def _wide(tree):
+    """A tree of arrays in float64, on the host."""
+    return jax.tree.map(partial(np.asarray, dtype=np.float64), tree)
 
 
 def streamed(
@@ -101,7 +150,7 @@ def streamed(
     parallel: int = 1,
     block_bytes: int = BLOCK,
 ) -> Engine:
-    """The engine of sets that stay where they are: a few blocks are in memory at a time, whatever n_s is.
+    """The engine of sets that stay in their files: a few blocks are in memory, whatever n_s is.
 
     Args:
         summarise: of one batch.
@@ -113,55 +162,18 @@ def streamed(
 
     """
     mesh = Mesh(np.asarray(devices), ("devices",))
-    everywhere, shared = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("devices",)))
-    both = passes.build(summarise, mesh, parallel)
-    moments_of, forward, backward, pull_back = map(
-        jax.jit, (both.moments, both.forward, both.backward, both.pull_back)
-    )
-    on_host = partial(jax.tree.map, partial(np.asarray, dtype=np.float64))
-    merge_all, loss_and_cotangents = (
-        in_float64(fisher.merge_all),
-        in_float64(partial(_loss_and_cotangents, loss)),
-    )
+    on_host = _OnHost(Passes(summarise, mesh, parallel))
+    loss_and_cotangents = in_float64(partial(_loss_and_cotangents, loss))
 
     def load(source, n_per_device):
-        return Stream(source, chunks.cut(source, n_per_device, mesh.size, block_bytes), shared)
+        groups = chunks.cut(source, n_per_device, mesh.size, block_bytes)
+        return Stream(source, groups, NamedSharding(mesh, passes.SHARED))
 
-    def worth_keeping(weights, stream):
-        """Whether what the first pass leaves of all blocks fits, and is far less than what the second would read."""
-        kept = sum(n_blocks * both.kept(weights, (block,)) for n_blocks, block in stream.blocks)
-        return kept <= min(passes.ACTIVATIONS, stream.n_bytes // (4 * mesh.size))
+    def gradient(weights, stream):
+        m, kept = on_host.first(weights, stream)
+        value, *cotangents = loss_and_cotangents(m)
+        slope = on_host.second(weights, stream, kept, m, *cotangents)
+        narrow = jax.tree.map(lambda g, w: g.astype(w.dtype), slope, weights)
+        return m, value, jax.device_put(narrow, device())
 
-    def merged(shares):
-        return merge_all(jax.tree.map(lambda *leaves: np.stack(leaves), *map(on_host, shares)))
-
-    def moments(weights, stream):
-        weights = jax.device_put(weights, everywhere)
-        return merged(stream.map(lambda block: moments_of(weights, (block,))))
-
-    def gradient(home, stream):
-        weights, keep, kept = jax.device_put(home, everywhere), worth_keeping(home, stream), []
-
-        def keeping(block):
-            m, of_block = forward(weights, (block,))
-            kept.append(of_block)
-            return m
-
-        m = merged(stream.map(keeping)) if keep else moments(weights, stream)
-        value, G_C, G_D = loss_and_cotangents(m)
-        dtype = jax.tree.leaves(home)[0].dtype
-        narrow = jax.device_put(
-            jax.tree.map(lambda leaf: leaf.astype(dtype), (m, G_C, G_D)), everywhere
-        )
-        if keep:
-            shares = computed(backward(weights, of_block, *narrow) for of_block in kept)
-        else:
-            shares = stream.map(lambda block: pull_back(weights, (block,), *narrow))
-        total = functools.reduce(partial(jax.tree.map, np.add), map(on_host, shares))
-        return (
-            m,
-            value,
-            jax.device_put(jax.tree.map(lambda g, w: g.astype(w.dtype), total, home), device()),
-        )
-
-    return Engine(load, gradient, moments, SingleDeviceSharding(device()), fused=False)
+    return Engine(load, gradient, on_host.moments, SingleDeviceSharding(device()), fused=False)

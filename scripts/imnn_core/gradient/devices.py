@@ -1,6 +1,8 @@
 """The devices that a recipe asks for."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -37,12 +39,12 @@ def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
 
 
 def only_cpu() -> None:
-    """Keep jax off any GPU, in a job that has not asked the scheduler for one; call it before jax computes."""
+    """Keep jax off any GPU, in a job that has not asked for one; call it before jax computes."""
     jax.config.update("jax_platforms", "cpu")
 
 
 def _limits_of_groups():
-    """Memory limits of the control groups that this process is in, as of a job on a cluster, in bytes."""
+    """Memory limits in bytes of this process's control groups, such as those of a cluster's job."""
     try:
         own = [
             line.strip().split(":", 2)
@@ -73,3 +75,24 @@ def memory(device: jax.Device) -> int:
         return min([machine, *_limits_of_groups()]) // 4
     statistics = device.memory_stats() or {}
     return (statistics.get("bytes_limit", 0) - statistics.get("bytes_in_use", 0)) // 2
+
+
+@contextlib.contextmanager
+def memory_for(n_per_device: int) -> Iterator[None]:
+    """Turns an out-of-memory error of a device into one line.
+
+    Raises:
+        InputError: the block ran out of memory.
+
+    """
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(
+            f"n_per_device: expected so few simulations on a device at a time that its memory is "
+            f"enough, found {n_per_device}; try {max(1, n_per_device // 2)}, or `data: streamed` if "
+            f"the sets themselves are too large "
+            f"({str(error).partition(chr(10))[0] or 'MemoryError'})"
+        ) from None
