@@ -132,7 +132,7 @@ def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterat
     """What finite differences by the parameters left to be desired."""
     for information in informations:
         for line in limits.faults_of_differences(information["finite_differences"], names):
-            yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in config/README.md."
+            yield f"{information['fit']}, seed {information['seed']}: {line}.", "See `delta_theta` in docs/own_problems.md."
 
 
 def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Caveat]:
