@@ -12,22 +12,24 @@ CONFIG = Path(__file__).parent.parent / "config"
 
 HEAD = """# The configuration
 
-Made by `python scripts/document_config.py` from the models in `scripts/imnn_core/config/` and from
-`scripts/own_problem.md`; edit those.
+`python scripts/document_config.py` writes this page from the models in `scripts/imnn_core/config/`, and from
+its own texts. Edit those files, not this page.
 
-- `run.yaml`: the default run, with every key.
-- `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
-- `quick.yaml`: the whole graph on small sets, for tests and first looks.
+- `config.yaml`: the default run, with every key.
+- `ten_seeds.yaml`: the recipes compared over ten seeds, for the README's table.
+- `quick.yaml`: the whole graph on small sets, for tests and a first look.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
-- `kept.mplstyle`: how all figures look.
-- `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
-  differences, a network of one's own), `files` (simulations from elsewhere).
+- `figures.mplstyle`: the style of all figures.
+- `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator in JAX),
+  `autoregression` (a simulator in numpy, finite differences, a network of its own), `files` (simulations from elsewhere).
 
-`snakemake --configfile FILE` takes another file *in place of* `run.yaml`; keys that it leaves out have the defaults below.
-`snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
-recipe. A key that stands twice in a file is a fault, though YAML would take the last one. Faults are found before any work
-starts, a line each: first those of single keys, then those between keys and those of optimisers. Only GPUs are looked for
-when a fit starts, since that may be on another machine.
+`snakemake --configfile FILE` uses another file *in place of* `config.yaml`. Keys that are not in that file have the defaults
+below. `snakemake --config n_s=2000 n_d=2000` changes single keys of the file. `--config "fits={mlp: {patience: 20}}"` changes
+a key of a recipe.
+
+The config is checked before any work starts, and each error is one line. Errors in single keys come first. If there are none,
+errors between keys and in the optimisers are shown. A key that stands twice in a file is an error, although YAML would take the
+last one. Only GPUs are not looked for until a fit starts, because the fit may run on another machine.
 """
 
 PARTS = [
@@ -42,15 +44,32 @@ PARTS = [
 ]
 
 TAIL = """
+## The problems that ship with the project
+
+| problem | theta (fiducial) | a simulation | F |
+|---|---|---|---|
+| `gaussian` | mu, Sigma (0, 1) | n draws of N(mu, Sigma), Sigma the variance | diag(n/Sigma, n/(2 Sigma²)) |
+| `exponential_rate` | rate (1) | n draws of rate exp(-rate d) | n/rate² |
+| `gaussian_field` | A, B (1, 1) | a Gaussian field on a periodic grid of any number of dimensions, P(k) = A k^-B, P(0) = 0 | \
+½ Σ over k ≠ 0 of (∂ln P/∂θ_a)(∂ln P/∂θ_b) |
+
+`input_shape` sets n or the grid. [A problem of your own](../docs/own_problems.md) is a Python file or files of simulations.
+
 ## Which recipe
 
-Fields on a periodic grid: `cnn`; `activation: square` with a kernel wide enough contains every power spectrum's estimator.
+For fields on a periodic grid, use `cnn`. With `activation: square` and a kernel that is wide enough, it contains the estimator
+of every power spectrum.
 
-Elements of a simulation that are exchangeable (draws, objects of a catalogue): `deep_set` first. If a plain network has to
-do, `augment: permute` shows it the symmetry, `averaging` and more `patience` take off the noise, and one wide hidden layer
-was better than several. `whiten: true` spares the iterations in which the summaries' covariance is brought to 1. It is no
-help where the initial summaries are nearly the same number twice, as those of a `deep_set` of single numbers, since weights
-then begin very large. A small `patience` takes noise for the end.
+For exchangeable elements (draws, objects of a catalogue), try `deep_set` first. If you need a plain network:
+
+- `augment: permute` shows it the symmetry.
+- `averaging` and more `patience` reduce the noise.
+- One wide hidden layer was better than several.
+
+`whiten: true` saves the iterations that bring the summaries' covariance to 1. It does not help if the initial summaries are
+nearly the same number twice, as those of a `deep_set` of single numbers: the initial weights are then very large.
+
+A small `patience` can stop a fit because of noise.
 
 ## Two recipes, one after the other
 
@@ -64,10 +83,12 @@ fits:
     optimiser: {learning_rate: 1.0e-4}
 ```
 
-A fit that continues another counts its own iterations: at least `min_iterations` and at most `max_iterations` more. With
-the same recipe and `min_iterations: 0`, 300 + 200 iterations are the same as 500 in one go, bit for bit. A fit that
-had run out of patience gets new patience. Network, `n_summaries`, `validation`, `averaging` and the optimiser's name must be
-those of the fit that it continues; so must the kind of `learning_rate`, number or schedule, since a schedule has a state.
+A fit that continues another one counts its own iterations: it makes at least `min_iterations` and at most
+`max_iterations` more. With the same recipe and `min_iterations: 0`, 300 + 200 iterations give the same bits as 500 in one
+go. If the first fit stopped because its patience ran out, the second one starts with new patience.
+
+Both fits must have the same network, `n_summaries`, `validation`, `averaging` and name of the optimiser. The
+`learning_rate` must be a number in both or a schedule in both, because a schedule has a state.
 
 ## A learning-rate schedule
 
@@ -83,16 +104,8 @@ optimiser:
     decay_steps: 1000
 ```
 
-Write numbers like `1.0e-3`: YAML itself takes `1e-3` for text (this project reads it as a
-real number all the same).
+Write numbers like `1.0e-3`. YAML itself reads `1e-3` as text; this project reads it as a number.
 """
-
-
-def own():
-    """The chapters on a user's own problem, from own_problem.md, with the example as it stands in its file."""
-    text = (Path(__file__).parent / "own_problem.md").read_text(encoding="utf-8")
-    example = (CONFIG / "examples" / "decay.py").read_text(encoding="utf-8")
-    return text.replace("@decay.py@\n", example)
 
 
 def type_of(schema, definitions):
@@ -139,11 +152,10 @@ def document():
             shown = "needed" if name in schema.get("required", []) else shown
             kind = type_of(field, schema.get("$defs", {})).replace("|", "\\|")
             lines.append(
-                f"| `{prefix}{name}` | {kind} | {shown} | "
-                f"{field['description'].replace('|', chr(92) + '|')} |"
+                f"| `{prefix}{name}` | {kind} | {shown} | {field['description'].replace('|', chr(92) + '|')} |"
             )
         lines.append("")
-    return "\n".join(lines) + "\n" + own() + TAIL
+    return "\n".join(lines) + TAIL
 
 
 if __name__ == "__main__":

@@ -11,13 +11,16 @@ import pytest
 import yaml
 from running import variables
 
-DOCUMENTS = ("CONTRIBUTING.md", "README.md", "config/README.md", "profiles/README.md")
+ROOT = Path(__file__).parent.parent
+PATTERNS = ("*.md", "config/README.md", "docs/*.md", "profiles/README.md")
+PAGES = sorted(str(path.relative_to(ROOT)) for pattern in PATTERNS for path in ROOT.glob(pattern))
 # Those that this file does not run, and what does or why nothing can.
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt && .venv/bin/snakemake --cores all":
         "pip's part as in the next one; snakemake's is run below, before all others",
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements-dev.txt && .venv/bin/pytest": ".ci/run",
     '.venv/bin/pip install "jax[cuda13]"': "needs a GPU",
+    ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv engine.csv": "test_project.py, with smaller numbers",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
     'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",
@@ -33,8 +36,11 @@ def commands_of(text):
     return [line for line in lines if line.strip()]
 
 
-ROOT = Path(__file__).parent.parent
-COMMANDS = [command for name in DOCUMENTS for command in commands_of((ROOT / name).read_text(encoding="utf-8"))]
+def text_of(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+COMMANDS = [command for page in PAGES for command in commands_of(text_of(page))]
 
 
 def shrink(path):
@@ -82,14 +88,64 @@ def test_the_command_works(folder, command):
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
-def test_what_a_document_links_to_is_there(root, document):
-    text = (root / document).read_text(encoding="utf-8")
-    headings = {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in re.findall(r"^#+ (.*)", text, re.M)}
-    for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+def anchors_of(page):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S), flags=re.M)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_is_there(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text_of(page)):
         path, _, anchor = "".join(target).partition("#")
-        assert not path or (root / document).parent.joinpath(path).exists(), path
-        assert path or anchor in headings, anchor
+        linked = (ROOT / page).parent / path if path else ROOT / page
+        assert linked.exists(), path
+        assert not anchor or anchor in anchors_of(linked), f"{path}#{anchor}"
+
+
+def test_the_readme_links_to_every_page():
+    assert len(text_of("README.md").splitlines()) <= 150
+    linked = set(re.findall(r"\]\(([^)\s#]+\.md)", text_of("README.md")))
+    assert {page for page in PAGES if page != "README.md"} == linked
+
+
+def test_the_example_of_the_page_is_that_of_its_file():
+    (example,) = re.findall(r'^```python\n(""".*?)^```', text_of("docs/own_problems.md"), flags=re.M | re.S)
+    assert example == (ROOT / "config/examples/decay.py").read_text(encoding="utf-8")
+
+
+def without_transitive(arrows):
+    """Arrows without those from a to c where another way leads from a to c."""
+    after = {a: {c for b, c in arrows if b == a} for a, _ in arrows}
+
+    def reached(a):
+        return after.get(a, set()).union(*(reached(b) for b in after.get(a, ())))
+
+    return {(a, c) for a, c in arrows if not any(c in reached(b) for b in after[a])}
+
+
+def test_arrows_that_follow_from_others_are_left_out():
+    """Oracle: by hand."""
+    assert without_transitive({("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("x", "c")}) == {
+        ("a", "b"), ("b", "c"), ("c", "d"), ("x", "c")
+    }  # fmt: skip
+
+
+def test_the_graph_of_the_page_is_snakemakes_own(tmp_path):
+    """Oracle: the rules of the default run, as Snakemake itself prints them; without `all`."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    done = subprocess.run(
+        [*command, "--forceall", "--rulegraph", "mermaid-js"], cwd=tmp_path, env=variables(), text=True, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]", done.stdout, flags=re.M))
+    arrows = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", done.stdout)}
+    expected = without_transitive({arrow for arrow in arrows if "all" not in arrow})
+    (block,) = re.findall(r"^```mermaid\n(.*?)^```", text_of("docs/method.md"), flags=re.M | re.S)
+    found = re.findall(r"(\w+) --> (\w+)", block)
+    assert sorted(found) == sorted(expected)
+    assert set(names.values()) - {"all"} == {name for arrow in found for name in arrow}
 
 
 def test_the_ways_to_cite(root):

@@ -5,14 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from imnn_core.figures import graphs, plots, styles
+from imnn_core.figures import plots, styles
 from imnn_core.figures.ellipses import ellipses_figure
 from imnn_core.figures.estimates import estimates_figure
 from imnn_core.figures.histories import PANELS, History, history_figure, median
 from imnn_core.figures.information import Kept, information_figure
 from imnn_core.figures.plots import inches, wrapped
 from imnn_core.store.errors import InputError
-from plot_workflow import graph_of
 
 KINDS = ("svg", "png", "pdf")
 
@@ -65,7 +64,8 @@ def test_names_are_broken_where_their_words_end(root, text, expected):
 DRAW = """
 import sys
 import numpy as np
-from imnn_core import figures, graphs, plots, styles
+from imnn_core.figures import plots, styles
+from imnn_core.figures.information import Kept, information_figure
 from pathlib import Path
 folder, style = map(Path, sys.argv[1:])
 with styles.style(style):
@@ -154,26 +154,6 @@ def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_pa
             inches = figure.get_tightbbox()
             assert inches.x0 > -0.02 and inches.y0 > -0.02
             assert inches.x1 < figure.get_figwidth() + 0.02 and inches.y1 < figure.get_figheight() + 0.02
-
-
-def test_arrows_that_follow_from_others_are_left_out():
-    """Oracle: by hand; what needs nothing stands just before what needs it first."""
-    arrows = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("x", "c")]
-    assert graphs.reduced(arrows) == [("a", "b"), ("b", "c"), ("c", "d"), ("x", "c")]
-    assert graphs.depths("abcdxy", arrows) == {"a": 0, "b": 1, "c": 2, "d": 3, "x": 1, "y": 0}
-
-
-def test_the_figure_of_the_rules_is_of_snakemakes_own_graph(root, monkeypatch):
-    """Oracle: the stages as the design has them."""
-    monkeypatch.delenv("XLA_FLAGS")
-    rules, arrows = graph_of(root / "Snakefile", root / "config/config.yaml")
-    assert {"simulate", "analytic_fisher", "fit", "evaluate", "summarise", "report"} <= set(rules)
-    assert "all" not in rules
-    stages = [arrow for arrow in graphs.reduced(arrows) if "plot_" not in "".join(arrow)]
-    assert stages == [("analytic_fisher", "evaluate"), ("evaluate", "summarise"), ("fit", "evaluate"), ("simulate", "fit")]
-    with styles.style(root / "config/figures.mplstyle"):
-        drawn = graphs.graph_figure(rules, arrows)
-    assert {text.get_text() for text in drawn.axes[0].texts} == {*rules, ""}
 
 
 def test_what_is_not_finite_is_left_out(root):

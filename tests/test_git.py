@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-ASK = "from imnn_core import git; print(git.commit())"
+ASK = "from imnn_core.store import git; print(git.commit())"
 
 
 @pytest.fixture
 def project(root, tmp_path):
     """A repository with what a fit's script imports in it."""
     package = tmp_path / "scripts/imnn_core"
-    package.mkdir(parents=True)
-    for name in ("__init__.py", "git.py"):
+    (package / "store").mkdir(parents=True)
+    for name in ("__init__.py", "store/__init__.py", "store/git.py"):
         (package / name).write_bytes((root / "scripts/imnn_core" / name).read_bytes())
     return tmp_path
 

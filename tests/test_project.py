@@ -35,7 +35,7 @@ def test_who_imports_whom(root):
     for module, names in found.items():
         assert not names & ({"snakemake", "pandas", "yaml", "jinja2"} | scripts), module
         assert ("h5py" in names) == (module in ("storage", "arrays", "links")), module
-        assert ("matplotlib" in names) == (module in ("styles", "plots", "figures", "histories", "graphs")), module
+        assert ("matplotlib" in names) == (module in ("styles", "plots", "figures", "histories")), module
         assert ("pydantic" in names) == (module in ("keys", "schema", "network_schema", "problem_schema", "config")), module
     for module in (
         "__init__",
@@ -55,7 +55,6 @@ def test_who_imports_whom(root):
         "plots",
         "figures",
         "histories",
-        "graphs",
         "tables",
         "caveats",
         "limits",

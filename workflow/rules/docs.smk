@@ -1,6 +1,4 @@
-import glob
-
-# The README's pictures: `snakemake --cores all docs` copies figures of the run, and draws the rules themselves.
+# The pictures of the README, copied from the run: snakemake --cores all docs
 DOCS = {
     "information": "information",
     "ellipses": "fisher_ellipses",
@@ -8,13 +6,10 @@ DOCS = {
 }
 
 
-RULES = sorted(glob.glob(os.path.join(ROOT, "workflow", "rules", "*.smk")))
-
-
 rule docs:
-    """What the README shows."""
+    """The pictures of the README."""
     input:
-        expand("docs/{picture}.svg", picture=[*DOCS, "workflow"]),
+        expand("docs/{picture}.svg", picture=DOCS),
 
 
 rule copy_figure:
@@ -31,24 +26,3 @@ rule copy_figure:
         picture="|".join(DOCS),
     shell:
         "cp {input} {output} 2> {log}"
-
-
-rule plot_workflow:
-    """The rules and what each of them needs."""
-    input:
-        snakefile=os.path.relpath(os.path.join(ROOT, "Snakefile")),
-        config=found("config/config.yaml"),
-        rules=[os.path.relpath(path) for path in RULES],
-        style=STYLE,
-    output:
-        "docs/workflow.svg",
-    log:
-        f"results/{settings.run}/logs/plot_workflow.log",
-    benchmark:
-        f"results/{settings.run}/benchmarks/plot_workflow.tsv"
-    params:
-        rules=[content_digest(path) for path in RULES],
-        style=content_digest(STYLE),
-        code=code("plot_workflow.py"),
-    script:
-        "../../scripts/plot_workflow.py"

@@ -21,7 +21,7 @@ class MLP(Model):
     )
     activation: Activation = Field(
         "leaky_relu",
-        description="Activation after each hidden layer, by its name in `jax.nn`; or `square`.",
+        description="Activation after each hidden layer: a name in `jax.nn`, or `square`.",
     )
 
 
@@ -30,16 +30,18 @@ class DeepSet(Model):
 
     kind: Literal["deep_set"] = Field(
         "deep_set",
-        description="For exchangeable elements, along the first axis of a simulation: a network "
-        "on each, the mean over them, and a head. The elements' order does not "
-        "matter to it.",
+        description="For exchangeable elements along the first axis of a simulation: a network "
+        "on each element, the mean over the elements, and a head. The order of the "
+        "elements does not matter.",
     )
     hidden: list[Count] = Field(
-        [32, 32], min_length=1, description="Width of each layer of the network on one element."
+        [32, 32],
+        min_length=1,
+        description="Width of each layer of the network that acts on one element.",
     )
     head: list[Count] = Field([], description="Width of each hidden layer after the mean.")
     activation: Activation = Field(
-        "softplus", description="As of `mlp`, after each layer but the last of the head."
+        "softplus", description="As for `mlp`, after each layer except the last one of the head."
     )
 
 
@@ -54,19 +56,23 @@ class CNN(Model):
     channels: list[Count] = Field(
         [8, 8, 8], min_length=1, description="Channels of each convolutional layer."
     )
-    kernel: Count = Field(3, description="Points of each layer's kernel along each dimension.")
-    strides: list[Count] | None = Field(None, description="Stride of each layer; 1, if null.")
+    kernel: Count = Field(
+        3, description="Number of points of each layer's kernel along each dimension."
+    )
+    strides: list[Count] | None = Field(None, description="Stride of each layer. If null, 1.")
     means: Literal["last", "every"] = Field(
         "last",
-        description="Means over the grid of the `last` layer's channels go into the head, or of "
-        "`every` layer's.",
+        description="The head gets the means over the grid of the channels of the `last` layer, "
+        "or of `every` layer.",
     )
     channels_last: bool = Field(
-        False, description="Whether a simulation's last axis is one of channels, not of the grid."
+        False,
+        description="Whether the last axis of a simulation holds channels and is not an axis of "
+        "the grid.",
     )
     head: list[Count] = Field([], description="Width of each hidden layer after the means.")
     activation: Activation = Field(
-        "softplus", description="As of `mlp`, after each layer but the last of the head."
+        "softplus", description="As for `mlp`, after each layer except the last one of the head."
     )
 
     @model_validator(mode="after")

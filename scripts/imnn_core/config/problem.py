@@ -44,13 +44,13 @@ class Files(Model):
         description="HDF5 or npz: `fiducial` (n_s, *input_shape) and `derivative` (n_d, "
         "*input_shape, n_params)."
     )
-    validation: str | None = Field(None, description="The same for validation.")
+    validation: str | None = Field(None, description="The same for the validation set.")
     test: str | None = Field(None, description="The same for the test set.")
     fractions: dict[Literal["validation", "test"], Fraction] = Field(
         {},
-        description="Of each set that has no file, the part of the training file's simulations "
-        "that it gets; drawn by the seed, simulation by simulation, so that none is "
-        "in two sets.",
+        description="For each set without a file: the fraction of the training file's "
+        "simulations that it gets. The seed decides for each simulation, so that "
+        "none is in two sets.",
     )
 
     @model_validator(mode="after")

@@ -20,11 +20,11 @@ class Optimiser(Model):
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(
-        "adam", description="An optimiser of optax that needs gradients alone, by its name there."
+        "adam", description="Name of an optimiser of optax that needs gradients only."
     )
     learning_rate: Annotated[Any, AfterValidator(_is_rate)] = Field(
         1.0e-3,
-        description="Step size: a number, or a schedule of optax by its name with its arguments, "
+        description="Step size: a number, or the name of a schedule of optax with its arguments, "
         "such as `{schedule: cosine_decay_schedule, init_value: 1.0e-3, "
         "decay_steps: 500}`. Every further key is an argument of the optimiser "
         "(`b1: 0.9`).",
@@ -40,90 +40,92 @@ class Recipe(Model):
     """How one fit is done. Several recipes of a run are fitted to the same simulations."""
 
     n_summaries: Count = Field(
-        2, description="Outputs of the network; at least as many as there are parameters."
+        2, description="Number of outputs of the network. At least the number of parameters."
     )
-    network: Network = Field(MLP(), description="The network, by its `kind`.")
+    network: Network = Field(MLP(), description="The network. Its `kind` selects it.")
     standardise: Literal["all", "each"] | None = Field(
         None,
-        description="The network sees simulations less their mean, over their standard "
-        "deviation, both of the training set (of validation, if training is drawn on "
-        "the fly): `all` has one of each for all numbers of a simulation, which "
-        "keeps its symmetries; `each` has one for every number, for numbers of "
-        "different kinds.",
+        description="Subtract the mean from the simulations and divide by the standard "
+        "deviation, both of the training set (of the validation set if training is "
+        "drawn on the fly). `all`: one mean and one deviation for all numbers of a "
+        "simulation, which keeps its symmetries. `each`: one for every number, for "
+        "numbers of different kinds.",
     )
     whiten: bool = Field(
         False,
-        description="Begin with summaries of the training set that have mean 0 and covariance 1, "
-        "by a change of the network's last layer. F is the same under such a map; "
-        "the iterations that would else go into it are spared. Not for a fit that "
-        "continues another.",
+        description="Start with summaries of the training set that have mean 0 and covariance 1, "
+        "by a change of the network's last layer. F does not change under such a "
+        "map. This saves the iterations that the fit would need to get there. Not "
+        "for a fit that continues another.",
     )
     augment: Literal["permute"] | None = Field(
         None,
-        description="`permute`: in every iteration the elements of each training simulation, "
-        "along its first axis, get a new random order. For exchangeable elements; "
-        "validation and test are left as they are.",
+        description="`permute`: in every iteration, the elements of each training simulation "
+        "(along its first axis) get a new random order. For exchangeable elements. "
+        "The validation and test sets do not change.",
     )
     averaging: Real = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Validation judges, and `weights` means, a moving average of the weights: in "
-        "each iteration this part of it stays, and the rest is the new weights. 0 "
-        "for none. Needs `validation: true`.",
+        description="Use a moving average of the weights for validation and for `weights`. In "
+        "each iteration, this fraction of the average stays, and the new weights "
+        "make up the rest. 0: no averaging. Needs `validation: true`.",
     )
     optimiser: Optimiser = Field(Optimiser(), description="The optimiser of the weights.")
     strength: Real = Field(
-        10.0, gt=0, description="λ, the coupling's value while the covariance C is far from 1."
+        10.0, gt=0, description="λ: the coupling while the covariance C is far from 1."
     )
     closeness: Real = Field(
         0.1,
         gt=0,
-        description="ε, how near C must come to 1 before the coupling lets go. α(λ, ε) must be "
+        description="ε: how near C must come to 1 before the coupling decreases. α(λ, ε) must be "
         "positive.",
     )
     patience: Count = Field(
         10,
-        description="Stop when the largest |F| has not risen for so many iterations (validation "
-        "|F|, if there is).",
+        description="Stop when the largest |F| has not risen for this number of iterations "
+        "(validation |F|, if any).",
     )
-    min_iterations: CountOrZero = Field(100, description="Never stop early before so many.")
+    min_iterations: CountOrZero = Field(
+        100, description="Never stop early before this number of iterations."
+    )
     max_iterations: Count = Field(
-        1000, description="Always stop after so many (of this fit's own, if it continues)."
+        1000, description="Always stop after this number (of this fit's own iterations)."
     )
     validation: bool = Field(
         True,
-        description="Let the validation set decide when to stop and which weights are best; else "
-        "the training set.",
+        description="`true`: the validation set decides when to stop and which weights are best. "
+        "`false`: the training set.",
     )
     weights: Literal["best", "final"] = Field("best", description="Which weights `evaluate` uses.")
     n_per_device: Count = Field(
         100,
-        description="Simulations on a device at a time; it moves the gradient by rounding only.",
+        description="Number of simulations on a device at a time. It changes the gradient by "
+        "rounding only.",
     )
     devices: Literal["auto", "cpu", "gpu"] = Field(
         "auto",
-        description="Where the network runs: `auto` takes GPUs where there are any, else the CPU.",
+        description="Where the network runs. `auto`: on GPUs if there are any, else on the CPU.",
     )
     n_devices: Count | None = Field(
-        None, description="How many of these devices to use; all, if null. A CPU counts as one."
+        None, description="How many of these devices to use. If null, all. A CPU counts as one."
     )
     data: Literal["auto", "resident", "streamed"] = Field(
         "auto",
-        description="`resident`: the sets lie on the devices, and a whole block of iterations is "
-        "one program there. `streamed`: they stay in their files, a few blocks are "
-        "in memory at a time, and moments, loss and gradient are aggregated on the "
-        "host in float64. `auto`: resident if the sets take at most a quarter of the "
-        "memory that this machine has, or a job on a cluster may have, or half of "
-        "what is free on a GPU. The two differ by rounding.",
+        description="`resident`: the sets are in the devices' memory, and a whole block of "
+        "iterations is one program there. `streamed`: the sets stay in their files, "
+        "a few blocks are in memory at a time, and moments, loss and gradient are "
+        "aggregated on the host in float64. `auto`: resident if the sets take at "
+        "most a quarter of the memory of this machine (or of a cluster's job), or "
+        "half of the free memory of a GPU. The two differ by rounding.",
     )
     threads: Count = Field(
         1,
-        description="CPU threads of one fit. Fixed, so that the results do not depend on --cores.",
+        description="CPU threads of one fit. It is fixed, so that the results do not depend on "
+        "`--cores`.",
     )
-    report_every: Count = Field(
-        50, description="Iterations between two lines of progress in the log."
-    )
+    report_every: Count = Field(50, description="Iterations between two progress lines in the log.")
     continue_from: Name | None = Field(
         None,
         description="Start from the final weights and optimiser state of this other fit of the "

@@ -20,7 +20,8 @@ class Figures(Model):
 
     formats: list[Literal["svg", "png", "pdf"]] = Field(
         ["svg", "png"],
-        description="Files of each figure. SVG is always among them, since the report shows it.",
+        description="File formats of each figure. SVG is always added, because the report shows "
+        "it.",
     )
 
     @field_validator("formats")
@@ -30,9 +31,9 @@ class Figures(Model):
 
     style: str = Field(
         "config/figures.mplstyle",
-        description="matplotlib's settings: width, fonts, colours of recipes, resolution. They "
-        "stand over its defaults, so that the settings of your own machine don't "
-        "count.",
+        description="A style file of matplotlib: width, fonts, colours of recipes, resolution. "
+        "It is applied to matplotlib's defaults; the settings of your own machine "
+        "are ignored.",
     )
 
 
@@ -41,91 +42,96 @@ class Config(Model):
 
     run: Name = Field(
         "gaussian",
-        description="Name of the run; its results go into `results/<run>/`. Names, of recipes "
-        "too, are of letters, digits, `_`, `.` and `-`, and begin with neither `.` "
-        "nor `-`.",
+        description="Name of the run. Its results go into `results/<run>/`. Names of runs and of "
+        "recipes contain letters, digits, `_`, `.` and `-`, and do not begin with "
+        "`.` or `-`.",
     )
     problem: str = Field(
         "gaussian",
         description="`gaussian`, `exponential_rate` or `gaussian_field`, see below; or a Python "
-        "file with a problem of your own; or `files`, where nothing is known but "
-        "simulations in files.",
+        "file with a problem of your own; or `files`, if simulations in files are "
+        "all that you have.",
     )
     names: list[str] | None = Field(
-        None, min_length=1, description="Of the parameters, for `problem: files` alone."
+        None, min_length=1, description="Names of the parameters, only for `problem: files`."
     )
     theta_fid: list[Real] | None = Field(
         None,
-        description="Fiducial parameters, at which F is maximised. The problem's own, if null.",
+        description="Fiducial parameters, at which F is maximised. If null, those of the problem.",
     )
     input_shape: list[Count] | None = Field(
-        None, min_length=1, description="Shape of one simulation. The problem's own, if null."
+        None, min_length=1, description="Shape of one simulation. If null, that of the problem."
     )
     simulations: Annotated[
         Annotated[Literal["draw", "on_the_fly"], Tag("drawn")] | Annotated[Files, Tag("files")],
         Discriminator(_how),
     ] = Field(
         "draw",
-        description="`draw`: the simulator draws all sets, once. `on_the_fly`: the training set "
-        "is drawn anew in every iteration and never stored. Or a mapping of files, "
+        description="`draw`: the simulator draws all sets, once. `on_the_fly`: a new training "
+        "set is drawn in every iteration and never stored. Or a mapping of files, "
         "see below.",
     )
     derivative: Literal["exact", "finite_difference"] = Field(
         "exact",
-        description="By the parameters: `exact`, by JAX through the simulator; or "
-        "`finite_difference`, after the network, of simulations with the same seeds "
-        "at theta_fid ± delta_theta / 2.",
+        description="The derivative by the parameters. `exact`: JAX differentiates the "
+        "simulator. `finite_difference`: the difference, after the network, of "
+        "simulations with the same seeds at theta_fid ± delta_theta / 2.",
     )
     delta_theta: list[Annotated[Real, Field(gt=0)]] | None = Field(
         None,
-        description="For `finite_difference`, the distance of the two values of each parameter.",
+        description="For `finite_difference`: the distance between the two values of each "
+        "parameter.",
     )
     seeds: list[Seed] = Field(
         [1, 2, 3],
         min_length=1,
-        description="One set of simulations, and one fit of each recipe, per seed (32 bits).",
+        description="Each seed (32 bits) has its own set of simulations and one fit of each "
+        "recipe.",
     )
     n_s: Count = Field(
-        1000, description="Simulations at theta_fid in the training set; as many for validation."
+        1000,
+        description="Number of simulations at theta_fid in the training set, and also in the "
+        "validation set.",
     )
     n_d: Count = Field(
-        1000, description="How many of them have derivatives by the parameters; at most n_s."
+        1000, description="How many of them have derivatives by the parameters. At most n_s."
     )
     n_test: Count = Field(
         50000,
-        description="Simulations, all with derivatives, in the test set, which alone gives the "
-        "published |F|.",
+        description="Number of simulations in the test set, all with derivatives. Only this set "
+        "gives the published |F|.",
     )
     n_monte_carlo: Annotated[int, Field(ge=2), BeforeValidator(not_bool)] = Field(
         100000,
-        description="Simulations for the Monte-Carlo estimate that stands beside the analytic F.",
+        description="Number of simulations for the Monte-Carlo estimate of F, which is compared "
+        "with the analytic F.",
     )
     observed: str | None = Field(
         None,
-        description="A file with observed data, `observed` (*input_shape) or (n, *input_shape) "
-        "in HDF5 or npz, or npy: each fit compresses them and estimates the "
-        "parameters.",
+        description="A file with observed data: `observed` of shape (*input_shape) or (n, "
+        "*input_shape) in HDF5 or npz, or an npy file. Each fit compresses the data "
+        "and estimates the parameters.",
     )
     refine: CountOrZero = Field(
         0,
         description="How many times the run is repeated with theta_fid at the estimate from "
-        "`observed`, as `refined-1`, ….",
+        "`observed`: `refined-1`, ….",
     )
     checkpoint_minutes: Annotated[float, Field(gt=0), BeforeValidator(not_bool)] = Field(
         5.0,
-        description="How often a fit saves its state, to go on from there if it is interrupted. "
-        "A change makes nothing anew.",
+        description="Minutes between two checkpoints of a fit. An interrupted fit goes on from "
+        "its checkpoint. A change reruns nothing.",
     )
     gpu_memory: (
         Literal["on_demand"] | Annotated[float, Field(gt=0, le=1), BeforeValidator(not_bool)]
     ) = Field(
         "on_demand",
-        description="Of each GPU: `on_demand`, as much as it comes to, which leaves the rest to "
-        "other jobs on it; or a fraction that is taken at once, which is a little "
-        "faster. A change makes nothing anew.",
+        description="Memory that a job takes of each GPU. `on_demand`: as much as it needs; the "
+        "rest is left to other jobs. Or a fraction, which is taken at the start and "
+        "is a little faster. A change reruns nothing.",
     )
     figures: Figures = Field(
-        Figures(), description="How figures are drawn. A change draws them anew, and fits nothing."
+        Figures(), description="How figures are drawn. A change redraws them and reruns no fit."
     )
     fits: dict[Name, Recipe] = Field(
         {
@@ -135,7 +141,7 @@ class Config(Model):
             ),
         },
         min_length=1,
-        description="The recipes, each under a name of its own.",
+        description="The recipes, each under its own name.",
     )
 
     @field_validator("problem")

@@ -173,7 +173,7 @@ def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterat
         for line in limits.faults_of_differences(information["finite_differences"], names):
             yield (
                 f"{information['fit']}, seed {information['seed']}: {line}.",
-                "See `delta_theta` in config/README.md.",
+                "See `delta_theta` in docs/own_problems.md.",
             )
 
 

@@ -11,7 +11,6 @@ PROJECT = (
     "workflow/report/*.rst",
     "workflow/report/report.*",
     "scripts/*.py",
-    "scripts/*.md",
     "scripts/imnn_core/**/*.py",
     "config/README.md",
     "config/figures.mplstyle",
