@@ -27,8 +27,8 @@ def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
     except RuntimeError:
         raise InputError(
             f"devices: expected a {kind.upper()}, found none that jax can use (it sees "
-            f"{jax.default_backend()}); set `devices: auto`, or install jax for your GPU (README, "
-            "'On a GPU')"
+            f"{jax.default_backend()}); set `devices: auto`, or install jax for your GPU "
+            "(docs/performance.md, 'On a GPU')"
         ) from None
     if n_devices is not None and n_devices > len(found):
         raise InputError(
