@@ -1,4 +1,4 @@
-"""What a fit's summaries keep: of the test set, and of the sets that fitted or chose the weights."""
+"""What a fit's summaries keep of the test set, and of the sets that fitted the weights."""
 
 import json
 from dataclasses import dataclass, replace

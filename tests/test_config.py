@@ -38,6 +38,7 @@ def recipe(**values):
         ({"n_s": 0}, "n_s: expected greater than or equal to 1, found 0"),
         ({"n_test": 0}, "n_test: expected greater than or equal to 1, found 0"),
         ({"n_s": 100, "n_d": 101}, "n_d: expected at most n_s = 100, found 101"),
+        ({"n_d": 1}, "n_d: expected greater than or equal to 2, found 1"),  # as of files: else no error of dmu/dtheta
         ({"n_s": 4, "n_d": 4}, "n_s: expected at least n_summaries + 3 = 5 (of fits.mlp), found 4"),
         ({"n_test": 4}, "n_test: expected at least n_summaries + 3 = 5 (of fits.mlp), found 4"),
         ({"fits": recipe(n_summaries=1)}, "fits.mlp.n_summaries: expected at least n_params = 2, found 1"),

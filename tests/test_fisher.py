@@ -110,9 +110,23 @@ def test_loss_by_hand(float64):
     assert float(fisher.loss(C, D, 10.0, rate)) == pytest.approx(-np.log(9) + r * 3.75, rel=1e-12)
 
 
-def test_ln_det_of_what_is_no_information_is_nan():
-    assert np.isnan(fisher.log_det(jnp.diag(jnp.asarray([1.0, -1.0]))))
-    assert np.isnan(fisher.log_det(jnp.zeros((2, 2))))
+@pytest.mark.parametrize(
+    "A",
+    [[[1.0, 0.0], [0.0, -1.0]], [[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [0.0, -1.0]], [[1.0, 2.0], [2.0, 1.0]]],
+)
+def test_ln_det_of_what_is_not_positive_definite_is_nan(dtype, A):
+    """Oracle: numpy's eigenvalues. Two negative ones give a positive determinant."""
+    assert np.linalg.eigvalsh(A)[0] <= 0
+    assert np.isnan(fisher.log_det(jnp.asarray(A, dtype)))
+    assert np.isnan(fisher.log_det(jnp.kron(jnp.eye(2, dtype=dtype), jnp.asarray(A, dtype))))
+
+
+def test_ln_det_and_its_gradient(float64, rng):
+    """Oracle: numpy's slogdet, and d ln det A = tr(A^-1 dA)."""
+    B = rng.standard_normal((4, 4))
+    A = B @ B.T + np.eye(4)
+    assert float(fisher.log_det(A)) == pytest.approx(np.linalg.slogdet(A)[1], rel=1e-12)
+    np.testing.assert_allclose(jax.grad(fisher.log_det)(A), np.linalg.inv(A).T, rtol=1e-10, atol=1e-12)
 
 
 def test_whitened_summaries_have_covariance_one(float64, rng):

@@ -11,69 +11,85 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-CORE = "scripts/imnn_core"
-JAX = {"jax", "jaxlib", "optax"}
+CORE = "imnn_core"
+# Packages of the core; each imports only from itself and from those before it.
+ROOMS = (
+    "store", "config", "problems", "data", "networks", "gradient", "compression", "training", "evaluation", "figures",
+    "workflow",
+)  # fmt: skip
+# Libraries that only some parts of the core know: packages, or modules.
+KNOWN_BY = {
+    "jax": {"store.fits", "problems", "data", "networks", "gradient", "compression", "training", "evaluation", "workflow"},
+    "optax": {"training"},
+    "h5py": {"store.hdf5", "store.fits", "data.arrays", "data.links"},
+    "matplotlib": {"figures"},
+    "pydantic": {"config"},
+}
+# What no figure, table or check of the config needs jax for.
+WITHOUT_JAX = (
+    "imnn_core", "imnn_core.problems", "imnn_core.config.read", "imnn_core.workflow.digest", "imnn_core.workflow.jobs",
+    "imnn_core.workflow.requests", "imnn_core.workflow.packing", "imnn_core.figures.histories", "imnn_core.figures.ellipses",
+    "imnn_core.figures.estimates", "imnn_core.figures.information", "imnn_core.evaluation.results",
+    "imnn_core.evaluation.tables", "imnn_core.evaluation.caveats",
+)  # fmt: skip
 
 
 def imports_of(path):
-    """Top-level packages and modules of the core that a file imports anywhere."""
-    names = set()
+    """Modules that a file imports anywhere, dotted, with the names that it takes from them."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "imnn_core" else {module}
-            names.add(module.split(".")[0])
-    return names
+            assert not node.level, f"{path}: a relative import, which this test can't follow"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_who_imports_whom(root):
-    """Scripts -> core -> jax, optax, h5py, matplotlib; and each module of the core only what it knows of."""
-    found = {path.stem: imports_of(path) for path in (root / CORE).glob("*.py")}
+def modules_of(root):
+    """Files of the core by their dotted names below it."""
+    core = root / "scripts" / CORE
+    return {".".join(path.relative_to(core).with_suffix("").parts): path for path in core.rglob("*.py")}
+
+
+def test_the_core_has_rooms_and_no_other_module(root):
+    """Oracle: the list above, in the order of the arrows."""
+    core = root / "scripts" / CORE
+    assert [path.name for path in core.glob("*.py")] == ["__init__.py"]
+    assert {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ROOMS)
+
+
+def test_imports_go_down_only(root):
+    """Each import of each file is followed: between packages, and to libraries and scripts."""
     scripts = {path.stem for path in (root / "scripts").glob("*.py")}
-    for module, names in found.items():
-        assert not names & ({"snakemake", "pandas", "yaml", "jinja2"} | scripts), module
-        assert ("h5py" in names) == (module in ("storage", "arrays", "links")), module
-        assert ("matplotlib" in names) == (module in ("styles", "plots", "figures", "histories")), module
-        assert ("pydantic" in names) == (module in ("keys", "schema", "network_schema", "problem_schema", "config")), module
-    for module in (
-        "__init__",
-        "schema",
-        "keys",
-        "network_schema",
-        "problem_schema",
-        "consistency",
-        "config",
-        "digest",
-        "errors",
-        "faults",
-        "files",
-        "memory",
-        "names",
-        "styles",
-        "plots",
-        "figures",
-        "histories",
-        "tables",
-        "caveats",
-        "limits",
-        "git",
-        "results",
-    ):
-        assert not found[module] & JAX, module
-    standard = {"math", "functools", "itertools", "operator", "collections", "collections.abc", "typing", "time"}
-    arrays = {"jax", "jax.numpy", "jax.sharding", "jax.tree_util", "jax.extend", "jax.extend.core.primitives", "numpy", "optax"}
-    core = {
-        f"imnn_core.{name}"
-        for name in ("fisher", "aggregate", "passes", "products", "errors", "chunks", "stream", "host", "iteration")
+    for module, path in modules_of(root).items():
+        room = module.split(".")[0]
+        below = ROOMS[: ROOMS.index(room) + 1] if room in ROOMS else ()
+        for name in imports_of(path):
+            top, _, rest = name.partition(".")
+            if top == CORE and rest:
+                assert rest.split(".")[0] in below, f"{module} imports {name}"
+            assert top not in {"snakemake", "pandas", "yaml", "jinja2"} | scripts, f"{module} imports {name}"
+            if top in KNOWN_BY:
+                assert {room, module} & KNOWN_BY[top], f"{module} imports {name}"
+
+
+def test_modules_of_a_room_import_each_other_in_no_circle(root):
+    modules = modules_of(root)
+    imported = {
+        module: {name.removeprefix(f"{CORE}.") for name in imports_of(path)} & modules.keys() - {module}
+        for module, path in modules.items()
     }
-    for module in ("fisher", "networks", "products", "passes", "aggregate", "iteration", "fit"):
-        assert found[module] <= standard | arrays | core | {"imnn_core"}, module
+    while imported:
+        free = [module for module, names in imported.items() if not names & imported.keys()]
+        assert free, f"a circle among {sorted(imported)}"
+        for module in free:
+            del imported[module]
 
 
-def test_parsing_the_snakefile_needs_no_jax(root):
-    code = "import sys, imnn_core.config.read, imnn_core.workflow.digest; sys.exit('jax' in sys.modules)"
+@pytest.mark.parametrize("module", WITHOUT_JAX)
+def test_it_imports_no_jax(root, module):
+    """Also not through what it imports."""
+    code = f"import sys, {module}; sys.exit('jax' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=root / "scripts", check=True)
 
 

@@ -11,7 +11,7 @@ BYTES = 2**25  # read at a time
 
 
 def compression(source: Source, delta_theta: np.ndarray | None = None) -> tuple[np.ndarray, str]:
-    """The linear compression that keeps the information in the mean: (b, how), with summaries b^T d.
+    """The linear compression that keeps the information in the mean: b and how, summaries b^T d.
 
     b = C^-1 dmu/dtheta, (n_inputs, n_params), with C and mu the covariance and the mean of the
     simulations; with C's diagonal alone where the simulations are too few, or the inputs too many,

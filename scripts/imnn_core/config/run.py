@@ -6,7 +6,16 @@ from imnn_core.config import consistency
 from imnn_core.config.network import DeepSet
 from imnn_core.config.problem import FILES, PROBLEMS, Files, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
-from imnn_core.config.types import Count, CountOrZero, Model, Name, Real, Seed, not_bool
+from imnn_core.config.types import (
+    Count,
+    CountOrZero,
+    Model,
+    Name,
+    Real,
+    Seed,
+    Several,
+    not_bool,
+)
 from imnn_core.store.wording import nearest
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -93,7 +102,7 @@ class Config(Model):
         description="Number of simulations at theta_fid in the training set, and also in the "
         "validation set.",
     )
-    n_d: Count = Field(
+    n_d: Several = Field(
         1000, description="How many of them have derivatives by the parameters. At most n_s."
     )
     n_test: Count = Field(
@@ -101,7 +110,7 @@ class Config(Model):
         description="Number of simulations in the test set, all with derivatives. Only this set "
         "gives the published |F|.",
     )
-    n_monte_carlo: Annotated[int, Field(ge=2), BeforeValidator(not_bool)] = Field(
+    n_monte_carlo: Several = Field(
         100000,
         description="Number of simulations for the Monte-Carlo estimate of F, which is compared "
         "with the analytic F.",

@@ -51,6 +51,7 @@ def numbers(value: Any) -> Any:
 Name = Annotated[str, AfterValidator(_is_name)]
 Real = Annotated[float, BeforeValidator(not_bool)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(not_bool)]
+Several = Annotated[int, Field(ge=2), BeforeValidator(not_bool)]  # with a standard error
 CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(not_bool)]
 Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(not_bool)]
 

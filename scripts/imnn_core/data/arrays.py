@@ -1,4 +1,4 @@
-"""Arrays in files: simulations that are read by rows where they lie, and whatever a user's own file holds."""
+"""Arrays in files: simulations, read by rows where they lie, and what a user's file holds."""
 
 import contextlib
 import os
@@ -34,7 +34,9 @@ def plain(value: Any) -> Any:
 
 
 def read_rows(descriptor: int, offset: int, out: np.ndarray) -> None:
-    """Fill an array with a file's bytes from ``offset`` on; HDF5's own reading takes 140 microseconds more per call.
+    """Fill an array with a file's bytes from ``offset`` on.
+
+    HDF5's own reading takes 140 microseconds more per call.
 
     Raises:
         OSError: it can't be read, or ends before the array is full.
@@ -91,7 +93,7 @@ def source_of(file: h5py.File, path: str | Path, names: Mapping[str, str], remed
 
 @contextlib.contextmanager
 def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-    """What is in a user's file, HDF5, npz or npy, by name (npy: `observed`): things with a shape and a dtype; and attributes.
+    """Arrays and attributes of a user's HDF5, npz or npy file, by name (npy: `observed`).
 
     Nothing in it is executed: pickles are refused.
 
@@ -130,7 +132,7 @@ def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str,
 
 @contextlib.contextmanager
 def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
-    """All simulations of a user's file, whose parts have been seen to be there; an HDF5 file is read where it lies."""
+    """All simulations of a user's checked file; an HDF5 file is read where it lies."""
     names = dataset_names(problem)
     with open_arrays(path) as (found, _):
         if isinstance(found, h5py.File):

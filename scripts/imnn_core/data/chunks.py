@@ -1,4 +1,4 @@
-"""Simulations that can be read by rows, and how they are cut: sets into blocks, blocks into chunks of equal size."""
+"""How sets of simulations are cut: into blocks, and these into chunks of equal size."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,9 @@ ALIGNMENT = 64
 
 
 class Batch(NamedTuple):
-    """Simulations for one call of `summarise`: fiducial (n, *input_shape), derivative (n_d, *derivative_shape).
+    """Simulations for one call of `summarise`.
+
+    fiducial: (n, *input_shape). derivative: (n_d, *derivative_shape).
 
     The derivatives are those of the first n_d simulations, 1 <= n_d <= n: tangents (*input_shape,
     n_params), or with finite differences simulations at shifted parameters (2, n_params,
@@ -40,7 +42,7 @@ class Chunks(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Consecutive simulations of a source that all have derivatives, or that have none, and how they are cut.
+    """Consecutive simulations that all have derivatives, or all have none, and how they are cut.
 
     start, n: the first of them, and how many. derivatives: whether they have them.
     n_blocks: parts that are on the devices one after another; n_chunks: of a block; size:
@@ -58,7 +60,9 @@ class Group(NamedTuple):
 def cut(
     source: Source, n_per_device: int, n_devices: int = 1, block_bytes: int | None = None
 ) -> tuple[Group, ...]:
-    """How a source is cut: those with derivatives first, and then the rest, since a pass over these is cheaper.
+    """How a source is cut: simulations with derivatives first, then the rest.
+
+    A pass over the latter is cheaper. Chunks are of like size, so that the last has little filling.
 
     Args:
         source: of n_s simulations, n_d of them with derivatives.
@@ -73,20 +77,21 @@ def cut(
     tangents = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
 
     def group(start, n, derivatives):
-        per_block = (
-            n
-            if block_bytes is None
-            else max(n_per_device * n_devices, block_bytes // (row + tangents * derivatives))
-        )
-        n_chunks = n_devices * math.ceil(n / (n_per_device * n_devices * math.ceil(n / per_block)))
-        size = math.ceil(n / (n_chunks * math.ceil(n / per_block)))
-        return Group(start, n, derivatives, math.ceil(n / (n_chunks * size)), n_chunks, size)
+        at_once = n
+        if block_bytes is not None:
+            fitting = block_bytes // (row + tangents * derivatives)
+            at_once = max(n_per_device * n_devices, fitting)
+        n_blocks = math.ceil(n / at_once)
+        n_chunks = n_devices * math.ceil(n / (n_blocks * n_devices * n_per_device))
+        size = math.ceil(n / (n_blocks * n_chunks))
+        n_blocks = math.ceil(n / (n_chunks * size))  # fewer, where rounding up has filled them
+        return Group(start, n, derivatives, n_blocks, n_chunks, size)
 
     return tuple(group(*part) for part in ((0, n_d, True), (n_d, n_s - n_d, False)) if part[1])
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An empty array that begins at a multiple of ALIGNMENT: jax needs no copy of it, and files are read into it faster."""
+    """An empty array that begins at a multiple of ALIGNMENT, of which jax needs no copy."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT

@@ -1,4 +1,4 @@
-"""Which other files a user's HDF5 file takes its numbers from, and links in it that lead nowhere."""
+"""Other files that a user's HDF5 file reads, and links in it that lead nowhere."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +20,12 @@ def faults(file: h5py.File) -> Iterator[str]:
             try:
                 file[name]
             except (KeyError, OSError, RuntimeError) as error:
-                yield f"expected a dataset {name!r}, found a link that leads nowhere: {error.args[0]}"
+                why = f"found a link that leads nowhere: {error.args[0]}"
+                yield f"expected a dataset {name!r}, {why}"
 
 
 def others(path: str | Path) -> list[str]:
-    """Paths of the other files: by external links, as external storage, and of virtual datasets; none, if it is no HDF5 file.
+    """Paths of external links, external storage and virtual datasets; none if it is no HDF5 file.
 
     A file in which such a file takes its numbers from yet another one is not followed.
     """

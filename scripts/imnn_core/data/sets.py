@@ -1,4 +1,4 @@
-"""Sets of simulations in files: those that this project draws, and references to a user's own, which stay where they lie."""
+"""Sets of simulations in files: drawn by this project, or references to a user's own files."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping

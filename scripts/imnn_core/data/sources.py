@@ -46,7 +46,7 @@ def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
 
 
 def on_the_fly(n_s: int, n_d: int) -> Source:
-    """The source of a set that is drawn anew in every iteration: places for the random keys, nothing more."""
+    """The source of a set that each iteration draws anew: places for random keys."""
 
     def read(name, start, out):
         out[:] = 0
@@ -62,6 +62,22 @@ SMALL, SPAN = (
 )  # bytes: rows closer than the first are read with what lies between, at most the second at once
 
 
+def _runs(wanted: np.ndarray, n_bytes: int) -> list[tuple[int, int]]:
+    """Where rows are cut into parts that are read at once: at most SPAN, without gaps of SMALL.
+
+    Args:
+        wanted: numbers of the rows, rising.
+        n_bytes: of a row.
+
+    """
+    if not len(wanted):
+        return []
+    span = (wanted - wanted[0]) // max(1, SPAN // n_bytes)
+    is_cut = (np.diff(wanted) > max(1, SMALL // n_bytes)) | (np.diff(span) > 0)
+    edges = [0, *(np.flatnonzero(is_cut) + 1).tolist(), len(wanted)]
+    return list(itertools.pairwise(edges))
+
+
 def select(source: Source, rows: np.ndarray) -> Source:
     """Some of a source's simulations, in the order of their numbers.
 
@@ -74,19 +90,13 @@ def select(source: Source, rows: np.ndarray) -> Source:
 
     def read(name, start, out):
         wanted = rows[start : start + len(out)]
-        n_bytes = max(1, out[:1].nbytes)
-        piece = (wanted - wanted[:1]) // max(1, SPAN // n_bytes)
-        far = np.diff(wanted) > max(1, SMALL // n_bytes)
-        edges = [0, *(np.flatnonzero(far | (np.diff(piece) > 0)) + 1).tolist(), len(wanted)]
-        for a, b in itertools.pairwise(edges):
-            if b == a:
-                continue
-            first, n = wanted[a], wanted[b - 1] - wanted[a] + 1
+        for a, b in _runs(wanted, max(1, out[:1].nbytes)):
+            first, n = int(wanted[a]), int(wanted[b - 1] - wanted[a] + 1)
             if n == b - a:
-                source.read(name, int(first), out[a:b])
+                source.read(name, first, out[a:b])
             else:
                 span = np.empty((n, *out.shape[1:]), out.dtype)
-                source.read(name, int(first), span)
+                source.read(name, first, span)
                 out[a:b] = span[wanted[a:b] - first]
 
     def of_rows(array, n):
@@ -96,7 +106,7 @@ def select(source: Source, rows: np.ndarray) -> Source:
 
 
 def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of "fiducial" or "derivative" in order, as many at a time as n_bytes hold: (number of the first, rows)."""
+    """The rows of "fiducial" or "derivative", n_bytes at a time: (number of the first, rows)."""
     array = getattr(source, name)
     rows = max(1, n_bytes // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
     for start in range(0, len(array), rows):
@@ -108,7 +118,7 @@ def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.nd
 def blocks(
     source: Source, name: str, delta_theta: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """The rows of "fiducial" or "derivative" in float64, flattened: (n, n_inputs) or (n, n_inputs, n_params)."""
+    """Rows in float64, flattened: (n, n_inputs), or of "derivative" (n, n_inputs, n_params)."""
     for _, block in pieces(source, name, BYTES):
         block = block.astype(np.float64)
         if name == "fiducial":

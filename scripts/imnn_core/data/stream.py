@@ -1,4 +1,4 @@
-"""A set of simulations read block by block, over and over, by a thread that is always a little ahead."""
+"""A set that a thread reads block by block, over and over, a little ahead of its use."""
 
 import copy
 import itertools
@@ -21,7 +21,7 @@ AHEAD = 4
 
 
 def computed(begun: Iterable[Any]) -> Iterator[Any]:
-    """Results of calls that jax makes while its caller goes on, in order, each when it is there; RUNNING are on their way."""
+    """Results of asynchronous calls of jax, in order; RUNNING of them are under way."""
     running = deque()
     for result in begun:
         running.append(result)

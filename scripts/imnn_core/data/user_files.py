@@ -1,8 +1,8 @@
-"""A user's files of simulations: all that could be wrong with them, found before any fit, and how they are split."""
+"""A user's files of simulations: all their faults, found before any fit, and how they are split."""
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ BYTES = 2**23  # read at a time
 
 
 def _axes(problem: Problem, part: str) -> list[list[tuple[str, tuple[int, ...]]]]:
-    """The axes of a dataset after the first one, with their names: the right order first, then orders that people use."""
+    """A dataset's axes after the first, with names: in the right order, and in other common ones."""
     grid, parameter, side = (
         ("*input_shape", problem.input_shape),
         ("n_params", (problem.n_params,)),
@@ -59,11 +59,12 @@ def _faults_of_shape(where: str, part: str, dataset, problem: Problem):
         yield f"{where}: expected {name} of float32 or float64, found {dataset.dtype}"
     if tuple(dataset.shape[1:]) != shape or not dataset.shape:
         expected, found = of_shape(letter, *shape), of_shape(*dataset.shape)
-        yield f"{where}: expected {name} of shape {expected}, found {found}{_transposed(problem, part, dataset.shape)}"
+        axes = _transposed(problem, part, dataset.shape)
+        yield f"{where}: expected {name} of shape {expected}, found {found}{axes}"
 
 
 def fewest(problem: Problem) -> int:
-    """Simulations that a set needs at the least: with as many summaries as parameters, C has an inverse, and it an error."""
+    """The fewest simulations for which C of n_params summaries has an inverse and an error."""
     return problem.n_params + 3
 
 
@@ -113,9 +114,11 @@ def _faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, probl
         yield f"{where}: expected numbers of one size, found {kinds}"
     n_s, n_d = (len(datasets[part]) for part in ("fiducial", "derivative"))
     if n_s < fewest(problem):
-        yield f"{where}: expected at least n_params + 3 = {fewest(problem)} simulations, found {n_s}"
+        at_least = f"at least n_params + 3 = {fewest(problem)} simulations"
+        yield f"{where}: expected {at_least}, found {n_s}"
     if n_d > n_s:
-        yield f"{where}: expected at most as many in {names['derivative']} as in fiducial, {n_s}, found {n_d}"
+        at_most = f"at most as many in {names['derivative']} as in fiducial, {n_s}"
+        yield f"{where}: expected {at_most}, found {n_d}"
     if n_d < 2:
         yield f"{where}: expected at least 2 simulations in {names['derivative']}, found {n_d}"
 
@@ -173,10 +176,58 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
     return Numbers(hashes, whole.hexdigest(), lines)
 
 
+class OfFile(NamedTuple):
+    """What was found in one file: faults, a line each; dtype and numbers where they could be read."""
+
+    faults: list[str]
+    dtype: str | None = None
+    numbers: Numbers | None = None
+
+
+def _look_through(split: str, path: str | Path, problem: Problem) -> OfFile:
+    """Look for all faults of one file."""
+    where = f"simulations.{split} ({path})"
+    try:
+        with open_arrays(path) as (arrays, attributes):
+            faults = list(_faults_of_structure(where, arrays, attributes, problem))
+            if faults:
+                return OfFile(faults)
+            dtype = str(arrays["fiducial"].dtype)
+        with open_users(path, problem) as source:
+            numbers = _numbers(source, problem, where)
+        return OfFile(numbers.faults, dtype, numbers)
+    except InputError as error:
+        return OfFile([f"simulations.{split}: {error}"])
+
+
+def _in_both(hashes: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """A line for each pair of files that have simulations in common."""
+    for one, other in itertools.combinations(hashes, 2):
+        common = np.intersect1d(hashes[one], hashes[other])
+        if common.size:
+            i, j = (int(np.flatnonzero(hashes[split] == common[0])[0]) for split in (one, other))
+            yield (
+                f"simulations: expected different simulations in {one} and {other}, found "
+                f"{common.size} in both, such as index {i} of {one} and index {j} of {other}"
+            )
+
+
+def _twice(hashes: np.ndarray, path: str | Path) -> Iterator[str]:
+    """A line where the training file, which is split into sets, has simulations twice."""
+    values, first, counts = np.unique(hashes, return_index=True, return_counts=True)
+    again = counts > 1
+    if again.any():
+        i, j = first[again][0], np.flatnonzero(hashes == values[again][0])[1]
+        yield (
+            f"simulations.training ({path}): expected different simulations, since it is split "
+            f"into sets, found {int((counts - 1).sum())} twice, such as index {i} and {j}"
+        )
+
+
 def check(
     paths: Mapping[str, str | Path], problem: Problem, is_split: bool
 ) -> tuple[dict[str, str], list[str]]:
-    """A digest of each of a user's files, and all that is wrong with them, a line each.
+    """A digest of each of a user's files, and all faults, a line each.
 
     Args:
         paths: by split.
@@ -184,55 +235,30 @@ def check(
         is_split: whether the training file is split into sets.
 
     """
-    lines, numbers, dtypes = [], {}, {}
-    for split, path in paths.items():
-        where = f"simulations.{split} ({path})"
-        try:
-            with open_arrays(path) as (arrays, attributes):
-                of_file = list(_faults_of_structure(where, arrays, attributes, problem))
-                lines += of_file
-                if not of_file:
-                    dtypes[split] = str(arrays["fiducial"].dtype)
-            if not of_file:
-                with open_users(path, problem) as source:
-                    numbers[split] = _numbers(source, problem, where)
-                lines += numbers[split].faults
-        except InputError as error:
-            lines.append(f"simulations.{split}: {error}")
+    found = {split: _look_through(split, path, problem) for split, path in paths.items()}
+    lines = [line for of_file in found.values() for line in of_file.faults]
+    dtypes = {split: each.dtype for split, each in found.items() if each.dtype}
     if len(set(dtypes.values())) > 1:
-        found = ", ".join(f"{dtype} in {split}" for split, dtype in dtypes.items())
-        lines.append(f"simulations: expected numbers of one size in all files, found {found}")
+        kinds = ", ".join(f"{dtype} in {split}" for split, dtype in dtypes.items())
+        lines.append(f"simulations: expected numbers of one size in all files, found {kinds}")
     # Discrete simulations are the same now and then; numbers that are not finite, too.
     hashes = {
-        split: found.hashes
-        for split, found in numbers.items()
-        if not (found.faults or found.is_discrete)
+        split: each.numbers.hashes
+        for split, each in found.items()
+        if each.numbers and not (each.faults or each.numbers.is_discrete)
     }
-    for one, other in itertools.combinations(hashes, 2):
-        common = np.intersect1d(hashes[one], hashes[other])
-        if common.size:
-            index = [int(np.flatnonzero(hashes[split] == common[0])[0]) for split in (one, other)]
-            lines.append(
-                f"simulations: expected different simulations in {one} and {other}, found "
-                f"{common.size} in both, such as index {index[0]} of {one} and index {index[1]} "
-                f"of {other}"
-            )
+    lines += _in_both(hashes)
     if is_split and "training" in hashes:
-        values, first, counts = np.unique(hashes["training"], return_index=True, return_counts=True)
-        if (counts > 1).any():
-            i, n = first[counts > 1][0], int((counts - 1).sum())
-            again = np.flatnonzero(hashes["training"] == values[counts > 1][0])[1]
-            lines.append(
-                f"simulations.training ({paths['training']}): expected different simulations, "
-                f"since it is split into sets, found {n} twice, such as index {i} and {again}"
-            )
-    return {split: found.digest for split, found in numbers.items()}, lines
+        lines += _twice(hashes["training"], paths["training"])
+    return {split: each.numbers.digest for split, each in found.items() if each.numbers}, lines
 
 
 def split_rows(
     n_s: int, n_d: int, fractions: Mapping[str, float], seed: int
 ) -> dict[str, np.ndarray]:
-    """Numbers of the simulations of each set, rising, drawn by the seed; those with derivatives and those without alike.
+    """Rising numbers of the simulations of each set, drawn by the seed.
+
+    Those with derivatives and those without are split alike.
 
     Args:
         n_s, n_d: simulations of the file, and those with derivatives.

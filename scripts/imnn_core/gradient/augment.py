@@ -7,12 +7,12 @@ from imnn_core.problems import Problem
 
 
 def _key_of(key, part):
-    """A key for each simulation, (n_chunks, n): fold_in(key, number of the simulation), whatever chunk it is in."""
+    """A key for each simulation, (n_chunks, n), by its number in the set: fold_in(key, number)."""
     return jax.vmap(jax.vmap(lambda index: jax.random.fold_in(key, index)))(part.index)
 
 
 def permute(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
-    """The elements of each simulation, along the first axis of its shape, in a random order of its own; so its derivatives."""
+    """Reorder each simulation's elements, along its first axis, at random; and its derivatives."""
     n_elements = problem.input_shape[0]
 
     def order(key):
@@ -33,7 +33,7 @@ def permute(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
 
 
 def new_keys(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
-    """New random keys, from which the simulations of an iteration are drawn, see `derivatives.on_the_fly`."""
+    """Put new random keys into a part; `derivatives.on_the_fly` draws simulations from them."""
     data = jax.random.key_data(_key_of(key, part))
     return part._replace(batch=Batch(data, data[:, : part.batch.derivative.shape[1]]))
 

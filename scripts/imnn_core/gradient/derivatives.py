@@ -1,4 +1,4 @@
-"""Summaries of a batch of simulations and their derivatives by theta: the `summarise` of each kind of simulations."""
+"""The `summarise` of each kind of simulations: a batch's summaries and derivatives by theta."""
 
 from collections.abc import Callable
 from functools import partial
@@ -40,7 +40,7 @@ def exact(apply: Apply) -> Summarise:
 
 
 def differences(apply: Apply, delta_theta) -> Summarise:
-    """The `summarise` of simulations with finite differences: (x(plus) - x(minus)) / delta_theta, after the network.
+    """The `summarise` of finite differences of summaries: (x(plus) - x(minus)) / delta_theta.
 
     The derivatives of a batch are simulations with the same seeds at shifted parameters, (n_d, 2,
     n_params, *input_shape).
@@ -64,7 +64,7 @@ def differences(apply: Apply, delta_theta) -> Summarise:
 
 
 def stored(apply: Apply, problem: Problem) -> Summarise:
-    """The `summarise` of simulations that lie in files: exact derivatives, or finite differences."""
+    """The `summarise` of stored simulations: with exact derivatives, or with finite differences."""
     return (
         exact(apply)
         if problem.delta_theta is None
@@ -73,7 +73,7 @@ def stored(apply: Apply, problem: Problem) -> Summarise:
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
-    """The `summarise` of batches of random keys, from which simulations are drawn whenever they are needed.
+    """The `summarise` of batches of random keys; it draws the simulations each time.
 
     A batch of keys has their data in place of simulations and of derivatives, (n, 2) and (n_d, 2)
     of uint32. Another batch, as of the validation set, is taken as it is.

@@ -91,8 +91,8 @@ def memory_for(n_per_device: int) -> Iterator[None]:
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise InputError(
-            f"n_per_device: expected so few simulations on a device at a time that its memory is "
-            f"enough, found {n_per_device}; try {max(1, n_per_device // 2)}, or `data: streamed` if "
-            f"the sets themselves are too large "
+            "n_per_device: expected so few simulations on a device at a time that its memory is "
+            f"enough, found {n_per_device}; try {max(1, n_per_device // 2)}, or `data: streamed` "
+            "if the sets themselves are too large "
             f"({str(error).partition(chr(10))[0] or 'MemoryError'})"
         ) from None

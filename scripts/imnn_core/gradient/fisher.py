@@ -1,4 +1,4 @@
-"""The science: moments of summaries, their Fisher information, the penalty, the coupling and the loss.
+"""All formulas: moments of summaries, Fisher information, penalty, coupling and loss.
 
 Symbols, as in the literature and here:
 
@@ -132,7 +132,10 @@ def statistics(m: Moments) -> Statistics:
 
 
 def whitening(m: Moments) -> tuple[jax.Array, jax.Array]:
-    """A and b with which A x + b has mean 0 and covariance 1: A = L^-1 with C = L L^T; NaN where C has no inverse."""
+    """A and b, so that A x + b has mean 0 and covariance 1; NaN where C has no inverse.
+
+    A = L^-1, with C = L L^T.
+    """
     L = jnp.linalg.cholesky(covariance(m))
     A = jax.scipy.linalg.solve_triangular(L, jnp.eye(len(L), dtype=L.dtype), lower=True)
     return A, -A @ m.mean
@@ -145,7 +148,7 @@ def _frobenius(A):
 
 
 def penalty(C: jax.Array) -> jax.Array:
-    """Lambda_2 = |C - 1| + |C^-1 - 1| (Frobenius norms): 0 where the covariance is 1, as the coupling wants it."""
+    """Lambda_2 = |C - 1| + |C^-1 - 1| (Frobenius norms); it is 0 where the covariance is 1."""
     one = jnp.eye(len(C), dtype=C.dtype)
     return _frobenius(C - one) + _frobenius(jnp.linalg.inv(C) - one)
 
@@ -178,9 +181,10 @@ def coupling(penalty: jax.Array, strength: float, rate: float) -> jax.Array:
 
 
 def log_det(A: jax.Array) -> jax.Array:
-    """Ln det A of a positive definite A; NaN for another, since then it is no Fisher information."""
-    sign, value = jnp.linalg.slogdet(A)
-    return jnp.where(sign > 0, value, jnp.nan)
+    """Ln det A of a positive definite A; NaN for any other matrix."""
+    _, value = jnp.linalg.slogdet(A)
+    L = jnp.linalg.cholesky(jax.lax.stop_gradient(A))  # NaN where A is not positive definite
+    return jnp.where(jnp.isfinite(L).all(), value, jnp.nan)
 
 
 def loss(C: jax.Array, dmu_dtheta: jax.Array, strength: float, rate: float) -> jax.Array:
@@ -190,5 +194,5 @@ def loss(C: jax.Array, dmu_dtheta: jax.Array, strength: float, rate: float) -> j
 
 
 def determinant(A) -> float:
-    """Determinant of a symmetric matrix, in float64: the product of its eigenvalues, exact for a diagonal one."""
+    """Determinant of a symmetric matrix, in float64, as the product of its eigenvalues."""
     return float(np.prod(np.linalg.eigvalsh(np.asarray(A, np.float64))))

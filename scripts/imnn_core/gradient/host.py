@@ -13,7 +13,7 @@ def device() -> jax.Device:
 
 
 def in_float64(function: Callable) -> Callable:
-    """A function of trees of numbers that computes in float64 on the host, whatever it is given, and returns numpy's arrays."""
+    """The function in float64 on the host's CPU; it takes any arrays and returns those of numpy."""
     compiled = jax.jit(function)
 
     def call(*arguments):

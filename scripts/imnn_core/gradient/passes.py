@@ -86,7 +86,10 @@ class Passes:
     parallel: int
 
     def summaries(self, weights: Weights, parts) -> list:
-        """Of each part x (n_chunks, n, n_summaries), dx_dtheta (n_chunks, n_d, n_summaries, n_params)."""
+        """Summaries of each part, and their derivatives.
+
+        x is (n_chunks, n, n_summaries), dx_dtheta (n_chunks, n_d, n_summaries, n_params).
+        """
 
         def of_chunk(weights, _, chunk):
             return None, self._summarise(weights, chunk.batch)
@@ -129,7 +132,7 @@ class Passes:
         return self._on_devices(of_parts, in_specs, EVERYWHERE)(weights, parts, m, G_C, G_D)
 
     def kept(self, weights: Weights, parts) -> int:
-        """Bytes of what `forward` keeps on one device, with the arrays' own; parts may be shapes."""
+        """Bytes that `forward` keeps on one device, with the arrays' own; parts may be shapes."""
         arrays = self._shapes_of_forward(weights, parts)[1]
         return math.ceil(_n_bytes(arrays) / self.mesh.size) + ARRAY * len(jax.tree.leaves(arrays))
 

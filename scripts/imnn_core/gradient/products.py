@@ -16,7 +16,7 @@ from jax.extend.core.primitives import dot_general_p, jit_p
 
 
 def _is_stack(equation) -> bool:
-    """Whether it is the product of an array of three or more axes, on the left, with a matrix, over one axis of each."""
+    """Whether it multiplies an array of three or more axes, on the left, with a matrix."""
     if equation.primitive is not dot_general_p:
         return False
     ((left, _), batched), (array, matrix) = (
@@ -59,7 +59,7 @@ def _run(jaxpr, constants, arguments) -> list:
 
 
 def of_matrices(function: Callable) -> Callable:
-    """The same function of trees of arrays, its products of stacks with matrices written as products of two matrices.
+    """The same function, with its products of stacks and matrices as products of two matrices.
 
     Those with the stack on the right, and those within a loop, a branch or a function with a
     derivative of its own stay as they are. What the program says of itself (names for a profile,

@@ -1,4 +1,4 @@
-"""The network of a recipe: one of the project's, or of the problem's own, seen to fit the problem's simulations."""
+"""The network of a recipe: one of the project's, or one of the problem's own."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from imnn_core.store.wording import nearest
 
 
 def trainable_map(network: Network, n_summaries: int) -> Network:
-    """The network with a map A x + b after it that is fitted as well, for one whose last layer nobody here knows."""
+    """The network with a trainable map A x + b after it, where its last layer is not known."""
 
     def init(key, input_shape):
         return {
@@ -53,7 +53,7 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
 
 
 def check(network: Network, recipe: Recipe, problem: Problem) -> None:
-    """See, by shapes alone, that a network takes the problem's simulations and gives the recipe's summaries.
+    """Check by shapes that a network takes the simulations and gives the recipe's summaries.
 
     Raises:
         InputError: it does not, or its weights are no tree of real arrays.

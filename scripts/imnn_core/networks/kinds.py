@@ -51,7 +51,7 @@ def _dense(layers, x, act):
 
 
 def _map_head(weights, A, b):
-    """The weights of a network that ends with dense layers, its head, which give A x + b in place of x."""
+    """Weights that give A x + b in place of x, of a network with a head of dense layers."""
     return weights | {"head": _map_last(weights["head"], A, b)}
 
 
@@ -128,10 +128,18 @@ def deep_set(
 
 
 def cnn(
-    n_summaries: int, channels: Sequence[int] = (8, 8, 8), kernel: int = 3, strides: Sequence[int] | None = None,
-    means: str = "last", channels_last: bool = False, head: Sequence[int] = (), activation: str = "softplus",
-) -> Network:  # fmt: skip
-    """A convolutional network on a periodic grid of one to three dimensions: layers, means over the grid, and a head.
+    n_summaries: int,
+    channels: Sequence[int] = (8, 8, 8),
+    kernel: int = 3,
+    strides: Sequence[int] | None = None,
+    means: str = "last",
+    channels_last: bool = False,
+    head: Sequence[int] = (),
+    activation: str = "softplus",
+) -> Network:
+    """A convolutional network on a periodic grid: layers, means over the grid, and a head.
+
+    The grid has one to three dimensions.
 
     Summaries do not change where the grid is shifted (with strides that divide the grid, by a
     multiple of them), and weights fit any size of grid. Patches are held in memory: of each layer

@@ -11,7 +11,10 @@ from imnn_core.store import fits
 
 
 class Scaling(NamedTuple):
-    """Mean and standard deviation of a set of simulations: of all their numbers, (), or of each, (*input_shape)."""
+    """Mean and standard deviation of simulations, of all numbers or of each.
+
+    Both are (), or (*input_shape).
+    """
 
     mean: np.ndarray
     scale: np.ndarray

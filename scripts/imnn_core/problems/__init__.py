@@ -1,4 +1,4 @@
-"""A simulator with its parameters: a user's own, those that ship with the project, and drawing from them."""
+"""Simulators with their parameters, a user's own or the project's, and drawing from them."""
 
 from imnn_core.problems.problem import Problem
 

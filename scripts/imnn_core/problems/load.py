@@ -1,4 +1,4 @@
-"""The problem that a configuration names: one that ships with the project, a user's file, or files of simulations alone."""
+"""The problem that a configuration names: a shipped one, a user's, or files of simulations."""
 
 import importlib.util
 import sys
@@ -78,9 +78,13 @@ def at(path_to_theta: str | Path | None, **problem) -> Problem:
 
 
 def build(
-    kind: str, theta_fid: Sequence[float] | None = None, input_shape: Sequence[int] | None = None,
-    names: Sequence[str] | None = None, delta_theta: Sequence[float] | None = None, code: str | None = None,
-) -> Problem:  # fmt: skip
+    kind: str,
+    theta_fid: Sequence[float] | None = None,
+    input_shape: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    delta_theta: Sequence[float] | None = None,
+    code: str | None = None,
+) -> Problem:
     """The problem of a configuration's `problem:`.
 
     Args:

@@ -93,7 +93,8 @@ class Problem:
             if key == "delta_theta" and value is None:
                 continue
             if not _are_numbers(value) or len(value) != len(names):
-                yield f"{key}: expected {len(names)} finite numbers ({', '.join(names)}), found {value}"
+                expected = f"{len(names)} finite numbers ({', '.join(names)})"
+                yield f"{key}: expected {expected}, found {value}"
             elif key == "delta_theta" and min(value) <= 0:
                 yield f"{key}: expected numbers > 0, found {value}"
         shape = self.input_shape
@@ -101,13 +102,15 @@ class Problem:
             isinstance(n, Integral) and n > 0 for n in shape
         )
         if not whole or not shape:
-            yield f"input_shape: expected the shape of one simulation, such as (10,), found {shape!r}"
+            expected = "the shape of one simulation, such as (10,)"
+            yield f"input_shape: expected {expected}, found {shape!r}"
         for key in ("simulator", "log_likelihood", "fisher"):
             value = getattr(self, key)
             if value is not None and not callable(value):
                 yield f"{key}: expected a function, found {value!r}"
         if self.symbols is not None and len(self.symbols) != len(names):
-            yield f"symbols: expected {len(names)}, one for each parameter, found {len(self.symbols)}"
+            found = len(self.symbols)
+            yield f"symbols: expected {len(names)}, one for each parameter, found {found}"
         if not isinstance(self.networks, Mapping):
             yield f"networks: expected a mapping of names to networks, found {self.networks!r}"
 
@@ -144,7 +147,7 @@ class Problem:
 
     @property
     def derivative_shape(self) -> tuple[int, ...]:
-        """Shape of what the derivative of one simulation is made of: tangents, or simulations at shifted parameters."""
+        """Shape of one simulation's tangents, or of its simulations at shifted parameters."""
         if self.delta_theta is None:
             return (*self.input_shape, self.n_params)
         return (2, self.n_params, *self.input_shape)

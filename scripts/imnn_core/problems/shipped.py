@@ -1,4 +1,4 @@
-"""The problems that ship with the project, each with its likelihood and its Fisher information in closed form."""
+"""The problems that ship with the project, with their likelihoods and Fisher information."""
 
 import math
 
@@ -68,7 +68,7 @@ def exponential_rate(theta_fid=(1.0,), input_shape=(10,)) -> Problem:
 
 
 def gaussian_field(theta_fid=(1.0, 1.0), input_shape=(32, 32)) -> Problem:
-    """A Gaussian random field on a periodic grid of any number of dimensions, P(k) = A k^-B, theta = (A, B).
+    """A Gaussian random field on a periodic grid, P(k) = A k^-B, theta = (A, B).
 
     k is in units of the smallest frequency, and P(0) = 0. In an orthonormal Fourier transform
     E|d_k|^2 = P(k), so

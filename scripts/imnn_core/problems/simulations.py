@@ -1,4 +1,4 @@
-"""Simulations at theta_fid and what their derivatives by theta are made of, with one random key per simulation."""
+"""Drawing simulations at theta_fid with their derivatives; each has a random key of its own."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,8 +13,15 @@ from imnn_core.store.errors import InputError
 
 # What a seed is used for. Append only: a number that changes changes every result.
 STREAMS = {
-    "training": 0, "validation": 1, "test": 2, "weights": 3, "monte_carlo": 4, "augment": 5, "on_the_fly": 6, "fractions": 7,
-}  # fmt: skip
+    "training": 0,
+    "validation": 1,
+    "test": 2,
+    "weights": 3,
+    "monte_carlo": 4,
+    "augment": 5,
+    "on_the_fly": 6,
+    "fractions": 7,
+}
 # Simulations drawn by one compiled call, at most, and bytes of them with their derivatives:
 # whatever n_s is, so that n_s does not touch their bits.
 PER_CALL, BYTES_PER_CALL = 1000, 2**25
@@ -39,7 +46,7 @@ def seed_key(seed: int, purpose: str) -> jax.Array:
 
 
 def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
-    """The same two functions, of the numbers of simulations, for a simulator that is a numpy function.
+    """The same two functions for a numpy simulator; they take numbers of simulations.
 
     Each call of the simulator has a generator of its own, begun from the simulation's key: seeds
     match across parameters.
@@ -128,7 +135,7 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
 
 
 def depends(problem: Problem, dd: np.ndarray) -> np.ndarray:
-    """On which parameters some of these simulations depend, by their derivatives or differences, (n_params,)."""
+    """Whether some of these simulations depend on each parameter, (n_params,)."""
     slopes = (
         np.moveaxis(dd, -1, 0)
         if problem.delta_theta is None
@@ -138,7 +145,7 @@ def depends(problem: Problem, dd: np.ndarray) -> np.ndarray:
 
 
 def _check_dependence(problem: Problem, dd: np.ndarray) -> None:
-    """See that simulations depend on each parameter; JAX takes a comparison, or a rounding, for a constant."""
+    """Check that simulations depend on each parameter; JAX takes a comparison for a constant."""
     constant = [
         name for name, found in zip(problem.names, depends(problem, dd), strict=True) if not found
     ]

@@ -1,4 +1,4 @@
-"""A problem's simulator: what it gives for one key, at which parameters, and whether it gives what the problem declares."""
+"""A problem's simulator: its functions of a key, its shifted parameters, and checks of both."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ from imnn_core.store.errors import InputError, in_a_line
 
 
 def shifted(problem: Problem) -> np.ndarray:
-    """The parameters of the simulations of finite differences, minus then plus, (2, n_params, n_params)."""
+    """The shifted parameters of finite differences, minus then plus, (2, n_params, n_params)."""
     half = np.diag(problem.delta_theta) / 2
     return problem.theta_fid[None, None] + np.stack([-half, half])
 
 
 def steps(problem: Problem) -> np.ndarray | None:
-    """The distances of the parameters of finite differences as simulated, (n_params,), or None for exact derivatives.
+    """The steps of finite differences as simulated, (n_params,); None for exact derivatives.
 
     Those of delta_theta, but for a simulator in JAX, to which the parameters come rounded to its
     own precision.
@@ -28,14 +28,14 @@ def steps(problem: Problem) -> np.ndarray | None:
 
 
 def steps_are_lost(problem: Problem) -> bool:
-    """Whether rounding leaves of some step of finite differences another one, by more than a tenth."""
+    """Whether rounding changes some step of finite differences by more than a tenth."""
     return problem.delta_theta is not None and bool(
         np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1)
     )
 
 
 def of_key(problem: Problem) -> tuple[Callable, Callable]:
-    """Functions of one key: to a simulation, and to what its derivative is made of (see `Simulations`)."""
+    """Functions of one key, to a simulation and to its derivative (see `Simulations`)."""
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
 
     def fiducial(key):
@@ -79,7 +79,7 @@ def check_output(problem: Problem, shape: tuple[int, ...], dtype: np.dtype) -> N
 
 
 def check(problem: Problem) -> None:
-    """See, by shapes alone, that a simulator gives what the problem declares and can be differentiated where it must.
+    """Check by shapes that a simulator gives what the problem declares, and can be differentiated.
 
     Raises:
         InputError: it is not so.

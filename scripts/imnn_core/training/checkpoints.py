@@ -1,4 +1,4 @@
-"""Where a fit stands, kept in a file on its way, so that a job that is lost loses minutes and not a fit."""
+"""Checkpoints: the state of a fit in a file, so that a lost job loses minutes and not a fit."""
 
 import json
 import time
@@ -30,7 +30,7 @@ class Begun(NamedTuple):
 
 
 class Checkpoint:
-    """The last state of a fit, written to a file now and then and when an error or a signal ends the fit.
+    """The last state of a fit, saved now and then, and when an error or a signal ends the fit.
 
     The file lies beside the fit's output, not as one, since Snakemake removes a job's outputs
     before it starts the job anew. It is known to be of this very fit by an identity, written whole
@@ -106,14 +106,14 @@ class Checkpoint:
         self._fit, self._rows, self._now = fit, [fit.history], None
 
     def keep(self, state: State, rows: np.ndarray) -> None:
-        """Keep the state, and the rows of the history since the one before; and save them, if it is time."""
+        """Keep the state and the new rows of the history; save them, if it is time."""
         self._rows.append(rows)
         self._now = state  # in one step: a signal may come at any time
         if time.monotonic() - self._saved >= 60 * self._minutes:
             self.save()
 
     def save(self) -> None:
-        """Write the last state that was kept, if any; a line, if it can't be written, since the fit itself is well."""
+        """Write the last state, if any. A failure is only logged, since the fit itself is well."""
         if self._now is None:
             return
         state = self._now

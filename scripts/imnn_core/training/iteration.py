@@ -16,7 +16,7 @@ QUANTITIES = ("log_det_F", "log_det_C", "penalty", "coupling", "loss")
 
 
 class Best(NamedTuple):
-    """The weights with the largest |F| so far, and that |F|: one value, so that they cannot come apart.
+    """The weights with the largest |F| so far, and that |F|: one value, so that they stay together.
 
     iteration: updates that led to them, ().
     """

@@ -55,18 +55,22 @@ class Result(NamedTuple):
 class Diverged(InputError):
     """A fit that met a number that is not finite; ``history`` has its rows up to there."""
 
-    def __init__(self, message: str, history: np.ndarray):
-        super().__init__(message)
+    def __init__(self, history: np.ndarray, iteration: int):
+        log_det_F = ", ".join(
+            f"{split} {row[0]:.6g}" for split, row in zip(SPLITS, history[-1], strict=False)
+        )
+        super().__init__(
+            f"the loss, its gradient or |F| is not finite at iteration {iteration} (loss "
+            f"{history[-1, 0, -1]:.6g}, ln|F| {log_det_F}); try a smaller learning_rate, a smaller "
+            "strength, or fewer summaries"
+        )
         self.history = history
 
 
 def _strong(leaf):
-    """The same array with a dtype of its own: else a block, whose results have one, is compiled twice."""
-    return (
-        jax.lax.convert_element_type(leaf, leaf.dtype)
-        if jnp.issubdtype(leaf.dtype, jnp.number)
-        else leaf
-    )
+    """The array with a strong dtype, as a block returns it; a weak one would compile it twice."""
+    is_number = jnp.issubdtype(leaf.dtype, jnp.number)
+    return jax.lax.convert_element_type(leaf, leaf.dtype) if is_number else leaf
 
 
 def _is_patient(state, start, settings):
@@ -74,6 +78,10 @@ def _is_patient(state, start, settings):
     return (state.since_best < settings.patience) | (
         state.iteration - start < settings.min_iterations
     )
+
+
+def _as_is(function):
+    return function
 
 
 def _python_while(condition, body, value):
@@ -88,21 +96,20 @@ def make_block(
     settings: Settings,
     augment: Augment | None = None,
 ) -> Callable:
-    """A function of (state, training, validation, start, end) that iterates until it must stop or reaches ``end``.
+    """A function that iterates until the fit must stop or reaches ``end``.
 
-    It returns the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)),
-    of which the first (new iteration - old iteration) are filled. ``validation`` is None where
-    there is none. A fused engine's block is to be one compiled program; another's is called as it
-    is.
+    It takes (state, training, validation, start, end), where validation may be None, and returns
+    the new state and the rows of the history, (report_every, n_splits, len(QUANTITIES)), of which
+    the first (new iteration - old iteration) are filled. A fused engine's block is to be one
+    compiled program; another's is called as it is.
     """
-    # Not fused: moments are float64 arrays of the host, and so are the rows, until they join the
-    # state.
-    as_is = (lambda function: function), (lambda function: function), jax.lax.while_loop
-    compiled, wide, loop = as_is if engine.fused else (jax.jit, in_float64, _python_while)
-    rows_of, advance = (
-        wide(partial(iteration.rows_of, settings)),
-        compiled(partial(iteration.advance, optimiser, settings.averaging)),
-    )
+    if engine.fused:
+        compiled = wide = _as_is
+        loop = jax.lax.while_loop
+    else:  # the moments are float64 arrays of the host, and so are the rows until they are kept
+        compiled, wide, loop = jax.jit, in_float64, _python_while
+    rows_of = wide(partial(iteration.rows_of, settings))
+    advance = compiled(partial(iteration.advance, optimiser, settings.averaging))
     record = compiled(lambda history, i, rows: history.at[i].set(rows))
 
     @compiled
@@ -128,6 +135,34 @@ def make_block(
     return block
 
 
+def _compiled(block: Callable, engine: Engine, *arguments) -> Callable:
+    """The block as one program, compiled before the clock starts; of an engine on the host, as is.
+
+    A state of other types is then an error, not a second compilation.
+    """
+    return jax.jit(block).lower(*arguments).compile() if engine.fused else block
+
+
+def _timed(block: Callable, *arguments) -> tuple[State, np.ndarray, float]:
+    """The state and the rows after a call of the block, and the seconds that it took."""
+    before, began = arguments[0].iteration, time.perf_counter()
+    state, rows = jax.block_until_ready(block(*arguments))
+    seconds = time.perf_counter() - began
+    return state, np.asarray(rows)[: int(state.iteration) - int(before)], seconds
+
+
+def _progress(state: State, end: int, rows: list[np.ndarray], seconds: float) -> Progress:
+    return Progress(
+        iteration=int(state.iteration),
+        end=end,
+        history=np.concatenate(rows),
+        best_log_det_F=float(state.best.log_det_F),
+        best_iteration=int(state.best.iteration),
+        since_best=int(state.since_best),
+        seconds=seconds,
+    )
+
+
 def fit(
     engine: Engine,
     optimiser: optax.GradientTransformation,
@@ -140,7 +175,7 @@ def fit(
     keep: Callable[[State, np.ndarray], None] = lambda state, rows: None,
     start: int | None = None,
 ) -> Result:
-    """Maximise ln det F of the training set, until validation |F| has not risen for ``patience`` iterations.
+    """Maximise ln det F of training until validation |F| has not risen for ``patience`` iterations.
 
     Row i of the history is taken at the weights after i updates, before update i + 1: of training
     as ``augment`` changed it, of validation at the average of the weights where one is taken. The
@@ -163,59 +198,34 @@ def fit(
         Diverged: the loss, its gradient or validation |F| is not finite.
 
     """
-    block = make_block(engine, optimiser, settings, augment)
     start = int(state.iteration) if start is None else start
-    end = start + settings.max_iterations
+    end, every = start + settings.max_iterations, settings.report_every
     state = jax.device_put(jax.tree.map(_strong, state), engine.home)
-    # compiled before the clock starts; a state of other types would now be an error, not a second
-    # compilation
-    if engine.fused:
-        block = jax.jit(block).lower(state, training, validation, start, end).compile()
-    n_splits = 1 if validation is None else 2
-    histories = [np.empty((0, n_splits, len(QUANTITIES)), jax.tree.leaves(state.weights)[0].dtype)]
+    block = make_block(engine, optimiser, settings, augment)
+    block = _compiled(block, engine, state, training, validation, start, end)
+    shape = (0, 1 if validation is None else 2, len(QUANTITIES))
+    history = [np.empty(shape, jax.tree.leaves(state.weights)[0].dtype)]
 
     def goes_on():
         return int(state.iteration) < end and bool(_is_patient(state, start, settings))
 
     n, seconds, unreported = 1, 0.0, []
     while goes_on():
-        before, began = int(state.iteration), time.perf_counter()
-        line = (
-            before + settings.report_every - (before - start) % settings.report_every
-        )  # when the next report is due
-        state, rows = jax.block_until_ready(
-            block(state, training, validation, start, min(before + n, line, end))
+        before = int(state.iteration)
+        due = before + every - (before - start) % every  # when the next report is
+        state, rows, took = _timed(
+            block, state, training, validation, start, min(before + n, due, end)
         )
-        done, took = int(state.iteration), time.perf_counter() - began
-        n = max(1, int(CALL * (done - before) / took))
-        histories.append(np.asarray(rows)[: done - before])
-        seconds, unreported = seconds + took, [*unreported, histories[-1]]
+        n = max(1, int(CALL * len(rows) / took))
+        history.append(rows)
+        unreported.append(rows)
+        seconds += took
         if not state.failed:
-            keep(state, histories[-1])
-        if state.failed or done == line or not goes_on():
-            report(
-                Progress(
-                    iteration=done,
-                    end=end,
-                    history=np.concatenate(unreported),
-                    best_log_det_F=float(state.best.log_det_F),
-                    best_iteration=int(state.best.iteration),
-                    since_best=int(state.since_best),
-                    seconds=seconds,
-                )
-            )
+            keep(state, rows)
+        if state.failed or int(state.iteration) == due or not goes_on():
+            report(_progress(state, end, unreported, seconds))
             seconds, unreported = 0.0, []
         if state.failed:
-            history = np.concatenate(histories)
-            raise Diverged(
-                f"the loss, its gradient or |F| is not finite at iteration {done - 1} (loss "
-                f"{history[-1, 0, -1]:.6g}, ln|F| "
-                f"{', '.join(f'{split} {row[0]:.6g}' for split, row in zip(SPLITS, history[-1], strict=False))}); "
-                "try a smaller learning_rate, a smaller strength, or fewer summaries",
-                history,
-            )
-    return Result(
-        state,
-        np.concatenate(histories),
-        "max_iterations" if _is_patient(state, start, settings) else "patience",
-    )
+            raise Diverged(np.concatenate(history), int(state.iteration) - 1)
+    stopped = "max_iterations" if _is_patient(state, start, settings) else "patience"
+    return Result(state, np.concatenate(history), stopped)

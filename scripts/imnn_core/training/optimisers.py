@@ -25,7 +25,7 @@ def _shown(arguments: dict) -> str:
 
 
 def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
-    """optax.<function_name>(**arguments), or an InputError that says which key below ``where`` is wrong."""
+    """optax.<function_name>(**arguments); an InputError names the wrong key below ``where``."""
     function = getattr(optax, function_name)
     parameters = inspect.signature(function).parameters
     for name in arguments:
@@ -48,7 +48,7 @@ def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
 
 
 def build_schedules(value: Any, where: str = "") -> Any:
-    """The value at the key ``where``, each mapping in it that has a key `schedule` replaced by that schedule of optax."""
+    """The value at the key ``where``, with schedules for mappings that have a key `schedule`."""
     if isinstance(value, list | tuple):
         return [build_schedules(item, f"{where}{i}.") for i, item in enumerate(value)]
     if not isinstance(value, dict) or "schedule" not in value:
@@ -72,7 +72,7 @@ def build_schedules(value: Any, where: str = "") -> Any:
 
 
 def _optimiser_names() -> list[str]:
-    """Optimisers, which take a learning rate, as against optax's transformations, losses and classes."""
+    """Names of optax's optimisers: of its functions those that take a learning rate."""
     functions = {
         name: f
         for name, f in vars(optax).items()
@@ -122,7 +122,7 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
 
 
 def faults(fits: dict) -> list[str]:
-    """What is wrong with the optimisers of a configuration's fits (`recipe.Recipe` by name), a line each."""
+    """Faults of the optimisers of a configuration's recipes, a line each."""
     lines, states = [], {}
     for name, recipe in fits.items():
         try:
