@@ -10,13 +10,14 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from imnn_core.data.chunks import Batch
 from imnn_core.gradient import fisher, products
 from imnn_core.gradient.fisher import Moments
+from imnn_core.networks.kinds import Weights
 from jax.sharding import Mesh, PartitionSpec
 from jax.tree_util import Partial
 
@@ -24,7 +25,6 @@ from jax.tree_util import Partial
 ACTIVATIONS = 2**26
 ARRAY = 2**11  # bytes of the host that an array takes beyond its numbers, measured on small ones
 
-Weights = Any  # a tree of arrays
 # (weights, batch) -> x (n, n_summaries), dx_dtheta (n_d, n_summaries, n_params)
 Summarise = Callable[[Weights, Batch], tuple[jax.Array, jax.Array]]
 EVERYWHERE, SHARED = PartitionSpec(), PartitionSpec("devices")

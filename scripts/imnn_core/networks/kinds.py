@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from imnn_core.config.network import CNN, MLP, DeepSet
 
 Weights = Any  # a tree of arrays
+_MLP, _DEEP_SET, _CNN = MLP(), DeepSet(), CNN()  # the defaults stand in the configuration
 
 
 class Network(NamedTuple):
@@ -67,7 +69,7 @@ def _activation(name):
 
 
 def mlp(
-    n_summaries: int, hidden: Sequence[int] = (128, 128, 128), activation: str = "leaky_relu"
+    n_summaries: int, hidden: Sequence[int] = _MLP.hidden, activation: str = _MLP.activation
 ) -> Network:
     """Multilayer perceptron on the flattened simulation.
 
@@ -90,9 +92,9 @@ def mlp(
 
 def deep_set(
     n_summaries: int,
-    hidden: Sequence[int] = (32, 32),
-    head: Sequence[int] = (),
-    activation: str = "softplus",
+    hidden: Sequence[int] = _DEEP_SET.hidden,
+    head: Sequence[int] = _DEEP_SET.head,
+    activation: str = _DEEP_SET.activation,
 ) -> Network:
     """A network for exchangeable elements: one on each element, the mean over them, and a head.
 
@@ -129,13 +131,13 @@ def deep_set(
 
 def cnn(
     n_summaries: int,
-    channels: Sequence[int] = (8, 8, 8),
-    kernel: int = 3,
-    strides: Sequence[int] | None = None,
-    means: str = "last",
-    channels_last: bool = False,
-    head: Sequence[int] = (),
-    activation: str = "softplus",
+    channels: Sequence[int] = _CNN.channels,
+    kernel: int = _CNN.kernel,
+    strides: Sequence[int] | None = _CNN.strides,
+    means: str = _CNN.means,
+    channels_last: bool = _CNN.channels_last,
+    head: Sequence[int] = _CNN.head,
+    activation: str = _CNN.activation,
 ) -> Network:
     """A convolutional network on a periodic grid: layers, means over the grid, and a head.
 
