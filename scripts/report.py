@@ -12,7 +12,7 @@ import jinja2
 import markupsafe
 import numpy as np
 import yaml
-from imnn_core.evaluation import caveats, results, tables
+from imnn_core.evaluation import numbers, results, tables, warnings
 from imnn_core.store import files, git
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
@@ -210,13 +210,13 @@ def report(
     symbols = [in_text(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
     refinements = refinements_after(run, settings)
     serious = [
-        *caveats.of_problem(analytic, informations),
-        *caveats.of_differences(informations, names),
-        *caveats.of_estimates(observed, bool(refinements)),
+        *warnings.of_problem(analytic, informations),
+        *warnings.of_differences(informations, names),
+        *warnings.of_estimates(observed, bool(refinements)),
     ]
     found = [
         *serious,
-        *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict)),
+        *warnings.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict)),
     ]
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
@@ -233,8 +233,8 @@ def report(
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
-        "compact": results.compact,
-        "with_error": results.with_error,
+        "compact": numbers.compact,
+        "with_error": numbers.with_error,
         "data_uri": data_uri,
         "breakable": breakable,
     }
@@ -253,10 +253,10 @@ def report(
         caption=partial(caption, folder=folder, settings=settings),
         sizes=sizes_of(informations),
         on_the_fly=settings["simulations"] == "on_the_fly",
-        information=tables.information(of_fit),
+        information=tables.information(informations),
         parameters=tables.parameters(of_fit, names, symbols),
-        assumptions=tables.assumptions(of_fit, names, symbols),
-        details=tables.details(of_fit),
+        assumptions=tables.assumptions(informations, names, symbols),
+        details=tables.details(informations),
         observed=observed,
         observations=tables.observations(observed, symbols) if observed else None,
         times=tables.times(path_to_benchmarks, parts),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from imnn_core.evaluation import tables
-from imnn_core.evaluation.results import Share, compact, of_seeds, on_test, share, with_error
+from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.results import Share, of_seeds, on, share
 from imnn_core.store.errors import InputError
 from report import breakable, by_remedy, caption, from_rst, headline, in_text, refinements_after
 
@@ -53,7 +54,7 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
         test = {"network": network, "linear": floor, "over_linear": of_it}
         found = share([{"det_F_analytic": None, "splits": {"test": test}}])
         assert (found.whose, str(found)) == expected
-    assert on_test(seeds, "over_linear", "det_F", "value") is None
+    assert on(seeds, "test", "over_linear", "det_F", "value") is None
 
 
 def test_the_result_in_one_sentence():

@@ -10,7 +10,7 @@ import pytest
 from conftest import everything
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
-from imnn_core.evaluation.results import with_error
+from imnn_core.evaluation.numbers import with_error
 from imnn_core.problems import load
 from imnn_core.store import files
 from imnn_core.store.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.evaluation.results import compact
+from imnn_core.evaluation.numbers import compact
 from imnn_core.figures.plots import GREY, head, new_figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
