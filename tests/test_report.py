@@ -127,7 +127,7 @@ def test_the_times_of_the_rules(tmp_path):
         "fit/a/seed-3": "13.0\t0:00:13\t50.0",
         "fit/b/seed-1": "7.0\t0:00:07\t700.0",
         "summarise": "0.5\t0:00:00\t9.0",
-        "plot_ellipses": "0.3\t0:00:00\t0.0",  # ended before Snakemake looked at its memory
+        "plot_comparison": "0.3\t0:00:00\t0.0",  # ended before Snakemake looked at its memory
         "report": "9.0\t0:00:00\t9.0",
         "evaluate/a/seed-1": "4",  # cut off
         "evaluate/a/seed-2": "-\t-",
@@ -141,6 +141,6 @@ def test_the_times_of_the_rules(tmp_path):
         ["evaluate", "1", "4.00", "4.00", "4.00", "–"],
         ["simulate", "1", "1.00", "1.00", "1.00", "20.0"],
         ["summarise", "1", "0.500", "0.500", "0.500", "9.00"],
-        ["plot_ellipses", "1", "0.300", "0.300", "0.300", "–"],
+        ["plot_comparison", "1", "0.300", "0.300", "0.300", "–"],
     ]
     assert tables.times(tmp_path / "nowhere", set()).rows == []

@@ -64,11 +64,6 @@ def theta_of_refinement(wildcards):
     )
 
 
-def also(figure):
-    """A figure in the formats beside SVG, by its path without an ending."""
-    return [f"{figure}.{kind}" for kind in settings.figures.formats if kind != "svg"]
-
-
 every_estimate = expand(
     "results/{{run}}/fits/{fit}/seed-{seed}/observed.json",
     fit=settings.fits,
