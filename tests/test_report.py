@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from imnn_core.evaluation import tables
+from imnn_core.evaluation.headline import headline
 from imnn_core.evaluation.numbers import compact, with_error
 from imnn_core.evaluation.results import Share, of_seeds, on, share
 from imnn_core.store.errors import InputError
-from report import breakable, by_remedy, caption, from_rst, headline, in_text, refinements_after
+from report import breakable, by_remedy, caption, from_rst, in_text, refinements_after
 
 
 def test_numbers_of_the_report():

@@ -109,7 +109,7 @@ def test_the_chain_from_simulations_to_a_report(folder):
     test = table[table["split"] == "test"].iloc[0]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
     share, det_F = (with_error(2.5 * x, 3 * x / np.sqrt(2)) for x in (100 * test["ratio_to_score"], test["det_F"]))
     assert f"<h1>chain kept {share} % of the Fisher information; two seeds, 60 simulations each</h1>" in html
-    assert f"|F| = {det_F} (chain) on the test set, where all that there is to know is 50." in html
+    assert f"|F| = {det_F} (chain) on the test set; the analytic |F| is 50." in html
     of_mu = [splits["test"]["network"]["sigma"][part][0] for part in ("value", "error")]
     assert f">{with_error(*of_mu)}</td>" in html  # two seeds with the same bound: the error of one is the larger
     assert "a &lt;b&gt; &amp; c" in html
