@@ -99,7 +99,8 @@ def parameters(
         for fit, informations in of_fit.items()
         for i, name in enumerate(names)
     ]
-    return Table(["fit", "parameter", "σ from F", *["kept of the score’s Fₐₐ"] * has_score], rows)
+    shares = ["kept of the score’s Fₐₐ"] * has_score
+    return Table(["fit", "parameter", "σ from F", *shares], rows)
 
 
 QUANTITIES = {

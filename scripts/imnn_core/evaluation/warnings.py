@@ -230,8 +230,8 @@ def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
         if np.any(np.abs(mean) > ERRORS * error):
             shown = ", ".join(f"{m:.3g} ± {e:.1g}" for m, e in zip(mean, error, strict=True))
             yield (
-                f"The score ∂ ln L/∂θ at theta_fid has the mean {shown} over simulations, where "
-                "it should have 0.",
+                f"The score ∂ ln L/∂θ at theta_fid has the mean {shown} over simulations, "
+                "where it should have 0.",
                 remedy,
             )
     if informations[0]["finite_differences"] is not None:  # which have an error of their own
