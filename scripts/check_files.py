@@ -2,7 +2,7 @@
 
 from imnn_core.data import arrays, user_files
 from imnn_core.evaluation import step_check
-from imnn_core.evaluation.limits import faults_of_differences
+from imnn_core.evaluation.warnings import faults_of_differences
 from imnn_core.gradient import devices
 from imnn_core.problems import load
 from imnn_core.store import files

@@ -7,7 +7,7 @@ import numpy as np
 from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import arrays
-from imnn_core.evaluation import limits, measure
+from imnn_core.evaluation import measure, warnings
 from imnn_core.gradient import fisher
 from imnn_core.networks import scaling
 from imnn_core.problems import load
@@ -69,7 +69,7 @@ def estimate(
         "det_F": float(det_F),
         "observed": str(path_to_observed),
     }
-    if (away := limits.distance(written)) > limits.FAR:
+    if (away := warnings.distance(written)) > warnings.FAR:
         log.info(
             "warning: %.3g bounds from theta_fid, where neither F nor its error need hold; see "
             "`refine`",

@@ -11,7 +11,7 @@ from imnn_core.compression import compressor, linear
 from imnn_core.compression.compressor import Compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
-from imnn_core.evaluation import limits, measure, step_check
+from imnn_core.evaluation import measure, step_check, warnings
 from imnn_core.gradient import devices
 from imnn_core.networks import scaling
 from imnn_core.problems import load
@@ -176,7 +176,7 @@ def halved(summaries, measured, compressions, seed):
 
 def log_differences(found, problem):
     """What finite differences are worth, in the log."""
-    for line in limits.faults_of_differences(found, problem.names):
+    for line in warnings.faults_of_differences(found, problem.names):
         log.info("warning: %s", line)
     if step := found["step"]:
         change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"

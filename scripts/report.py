@@ -1,4 +1,4 @@
-"""What the run found and how it was made, in one HTML file that needs no network."""
+"""Write the report: what the run found and how it was made, in one HTML file without links."""
 
 import base64
 import contextlib
@@ -10,95 +10,76 @@ from types import SimpleNamespace
 import docutils.core
 import jinja2
 import markupsafe
-import numpy as np
 import yaml
-from imnn_core.evaluation import caveats, results, tables
+from imnn_core.evaluation import numbers, results, tables, warnings
+from imnn_core.evaluation.headline import headline
 from imnn_core.store import files, git
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
-NUMBERS = (
-    "no",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
-
-
-def in_words(n, noun):
-    """A number of things: three seeds."""
-    return f"{NUMBERS[n] if n < len(NUMBERS) else n} {noun}{'s' * (n != 1)}"
+SPLITS = ("training", "validation", "test")
+MANY = 5  # warnings of a kind that are shown; further ones are counted
+RST = {
+    "math_output": "MathML",
+    "halt_level": 2,
+    "report_level": 2,
+    "warning_stream": False,
+    "traceback": True,
+    "file_insertion_enabled": False,
+    "raw_enabled": False,
+}
 
 
 def data_uri(path):
-    """An SVG file as an address that holds it."""
+    """An SVG file as a data URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(files.read(path)).decode()
 
 
 def first_line(error):
-    """What an error says, in a line."""
+    """The first line of an error's message."""
     return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def from_rst(text, where="a formula"):
-    """A text with the markup of captions, reStructuredText, as HTML, its formulas as MathML.
+    """Convert reStructuredText to HTML, formulas to MathML.
 
     Raises:
-        InputError: it is faulty.
+        InputError: the text has a fault.
 
     """
-    settings = {
-        "math_output": "MathML", "halt_level": 2, "report_level": 2, "warning_stream": False, "traceback": True,
-        "file_insertion_enabled": False, "raw_enabled": False,
-    }  # fmt: skip
     try:
-        found = docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)
-    except (
-        Exception
-    ) as error:  # of docutils' own, SystemMessage; or of its reader of formulas, of any kind
-        raise InputError(
-            f"{where}: expected reStructuredText, found: {first_line(error)}"
-        ) from None
+        found = docutils.core.publish_parts(text, writer="html5", settings_overrides=RST)
+    except Exception as error:  # docutils' SystemMessage, or anything from its parser of formulas
+        fault = first_line(error)
+        raise InputError(f"{where}: expected reStructuredText, found: {fault}") from None
     return markupsafe.Markup(found["body"])
 
 
 def caption(name, folder, settings, **wildcards):
-    """A text of workflow/report/, with the run's settings in it, as Snakemake's own report has it."""
+    """Render a caption of workflow/report/ with the run's settings, as Snakemake's report does."""
     path = Path(folder) / f"{name}.rst"
     snakemake = SimpleNamespace(config=settings, wildcards=SimpleNamespace(**wildcards))
     try:
-        text = jinja2.Template(
-            path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined
-        ).render(snakemake=snakemake)
-    except Exception as error:  # of jinja2's own, or of what the caption computes
+        text = path.read_text(encoding="utf-8")
+        text = jinja2.Template(text, undefined=jinja2.StrictUndefined).render(snakemake=snakemake)
+    except Exception as error:  # of jinja2, or of an expression in the caption
+        fault = first_line(error)
         raise InputError(
-            f"{path}: expected a caption of Snakemake's report, found: {first_line(error)}"
+            f"{path}: expected a caption of Snakemake's report, found: {fault}"
         ) from None
     return from_rst(text, path)
 
 
+MATH = re.compile(r"<math[^>]*>\s*(.*?)\s*</math>", flags=re.S)
 PLAIN = re.compile(r"<m[in][^>]*>(\w+)</m[in]>")
 WITH_INDEX = re.compile(r"<msub>\s*<mi[^>]*>(\w+)</mi>\s*(.*?)\s*</msub>", flags=re.S)
 
 
 def in_text(symbol, name):
-    r"""A parameter's symbol where that is a letter such as $\mu$, with an index or without, else its name."""
+    r"""A parameter's symbol if it is a letter, as $\mu$ or $\Omega_m$ are; else its name."""
     if symbol.startswith("$") and symbol.endswith("$"):
-        with contextlib.suppress(InputError):  # of matplotlib's own mathtext alone
-            formula = re.search(
-                r"<math[^>]*>\s*(.*?)\s*</math>",
-                from_rst(f":math:`{symbol.strip('$')}`"),
-                flags=re.S,
-            )[1]
+        with contextlib.suppress(InputError):  # matplotlib's mathtext knows more than docutils
+            formula = MATH.search(from_rst(f":math:`{symbol.strip('$')}`"))[1]
             if plain := PLAIN.fullmatch(formula):
                 return plain[1]
             if parts := WITH_INDEX.fullmatch(formula):
@@ -107,180 +88,181 @@ def in_text(symbol, name):
 
 
 def breakable(shown):
-    """A name that may go on in the next line after what separates its words."""
-    return markupsafe.Markup(
-        re.sub(r"([_.-])(?=[^\d\W])", r"\1<wbr>", str(markupsafe.escape(shown)))
-    )
-
-
-def headline(kept, det_F, n_seeds, simulations):
-    """The result in one sentence; the recipe that kept the most first.
-
-    Args:
-        kept: by recipe, its share of what it is compared with.
-        det_F: by recipe, |F| of the test set with its error, as a text.
-        n_seeds: their number.
-        simulations: how many there were, as a text.
-
-    """
-    ranked = sorted(kept, key=lambda fit: -np.nan_to_num(kept[fit].mean, nan=-np.inf))
-    best, whose = ranked[0], kept[ranked[0]].whose
-    others = "".join(f", {fit} {kept[fit]}" for fit in ranked[1:])
-    if whose == "nothing":
-        found = ", ".join(f"{fit} has |F| = {det_F[fit]}" for fit in ranked)
-        found += ", and of a linear compression |F| is not known to differ from 0"
-    elif whose == "a linear compression":
-        found = f"{best} has {kept[best]} the |F| of a linear compression{others}"
-    else:
-        found = f"{best} kept {kept[best]} of the Fisher information{others}"
-    return f"{found}; {in_words(n_seeds, 'seed')}, {simulations}"
-
-
-def simulations_of(informations, settings):
-    """How many simulations a fit had, in words."""
-    if settings["simulations"] == "on_the_fly":
-        return f"{settings['n_s']} new simulations in each iteration"
-    return f"{informations[0]['splits']['training']['n_s']} simulations each"
-
-
-def sizes_of(informations):
-    """Numbers of simulations and of derivatives of each set that some fit had, in the order in which they are used."""
-    splits = {split: found for each in informations for split, found in each["splits"].items()}
-    return {split: splits[split] for split in ("training", "validation", "test") if split in splits}
+    """Allow a line break after each character that separates the words of a name."""
+    escaped = str(markupsafe.escape(shown))
+    return markupsafe.Markup(re.sub(r"([_.-])(?=[^\d\W])", r"\1<wbr>", escaped))
 
 
 def refinements_after(run, settings):
-    """Repetitions of the run at the estimate that follow this one, as folders from its own."""
+    """Folders, relative to the run's, of its later repetitions at the estimate."""
     _, _, step = run.partition("/refined-")
     steps = range(int(step or 0) + 1, settings["refine"] + 1)
     return [f"{'../' * bool(step)}refined-{i}" for i in steps]
 
 
-MANY = 5  # warnings of a kind, from which on the rest are counted
-
-
 def by_remedy(found):
-    """Warnings with the same remedy together: the first of them, and how many more there are."""
+    """Group warnings by their remedy; of many show the first, and count the others."""
     grouped = {}
     for what, remedy in found:
         grouped.setdefault(remedy, []).append(what)
-    more = {remedy: len(each) - MANY for remedy, each in grouped.items() if len(each) > MANY + 1}
+    for each in grouped.values():
+        if len(each) > MANY + 1:
+            each[MANY:] = [f"… and {len(each) - MANY} more of the kind."]
+    return grouped
+
+
+def results_of(analytic, of_fit, settings):
+    """The main results: the headline, |F|, and the sizes of the sets."""
+    informations = flat(of_fit)
+    on_the_fly = settings["simulations"] == "on_the_fly"
+    found = {split: sizes for each in informations for split, sizes in each["splits"].items()}
+    sizes = {split: found[split] for split in SPLITS if split in found}
+    if on_the_fly:
+        simulations = f"{settings['n_s']} new simulations in each iteration"
+    else:
+        simulations = f"{informations[0]['splits']['training']['n_s']} simulations each"
+    kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
+    det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
     return {
-        remedy: [*each[:MANY], f"… and {more[remedy]} more of the kind."]
-        if remedy in more
-        else each
-        for remedy, each in grouped.items()
+        "headline": headline(kept, det_F, len(settings["seeds"]), simulations),
+        "det_F": det_F,
+        "analytic": analytic,
+        "sizes": sizes,
+        "on_the_fly": on_the_fly,
+        "has_score": results.has_score(informations),
+        "differences": informations[0]["finite_differences"],
+    }
+
+
+def tables_of(analytic, of_fit, observed):
+    """The tables, and the symbols of the parameters in them."""
+    informations, names = flat(of_fit), analytic["names"]
+    symbols = [in_text(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
+    return {
+        "symbols": symbols,
+        "information": tables.information(informations),
+        "parameters": tables.parameters(of_fit, names, symbols),
+        "assumptions": tables.assumptions(informations, names, symbols),
+        "details": tables.details(informations),
+        "observed": observed,
+        "observations": tables.observations(observed, symbols) if observed else None,
+    }
+
+
+def warnings_of(analytic, of_fit, observed, settings, refinements):
+    """The warnings, those that put numbers in doubt first, and their numbers."""
+    informations = flat(of_fit)
+    serious = [
+        *warnings.of_problem(analytic, informations),
+        *warnings.of_differences(informations, analytic["names"]),
+        *warnings.of_estimates(observed, bool(refinements)),
+    ]
+    has_files = isinstance(settings["simulations"], dict)
+    found = [*serious, *warnings.of_fits(of_fit, settings["fits"], has_files)]
+    return {
+        "warnings": by_remedy(found),
+        "n_warnings": len(found),
+        "n_serious": len(serious),
+    }
+
+
+def figures_of(paths, of_fit):
+    """Paths to the figures, with the fits that they show."""
+    first_seeds = [seeds[0] for seeds in of_fit.values()]
+    return paths | {
+        "histories": dict(zip(of_fit, paths["histories"], strict=True)),
+        "history": list(zip(flat(of_fit), paths["history"], strict=True)),
+        "estimates": list(zip(first_seeds, paths["estimates"], strict=True)),
     }
 
 
 def made_by(informations):
-    """Versions, devices and commits of the fits; several where seeds or recipes differ."""
+    """Versions, devices and commits of the fits."""
     versions = {
         name: " and ".join(sorted({each["versions"][name] for each in informations}))
         for name in informations[0]["versions"]
     }
-    commits = sorted({each["commit"] for each in informations})
     return {
         "versions": versions,
         "devices": sorted({each["device"] for each in informations}),
-        "commits": commits,
+        "commits": sorted({each["commit"] for each in informations}),
+        "unknown": git.UNKNOWN,
     }
 
 
-def report(
-    path_to_analytic, paths_to_information, paths_to_figures, path_to_template, path_to_benchmarks, path_to_report,
-    *, settings, run, paths_to_estimates=(),
-):  # fmt: skip
-    """Render the template with the run's own files; no number is typed.
+def flat(of_fit):
+    """Evaluations of all recipes and seeds."""
+    return [information for seeds in of_fit.values() for information in seeds]
 
-    Args:
-        paths_to_figures: "information_figure" and "ellipses", a path each; "histories" and
-            "estimates", one per fit; "history", per fit and seed.
-        path_to_template: beside the captions.
-        path_to_benchmarks: the folder with those of the run, as far as there are.
-        settings: the configuration, every key.
-        run: its name, with that of the refinement.
-        paths_to_estimates: of observed data, per fit and seed, if there are.
 
-    """
-    analytic, of_fit = files.read_json(path_to_analytic), results.by_fit(paths_to_information)
-    informations = [information for seeds in of_fit.values() for information in seeds]
-    observed = [files.read_json(path) for path in paths_to_estimates]
-    names = analytic["names"]
-    symbols = [in_text(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
-    refinements = refinements_after(run, settings)
-    serious = [
-        *caveats.of_problem(analytic, informations),
-        *caveats.of_differences(informations, names),
-        *caveats.of_estimates(observed, bool(refinements)),
-    ]
-    found = [
-        *serious,
-        *caveats.of_fits(of_fit, settings["fits"], isinstance(settings["simulations"], dict)),
-    ]
-    kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
-    det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
-    parts = {
-        *of_fit,
-        *(f"seed-{seed}" for seed in settings["seeds"]),
-        "training",
-        "validation",
-        "test",
-    }
+def render(path_to_template, settings, shown):
+    """Fill in the template; it finds its captions in its own folder."""
     folder = Path(path_to_template).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
-        "compact": results.compact,
-        "with_error": results.with_error,
+        "compact": numbers.compact,
+        "with_error": numbers.with_error,
         "data_uri": data_uri,
         "breakable": breakable,
     }
-    html = environment.get_template(Path(path_to_template).name).render(
+    return environment.get_template(Path(path_to_template).name).render(
+        caption=partial(caption, folder=folder, settings=settings),
         settings=settings,
         settings_text=yaml.safe_dump(
             settings, sort_keys=False, allow_unicode=True, default_flow_style=None
         ),
-        run=run,
-        headline=headline(
-            kept, det_F, len(settings["seeds"]), simulations_of(informations, settings)
-        ),
-        det_F=det_F,
-        analytic=analytic,
-        symbols=symbols,
-        caption=partial(caption, folder=folder, settings=settings),
-        sizes=sizes_of(informations),
-        on_the_fly=settings["simulations"] == "on_the_fly",
-        information=tables.information(of_fit),
-        parameters=tables.parameters(of_fit, names, symbols),
-        assumptions=tables.assumptions(of_fit, names, symbols),
-        details=tables.details(of_fit),
-        observed=observed,
-        observations=tables.observations(observed, symbols) if observed else None,
-        times=tables.times(path_to_benchmarks, parts),
-        has_score="over_score" in informations[0]["splits"]["test"],
-        warnings=by_remedy(found),
-        n_warnings=len(found),
-        n_serious=len(serious),
-        differences=informations[0]["finite_differences"],
-        refinements=refinements,
-        figures=paths_to_figures
-        | {
-            "histories": dict(zip(of_fit, paths_to_figures["histories"], strict=True)),
-            "history": list(zip(informations, paths_to_figures["history"], strict=True)),
-            "estimates": list(
-                zip(
-                    [seeds[0] for seeds in of_fit.values()],
-                    paths_to_figures["estimates"],
-                    strict=True,
-                )
-            ),
-        },
-        unknown=git.UNKNOWN,
-        **made_by(informations),
+        **shown,
     )
+
+
+def report(
+    path_to_analytic,
+    paths_to_information,
+    paths_to_figures,
+    path_to_template,
+    path_to_benchmarks,
+    path_to_report,
+    *,
+    settings,
+    run,
+    paths_to_estimates=(),
+):
+    """Read the run's files and render them as one page; no number is typed.
+
+    Args:
+        path_to_analytic: what `analytic_fisher` wrote.
+        paths_to_information: one per recipe and seed.
+        paths_to_figures: "information_figure" and "ellipses", a path each; "histories" and
+            "estimates", one per recipe; "history", one per recipe and seed.
+        path_to_template: in the folder of the captions.
+        path_to_benchmarks: folder of the run's benchmark files.
+        path_to_report: where to write.
+        settings: the configuration, every key.
+        run: its name, with that of the refinement.
+        paths_to_estimates: of observed data, one per recipe and seed.
+
+    """
+    analytic, of_fit = files.read_json(path_to_analytic), results.by_fit(paths_to_information)
+    observed = [files.read_json(path) for path in paths_to_estimates]
+    refinements = refinements_after(run, settings)
+    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS}
+    shown = {
+        "run": run,
+        "refinements": refinements,
+        "figures": figures_of(paths_to_figures, of_fit),
+        "times": tables.times(path_to_benchmarks, parts),
+        **results_of(analytic, of_fit, settings),
+        **tables_of(analytic, of_fit, observed),
+        **warnings_of(analytic, of_fit, observed, settings, refinements),
+        **made_by(flat(of_fit)),
+    }
+    html = render(path_to_template, settings, shown)
     files.write_text(path_to_report, html)
     log.info("wrote %s, %d kB", path_to_report, len(html) // 1000)
 

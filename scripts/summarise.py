@@ -1,4 +1,4 @@
-"""One tidy table over recipes, seeds and splits."""
+"""Write one tidy table of all recipes, seeds and splits."""
 
 import pandas as pd
 from imnn_core.store import files
@@ -6,7 +6,7 @@ from imnn_core.workflow.jobs import job, log
 
 
 def with_error(column, estimate, *index):
-    """The columns of a measured quantity, or of one entry of it: value and error."""
+    """Columns of value and error of a measured quantity, or of one entry of it."""
     value, error = estimate["value"], estimate["error"]
     for i in index:
         value, error = value[i], error[i]
@@ -14,22 +14,18 @@ def with_error(column, estimate, *index):
 
 
 def of_split(values, names, analytic):
-    """What was measured on one split, by column; a compression that there is not has no entry."""
+    """Yield the columns of one split; missing compressions have no entry."""
     network = values["network"]
     yield with_error("det_F", network["det_F"]) | {"det_F_debiased": network["det_F"]["debiased"]}
     yield {"det_F_analytic": analytic}
     if analytic is not None:
-        over = {
-            part: None if number is None else number / analytic
-            for part, number in network["det_F"].items()
-        }
+        parts = network["det_F"].items()
+        over = {part: None if number is None else number / analytic for part, number in parts}
         yield with_error("ratio_to_analytic", over)
     for other in ("score", "linear"):
-        ratio = values.get(f"over_{other}")
-        if ratio:
-            yield with_error(f"det_F_{other}", values[other]["det_F"]) | with_error(
-                f"ratio_to_{other}", ratio["det_F"]
-            )
+        if ratio := values.get(f"over_{other}"):
+            yield with_error(f"det_F_{other}", values[other]["det_F"])
+            yield with_error(f"ratio_to_{other}", ratio["det_F"])
     for i, name in enumerate(names):
         if "over_score" in values:
             yield with_error(f"ratio_to_score_{name}", values["over_score"]["F_diagonal"], i)
@@ -38,14 +34,13 @@ def of_split(values, names, analytic):
             yield with_error(f"{quantity}_{name}", network[quantity], i)
     for i, a in enumerate(names):
         for j, b in enumerate(names[i:], i):
-            yield with_error(f"F_{a}_{b}", network["F"], i, j) | {
-                f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]
-            }
+            yield with_error(f"F_{a}_{b}", network["F"], i, j)
+            yield {f"F_{a}_{b}_debiased": network["F"]["debiased"][i][j]}
     yield {"det_C": network["det_C"]["value"]}
 
 
 def rows(information, names):
-    """A row per split of one fit."""
+    """Yield a row for each split of one fit."""
     for split, values in information["splits"].items():
         row = {"fit": information["fit"], "seed": information["seed"], "split": split}
         row |= {key: information[key] for key in ("iterations", "stopped", "kept_iteration")}
@@ -56,11 +51,10 @@ def rows(information, names):
 
 
 def summarise(paths_to_information, path_to_analytic, path_to_summary):
-    """Write the table as CSV; an empty field stands for what was not measured."""
+    """Write the table as CSV; fields of quantities that were not measured are empty."""
     names = files.read_json(path_to_analytic)["names"]
-    table = pd.DataFrame(
-        [row for path in paths_to_information for row in rows(files.read_json(path), names)]
-    )
+    informations = map(files.read_json, paths_to_information)
+    table = pd.DataFrame([row for information in informations for row in rows(information, names)])
     log.info("%d rows", len(table))
     files.write_text(path_to_summary, table.to_csv(index=False))
 

@@ -9,7 +9,7 @@ from tiny_project import write_config
 ARCHIVE = "results/tiny/tiny.zip"
 FIGURE = "results/tiny/figures/information.svg"
 TEXTS = ("README.md", "CHANGELOG.md", "LICENSE", "environment.yml", "pyproject.toml", "requirements.txt")
-FIGURES = {"plot_history": 1, "plot_histories": 1, "plot_estimates": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
+FIGURES = {"plot_fit": 1, "plot_comparison": 1, "report": 1}
 
 
 def project(root, folder, **changes):

@@ -6,8 +6,7 @@ import h5py
 import pytest
 from imnn_core.store import files, hdf5
 from imnn_core.store.errors import InputError
-from plot_estimates import plot_estimates
-from plot_history import plot_history
+from plot_fit import plot_fit
 from simulate import simulate
 from small_run import PROBLEM, SIZES, STYLE, do_evaluate, do_fit, do_report, prepare
 from summarise import summarise
@@ -20,8 +19,16 @@ def whole(tmp_path_factory):
     do_fit(folder, "one", max_iterations=3)
     do_fit(folder, "two", parent="one", max_iterations=1)
     do_evaluate(folder, "one")
-    plot_history([folder / "one.csv"], [folder / "one.json"], [folder / "figure.svg"], style=STYLE)
+    draw(folder, "figure")
     return folder
+
+
+def draw(folder, name="new"):
+    figures = {which: [str(folder / f"{name}.svg")] for which in ("histories", "history", "estimates")}
+    plot_fit(
+        [folder / "one.csv"], [folder / "one.json"], folder / "one-estimates.csv", folder / "analytic.json", figures,
+        fits=["one"], style=STYLE,
+    )  # fmt: skip
 
 
 def make_report(folder, root):
@@ -34,13 +41,8 @@ READERS = [
     ("test.h5", lambda folder, root: do_evaluate(folder, "one")),
     ("one.h5", lambda folder, root: do_evaluate(folder, "one")),
     ("analytic.json", lambda folder, root: do_evaluate(folder, "one")),
-    ("one.csv", lambda folder, root: plot_history(
-        [folder / "one.csv"], [folder / "one.json"], [folder / "new.svg"], style=STYLE
-    )),
-    ("one-estimates.csv", lambda folder, root: plot_estimates(
-        folder / "one-estimates.csv", folder / "one.json", folder / "analytic.json", [folder / "new.svg"], fits=["one"],
-        style=STYLE,
-    )),
+    ("one.csv", lambda folder, root: draw(folder)),
+    ("one-estimates.csv", lambda folder, root: draw(folder)),
     ("one.json", lambda folder, root: summarise([folder / "one.json"], folder / "analytic.json", folder / "new.csv")),
     ("one.json", make_report),
     ("figure.svg", make_report),

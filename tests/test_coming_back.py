@@ -25,25 +25,26 @@ def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
     assert planned(project, *QUICK) == {}
 
 
-SUMMARIES = {"summarise": 1, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-FIGURES = {"plot_history": 4, "plot_histories": 4, "plot_estimates": 4, "plot_information": 1, "plot_ellipses": 1, "report": 1}
-HISTORIES = {"plot_history": 4, "plot_histories": 4, "report": 1}
+SUMMARIES = {"summarise": 1, "plot_comparison": 1, "report": 1}
+OF_FITS = {"plot_fit": 4, "report": 1}
+FIGURES = OF_FITS | {"plot_comparison": 1}
 AFTER_FITS = SUMMARIES | FIGURES | {"fit": 4, "evaluate": 4}
-ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histories": 1, "plot_estimates": 1}
+ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_fit": 1}
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
         ("scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
-        ("scripts/imnn_core/figures/histories.py", "markeredgewidth=0.8", "markeredgewidth=0.9", HISTORIES),
+        ("scripts/imnn_core/figures/histories.py", '"markeredgewidth": 0.8', '"markeredgewidth": 0.9', OF_FITS),
         ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
         ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
         ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
         ("scripts/imnn_core/gradient/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
         ("scripts/imnn_core/gradient/fisher.py", "# Shifted by", "# Moved by", {}),
         ("scripts/imnn_core/config/run.py", 'description="Name of the run', 'description="The name of the run', {}),
-        ("scripts/imnn_core/figures/estimates.py", "markersize=2,", "markersize=3,", {"plot_estimates": 4, "report": 1}),
+        ("scripts/imnn_core/figures/estimates.py", "markersize=2,", "markersize=3,", OF_FITS),
+        ("scripts/imnn_core/figures/ellipses.py", "linewidth=0,", "linewidth=1,", {"plot_comparison": 1, "report": 1}),
         ("scripts/imnn_core/networks/kinds.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
         ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
         (
@@ -51,7 +52,7 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_history": 1, "plot_histori
         ),
         (
             "config/quick.yaml", "seeds: [1]", "seeds: [1, 7]",
-            SUMMARIES | {"simulate": 3, "fit": 4, "evaluate": 4, "plot_history": 4, "plot_histories": 4},
+            AFTER_FITS | {"simulate": 3},
         ),
     ],
 )  # fmt: skip
@@ -70,10 +71,10 @@ def test_figures_are_drawn_anew_without_the_simulations(project):
     before = results_of(project, "quick")
     edit(project / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
     assert planned(project, *QUICK) == FIGURES
-    assert planned(project, *QUICK, "--", INFORMATION) == {"plot_information": 1}
+    assert planned(project, *QUICK, "--", INFORMATION) == {"plot_comparison": 1}
     snakemake(project, *QUICK, "--", INFORMATION)
     one = {name for name, digest in results_of(project, "quick").items() if before[name] != digest}
-    assert one == {"figures/information.svg", "figures/information.png"}
+    assert one == {f"figures/{name}.{kind}" for name in ("information", "fisher_ellipses") for kind in ("svg", "png")}
     snakemake(project, *QUICK, "--config", "figures={formats: [svg, png, pdf]}")
     after = results_of(project, "quick")
     assert not (project / "results/quick/simulations").exists()

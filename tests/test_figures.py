@@ -64,9 +64,9 @@ def test_names_are_broken_where_their_words_end(root, text, expected):
 DRAW = """
 import sys
 import numpy as np
+from pathlib import Path
 from imnn_core.figures import plots, styles
 from imnn_core.figures.information import Kept, information_figure
-from pathlib import Path
 folder, style = map(Path, sys.argv[1:])
 with styles.style(style):
     kept = {"a": Kept(np.array([0.8, 0.9]), np.array([0.01, 0.02]), "85 ± 5 %")}

@@ -10,9 +10,8 @@ import pytest
 from analytic_fisher import analytic_fisher
 from imnn_core.data import sets
 from imnn_core.problems import Problem, load
-from plot_ellipses import plot_ellipses
-from plot_estimates import plot_estimates
-from plot_information import plot_information
+from plot_comparison import plot_comparison
+from plot_fit import plot_fit
 from simulate import simulate
 from small_run import SIZES, STYLE, do_evaluate, do_fit, do_report
 from summarise import summarise
@@ -63,19 +62,19 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     np.testing.assert_allclose(table["ratio_to_linear"], table["det_F"] / table["det_F_linear"])
 
     drawn = {name: tmp_path / f"{name}.svg" for name in ("information_figure", "ellipses")}
-    plot_information(informations, tmp_path / "analytic.json", [drawn["information_figure"]], style=STYLE)
-    plot_ellipses(informations, tmp_path / "analytic.json", [drawn["ellipses"]], style=STYLE)
-    estimates = tmp_path / "estimates.svg"
-    paths = (tmp_path / "one-estimates.csv", tmp_path / "one.json", tmp_path / "analytic.json")
-    plot_estimates(*paths, [estimates], fits=["one"], style=STYLE)
-    columns = pd.read_csv(paths[0])
+    analytic = tmp_path / "analytic.json"
+    plot_comparison(informations, analytic, [drawn["information_figure"]], [drawn["ellipses"]], style=STYLE)
+    of_fit = {name: [str(tmp_path / f"{name}.svg")] for name in ("histories", "history", "estimates")}
+    table = tmp_path / "one-estimates.csv"
+    plot_fit([tmp_path / "one.csv"], informations, table, analytic, of_fit, fits=["one"], style=STYLE)
+    columns = pd.read_csv(table)
     other = "exact" if known else "linear"
     assert list(columns) == [name + kind for kind in ("", f"_{other}") for name in "abc"[:n_params]]
     found = columns[[f"{name}_{other}" for name in "abc"[:n_params]]].to_numpy()
     spread = np.cov(found, rowvar=False).reshape(n_params, n_params)
     np.testing.assert_allclose(spread, np.linalg.inv(F), atol=0.25 * np.linalg.inv(F).max())
 
-    html = do_report(tmp_path, ["one"], estimates, run="r", **drawn)
+    html = do_report(tmp_path, ["one"], tmp_path / "estimates.svg", run="r", **drawn)
     assert ("of the Fisher information" in html.split("</h1>")[0]) == bool(known)
     assert ("× the |F| of a linear compression" in html) != bool(known)
     assert "nan" not in json.loads((tmp_path / "one.json").read_text()).__repr__()

@@ -126,10 +126,10 @@ def test_a_figure_is_drawn_anew_there(elsewhere):
     assert results_of(elsewhere) == before
     edit(elsewhere / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
     output = snakemake(elsewhere, "--", FIGURE)
-    assert "rule plot_information:" in output
+    assert "rule plot_comparison:" in output
     assert "1 of 1 steps" in output
     after = results_of(elsewhere)
-    drawn = {"figures/information.svg", "figures/information.png"}
+    drawn = {f"figures/{name}.{kind}" for name in ("information", "fisher_ellipses") for kind in ("svg", "png")}
     assert {name for name in before if before[name] != after[name]} == drawn
     assert before.keys() == after.keys()
 

@@ -82,4 +82,4 @@ def test_files_of_simulations_stay_behind(root, tmp_path):
     write(elsewhere.parent / "mine.h5", arrays_of(110, 90))
     assert planned(elsewhere)["fit"] == 1
     shutil.copy(tmp_path / "mine.h5", elsewhere.parent / "mine.h5")
-    assert planned(elsewhere) == {rule: n for rule, n in FIGURES.items() if rule != "plot_information"}
+    assert planned(elsewhere) == {rule: n for rule, n in FIGURES.items() if rule != "plot_comparison"}

@@ -30,7 +30,7 @@ WITHOUT_JAX = (
     "imnn_core", "imnn_core.problems", "imnn_core.config.read", "imnn_core.workflow.digest", "imnn_core.workflow.jobs",
     "imnn_core.workflow.requests", "imnn_core.workflow.packing", "imnn_core.figures.histories", "imnn_core.figures.ellipses",
     "imnn_core.figures.estimates", "imnn_core.figures.information", "imnn_core.evaluation.results",
-    "imnn_core.evaluation.tables", "imnn_core.evaluation.caveats",
+    "imnn_core.evaluation.tables", "imnn_core.evaluation.warnings",
 )  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from imnn_core.evaluation import tables
-from imnn_core.evaluation.results import Share, compact, of_seeds, on_test, share, with_error
+from imnn_core.evaluation.headline import headline
+from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.results import Share, of_seeds, on, share
 from imnn_core.store.errors import InputError
-from report import breakable, by_remedy, caption, from_rst, headline, in_text, refinements_after
+from report import breakable, by_remedy, caption, from_rst, in_text, refinements_after
 
 
 def test_numbers_of_the_report():
@@ -53,7 +55,7 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
         test = {"network": network, "linear": floor, "over_linear": of_it}
         found = share([{"det_F_analytic": None, "splits": {"test": test}}])
         assert (found.whose, str(found)) == expected
-    assert on_test(seeds, "over_linear", "det_F", "value") is None
+    assert on(seeds, "test", "over_linear", "det_F", "value") is None
 
 
 def test_the_result_in_one_sentence():
@@ -126,7 +128,7 @@ def test_the_times_of_the_rules(tmp_path):
         "fit/a/seed-3": "13.0\t0:00:13\t50.0",
         "fit/b/seed-1": "7.0\t0:00:07\t700.0",
         "summarise": "0.5\t0:00:00\t9.0",
-        "plot_ellipses": "0.3\t0:00:00\t0.0",  # ended before Snakemake looked at its memory
+        "plot_comparison": "0.3\t0:00:00\t0.0",  # ended before Snakemake looked at its memory
         "report": "9.0\t0:00:00\t9.0",
         "evaluate/a/seed-1": "4",  # cut off
         "evaluate/a/seed-2": "-\t-",
@@ -140,6 +142,6 @@ def test_the_times_of_the_rules(tmp_path):
         ["evaluate", "1", "4.00", "4.00", "4.00", "–"],
         ["simulate", "1", "1.00", "1.00", "1.00", "20.0"],
         ["summarise", "1", "0.500", "0.500", "0.500", "9.00"],
-        ["plot_ellipses", "1", "0.300", "0.300", "0.300", "–"],
+        ["plot_comparison", "1", "0.300", "0.300", "0.300", "–"],
     ]
     assert tables.times(tmp_path / "nowhere", set()).rows == []

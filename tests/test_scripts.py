@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,15 +12,13 @@ from conftest import everything
 from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
-from imnn_core.evaluation.results import with_error
+from imnn_core.evaluation.numbers import with_error
 from imnn_core.problems import load
 from imnn_core.store import files
 from imnn_core.store.errors import InputError
 from imnn_core.training import fitter as fitters
-from plot_ellipses import plot_ellipses
-from plot_estimates import plot_estimates
-from plot_history import plot_history
-from plot_information import plot_information
+from plot_comparison import plot_comparison
+from plot_fit import plot_fit
 from simulate import simulate
 from small_run import PROBLEM, SMALL, STYLE, do_evaluate, do_fit, do_report, prepare, read
 from summarise import summarise
@@ -79,22 +78,18 @@ def test_the_chain_from_simulations_to_a_report(folder):
         F = [[row.F_mu_mu, row.F_mu_Sigma], [row.F_mu_Sigma, row.F_Sigma_Sigma]]
         assert np.linalg.det(F) == pytest.approx(row.det_F, rel=1e-6)
 
-    figures = [folder / "history.svg", folder / "history.png"]
-    plot_history([folder / "chain.csv"], [folder / "chain.json"], figures, style=STYLE)
-    before = [path.read_bytes() for path in figures]
-    plot_history([folder / "chain.csv"], [folder / "chain.json"], figures, style=STYLE)
-    assert [path.read_bytes() for path in figures] == before
-
-    drawn = [folder / f"{name}.{kind}" for name in ("information", "ellipses", "estimates") for kind in ("svg", "png")]
-    plot_information(both, folder / "analytic.json", drawn[:2], style=STYLE)
-    plot_ellipses(both, folder / "analytic.json", drawn[2:4], style=STYLE)
-    estimates = folder / "chain-estimates.csv"
-    plot_estimates(estimates, folder / "chain.json", folder / "analytic.json", drawn[4:], fits=["chain"], style=STYLE)
-    before = [path.read_bytes() for path in drawn]
-    plot_information(both, folder / "analytic.json", drawn[:2], style=STYLE)
-    plot_ellipses(both, folder / "analytic.json", drawn[2:4], style=STYLE)
-    plot_estimates(estimates, folder / "chain.json", folder / "analytic.json", drawn[4:], fits=["chain"], style=STYLE)
-    assert [path.read_bytes() for path in drawn] == before
+    names = ("information", "ellipses", "histories", "history-1", "history-2", "estimates")
+    drawn = {name: [str(folder / f"{name}.{kind}") for kind in ("svg", "png")] for name in names}
+    found = []
+    for _ in range(2):
+        plot_comparison(both, folder / "analytic.json", drawn["information"], drawn["ellipses"], style=STYLE)
+        plot_fit(
+            2 * [folder / "chain.csv"], both, folder / "chain-estimates.csv", folder / "analytic.json",
+            drawn | {"history": drawn["history-1"] + drawn["history-2"]}, fits=["chain"], style=STYLE,
+        )  # fmt: skip
+        found.append([Path(path).read_bytes() for name in names for path in drawn[name]])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == len(found[0])  # each figure has its own paths
 
     observed = {
         "fit": "chain",
@@ -108,14 +103,14 @@ def test_the_chain_from_simulations_to_a_report(folder):
     different = {"independence": [0.9, 0.01], "step": {"n": 9, "change": -0.2, "error": 0.01, "error_det_F": 0.05}}
     files.write_json(folder / "chain-1.json", information | {"finite_differences": different})
     html = do_report(
-        folder, ["chain"], drawn[4], (1, 2), "a <b> & c", [folder / "observed.json"],
-        information_figure=drawn[0], ellipses=drawn[2], history=2 * figures[:1],
+        folder, ["chain"], drawn["estimates"][0], (1, 2), "a <b> & c", [folder / "observed.json"],
+        information_figure=drawn["information"][0], ellipses=drawn["ellipses"][0],
     )  # fmt: skip
     assert f"{table['det_F'].iloc[-1]:#.4g}" in html
     test = table[table["split"] == "test"].iloc[0]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
     share, det_F = (with_error(2.5 * x, 3 * x / np.sqrt(2)) for x in (100 * test["ratio_to_score"], test["det_F"]))
     assert f"<h1>chain kept {share} % of the Fisher information; two seeds, 60 simulations each</h1>" in html
-    assert f"|F| = {det_F} (chain) on the test set, where all that there is to know is 50." in html
+    assert f"|F| = {det_F} (chain) on the test set; the analytic |F| is 50." in html
     of_mu = [splits["test"]["network"]["sigma"][part][0] for part in ("value", "error")]
     assert f">{with_error(*of_mu)}</td>" in html  # two seeds with the same bound: the error of one is the larger
     assert "a &lt;b&gt; &amp; c" in html

@@ -35,7 +35,7 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
         if path.suffix not in ("", ".snakemake", ".sha256") and ".snakemake" not in path.parts
     ]  # fmt: skip
     assert not list(results.rglob("*.checkpoint.h5"))
-    for rule in ("simulate", "fit", "evaluate", "plot_history"):
+    for rule in ("simulate", "fit", "evaluate", "plot_fit"):
         assert list((results / "logs" / rule).rglob("*.log"))
         assert list((results / "benchmarks" / rule).rglob("*.tsv"))
 
@@ -133,6 +133,7 @@ def test_snakemakes_own_report(finished, tmp_path):
         "<strong>unvalidated</strong>, seed 1: estimates of each parameter",
         "summaries of the training set. Left: against",
         "<strong>deep_set</strong>, seed 1: Fisher information",
+        "<strong>deep_set</strong>, one seed: Fisher information",
         "at most 40 iterations",
         "A row per recipe, seed and split",
     ):

@@ -64,11 +64,6 @@ def theta_of_refinement(wildcards):
     )
 
 
-def also(figure):
-    """A figure in the formats beside SVG, by its path without an ending."""
-    return [f"{figure}.{kind}" for kind in settings.figures.formats if kind != "svg"]
-
-
 every_estimate = expand(
     "results/{{run}}/fits/{fit}/seed-{seed}/observed.json",
     fit=settings.fits,
@@ -83,7 +78,7 @@ every_information = expand(
 )
 
 
-# All figures of a run, without their endings.
+# Figures of a run, without their endings.
 FIGURES = [
     "information",
     "fisher_ellipses",
@@ -93,9 +88,9 @@ FIGURES = [
 ]
 
 
-# What a run is to have in the end, and its refinements.
+# Final results of a run and of its refinements.
 everything = [
-    # Else they were not missed where a job that was to make them anew has failed.
+    # Named here so that they are made again after a job that should have renewed them has failed.
     *expand(
         "results/{run}/fits/{fit}/seed-{seed}/{file}",
         run=RUNS,
@@ -114,7 +109,7 @@ everything = [
     ),
 ]
 
-# What the report is made of besides results: template and captions.
+# Template and captions of the report.
 TEXTS = os.path.join(ROOT, "workflow", "report")
 REPORT_TEXTS = [
     "report.html.j2",

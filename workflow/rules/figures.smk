@@ -1,34 +1,16 @@
-rule plot_history:
-    """|F|, covariance and regularisation of one fit against its iterations."""
-    input:
-        history=["results/{run}/fits/{fit}/seed-{seed}/history.csv"],
-        information=["results/{run}/fits/{fit}/seed-{seed}/information.json"],
-        style=STYLE,
-    output:
-        report(
-            "results/{run}/figures/history/{fit}/seed-{seed}.svg",
-            caption="../report/history.rst",
-            category="Histories",
-            labels={"fit": "{fit}", "seed": "{seed}"},
-        ),
-        also("results/{run}/figures/history/{fit}/seed-{seed}"),
-    log:
-        "results/{run}/logs/plot_history/{fit}/seed-{seed}.log",
-    benchmark:
-        "results/{run}/benchmarks/plot_history/{fit}/seed-{seed}.tsv"
-    resources:
-        mem_mb=mem_of_small,
-        runtime=minutes(15),
-    params:
-        style=content_digest(STYLE),
-        code=code("plot_history.py"),
-        upstream=after(made_information),
-    script:
-        "../../scripts/plot_history.py"
+def drawn(figure, caption, category, labels):
+    """Files of a figure: SVG, which is in Snakemake's report, and the other formats.
+
+    The figure is given by its path without an ending.
+    """
+    caption = f"../report/{caption}.rst"
+    svg = report(f"{figure}.svg", caption=caption, category=category, labels=labels)
+    others = [kind for kind in settings.figures.formats if kind != "svg"]
+    return [svg, *(f"{figure}.{kind}" for kind in others)]
 
 
-rule plot_histories:
-    """The same of all seeds of a recipe, with their median."""
+rule plot_fit:
+    """Figures of one recipe: histories of each seed and of all, and estimates of the first seed."""
     input:
         history=expand(
             "results/{{run}}/fits/{{fit}}/seed-{seed}/history.csv", seed=settings.seeds
@@ -37,114 +19,76 @@ rule plot_histories:
             "results/{{run}}/fits/{{fit}}/seed-{seed}/information.json",
             seed=settings.seeds,
         ),
+        estimates=f"results/{{run}}/fits/{{fit}}/seed-{settings.seeds[0]}/estimates.csv",
+        analytic="results/{run}/analytic_fisher.json",
         style=STYLE,
     output:
-        report(
-            "results/{run}/figures/history/{fit}/all-seeds.svg",
-            caption="../report/histories.rst",
+        histories=drawn(
+            "results/{run}/figures/history/{fit}/all-seeds",
+            caption="histories",
             category="Histories",
             labels={"fit": "{fit}", "seed": "all"},
         ),
-        also("results/{run}/figures/history/{fit}/all-seeds"),
-    log:
-        "results/{run}/logs/plot_histories/{fit}.log",
-    benchmark:
-        "results/{run}/benchmarks/plot_histories/{fit}.tsv"
-    resources:
-        mem_mb=mem_of_small,
-        runtime=minutes(15),
-    params:
-        style=content_digest(STYLE),
-        code=code("plot_history.py"),
-        upstream=after(made_information),
-    script:
-        "../../scripts/plot_history.py"
-
-
-rule plot_information:
-    """What each recipe kept of the information, seed by seed."""
-    input:
-        information=every_information,
-        analytic="results/{run}/analytic_fisher.json",
-        style=STYLE,
-    output:
-        report(
-            "results/{run}/figures/information.svg",
-            caption="../report/information.rst",
-            category="Fisher information",
-            labels={"of all recipes": "what they kept"},
-        ),
-        also("results/{run}/figures/information"),
-    log:
-        "results/{run}/logs/plot_information.log",
-    benchmark:
-        "results/{run}/benchmarks/plot_information.tsv"
-    resources:
-        mem_mb=mem_of_small,
-        runtime=minutes(15),
-    params:
-        style=content_digest(STYLE),
-        code=code("plot_information.py"),
-        upstream=after(made_information_of_all),
-    script:
-        "../../scripts/plot_information.py"
-
-
-rule plot_ellipses:
-    """Contours of F^-1 of each recipe on the analytic ones."""
-    input:
-        information=every_information,
-        analytic="results/{run}/analytic_fisher.json",
-        style=STYLE,
-    output:
-        report(
-            "results/{run}/figures/fisher_ellipses.svg",
-            caption="../report/ellipses.rst",
-            category="Fisher information",
-            labels={"of all recipes": "ellipses"},
-        ),
-        also("results/{run}/figures/fisher_ellipses"),
-    log:
-        "results/{run}/logs/plot_ellipses.log",
-    benchmark:
-        "results/{run}/benchmarks/plot_ellipses.tsv"
-    resources:
-        mem_mb=mem_of_small,
-        runtime=minutes(15),
-    params:
-        style=content_digest(STYLE),
-        code=code("plot_ellipses.py"),
-        upstream=after(made_information_of_all),
-    script:
-        "../../scripts/plot_ellipses.py"
-
-
-rule plot_estimates:
-    """Estimates of the parameters from the summaries of test simulations."""
-    input:
-        estimates="results/{run}/fits/{fit}/seed-{seed}/estimates.csv",
-        information="results/{run}/fits/{fit}/seed-{seed}/information.json",
-        analytic="results/{run}/analytic_fisher.json",
-        style=STYLE,
-    output:
-        report(
-            "results/{run}/figures/estimates/{fit}/seed-{seed}.svg",
-            caption="../report/estimates.rst",
+        history=[
+            drawn(
+                f"results/{{run}}/figures/history/{{fit}}/seed-{seed}",
+                caption="history",
+                category="Histories",
+                labels={"fit": "{fit}", "seed": str(seed)},
+            )
+            for seed in settings.seeds
+        ],
+        estimates=drawn(
+            f"results/{{run}}/figures/estimates/{{fit}}/seed-{settings.seeds[0]}",
+            caption="estimates",
             category="Estimates",
-            labels={"fit": "{fit}", "seed": "{seed}"},
+            labels={"fit": "{fit}", "seed": str(settings.seeds[0])},
         ),
-        also("results/{run}/figures/estimates/{fit}/seed-{seed}"),
     log:
-        "results/{run}/logs/plot_estimates/{fit}/seed-{seed}.log",
+        "results/{run}/logs/plot_fit/{fit}.log",
     benchmark:
-        "results/{run}/benchmarks/plot_estimates/{fit}/seed-{seed}.tsv"
+        "results/{run}/benchmarks/plot_fit/{fit}.tsv"
     resources:
         mem_mb=mem_of_small,
         runtime=minutes(15),
     params:
         fits=list(settings.fits),
         style=content_digest(STYLE),
-        code=code("plot_estimates.py"),
+        code=code("plot_fit.py"),
         upstream=after(made_information),
     script:
-        "../../scripts/plot_estimates.py"
+        "../../scripts/plot_fit.py"
+
+
+rule plot_comparison:
+    """Figures of all recipes: the information that they kept, and contours of F^-1."""
+    input:
+        information=every_information,
+        analytic="results/{run}/analytic_fisher.json",
+        style=STYLE,
+    output:
+        information=drawn(
+            "results/{run}/figures/information",
+            caption="information",
+            category="Fisher information",
+            labels={"of all recipes": "what they kept"},
+        ),
+        ellipses=drawn(
+            "results/{run}/figures/fisher_ellipses",
+            caption="ellipses",
+            category="Fisher information",
+            labels={"of all recipes": "ellipses"},
+        ),
+    log:
+        "results/{run}/logs/plot_comparison.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_comparison.tsv"
+    resources:
+        mem_mb=mem_of_small,
+        runtime=minutes(15),
+    params:
+        style=content_digest(STYLE),
+        code=code("plot_comparison.py"),
+        upstream=after(made_information_of_all),
+    script:
+        "../../scripts/plot_comparison.py"

@@ -92,6 +92,5 @@ def made_estimates(wildcards=None):
 def made_report(wildcards):
     """All that a report shows."""
     made = made_estimates if settings.observed else made_information_of_all
-    shown = ("history", "information", "ellipses", "estimates")
-    figures = [code(f"plot_{what}.py") for what in shown]
+    figures = [code("plot_fit.py"), code("plot_comparison.py")]
     return [made(wildcards), code("summarise.py"), content_digest(STYLE), *figures]

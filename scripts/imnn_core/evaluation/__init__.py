@@ -1,1 +1,1 @@
-"""What summaries keep of the information, and how far to believe it."""
+"""The information that summaries keep, and how far to trust it."""

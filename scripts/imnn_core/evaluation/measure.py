@@ -1,6 +1,6 @@
-"""How much information summaries carry: F and what F assumes, each with its bias taken off and a standard error.
+"""Fisher information of summaries and the assumptions behind it, debiased and with errors.
 
-All in float64, from the summaries of every simulation of a set.
+In float64, from the summaries of all simulations of a set.
 """
 
 from collections.abc import Callable
@@ -19,46 +19,40 @@ N_GROUPS = 50  # of the jackknife, at most
 
 
 class Sums(NamedTuple):
-    """Sums over simulations, with x - c for x, c the mean of all: those of a part can be taken off without cancellation.
+    """Sums over simulations, of summaries x less the mean of the whole set.
 
-    n_s, n_d: of simulations, and of derivatives, (). x: (k,). xx: of the products (k, k). dx: of
-        dx/dtheta, (k, n_params).
-    x_with_dx: of the x that have derivatives, (k,). dx_x: of their products with these, (k,
-        n_params, k).
-    z: of the powers 1 to 4 of the estimates of each parameter, up to their mean, (4, n_params).
+    The sums of a group can then be subtracted from those of the set without cancellation.
     """
 
-    n_s: jax.Array
-    n_d: jax.Array
-    x: jax.Array
-    xx: jax.Array
-    dx: jax.Array
-    x_with_dx: jax.Array
-    dx_x: jax.Array
-    z: jax.Array
+    n_s: jax.Array  # number of simulations, ()
+    n_d: jax.Array  # number of derivatives, ()
+    x: jax.Array  # (k,)
+    xx: jax.Array  # x x^T, (k, k)
+    dx: jax.Array  # dx/dtheta, (k, n_params)
+    x_with_dx: jax.Array  # x of the simulations that have derivatives, (k,)
+    dx_x: jax.Array  # dx/dtheta times x, of the same simulations, (k, n_params, k)
+    z: jax.Array  # powers 1 to 4 of each parameter's estimates less their mean, (4, n_params)
 
 
 class Estimate(NamedTuple):
-    """A measured quantity, each array of its shape.
-
-    value: as it comes. debiased: without its bias of order 1 / n. error: its standard error.
-    """
+    """A measured quantity; all fields have its shape."""
 
     value: Any
-    debiased: Any
-    error: Any
+    debiased: Any  # without the bias of order 1 / n
+    error: Any  # standard error
 
 
 def jackknife(groups: Any, quantity: Callable) -> Estimate:
-    """Delete-a-group jackknife of a quantity of sums; of fewer than ten groups the error is too small, by 0.6 of two.
+    """Delete-a-group jackknife of a quantity that is computed from sums.
 
-    With q of all G groups and q_g of all but group g:
+    With q from all G groups and q_g from all but group g:
 
         debiased = G q - (G - 1) mean q_g,     error^2 = (G - 1) / G sum_g (q_g - mean q_g)^2
 
-    Of F that takes off the biases of a finite sample's C^-1, of the noise of dmu/dtheta, and of the
-    two together, to order 1 / n, whatever the summaries' distribution is; for Gaussian summaries
-    the first is (n_s - 1) / (n_s - n_summaries - 2).
+    For F this removes, to order 1 / n and for any distribution of the summaries, the biases from
+    C^-1 of a finite sample, from the noise of dmu/dtheta, and from both together; for Gaussian
+    summaries the first is a factor (n_s - 1) / (n_s - n_summaries - 2). Errors
+    from fewer than ten groups are mostly too small: from two, the median is 0.67 of the true one.
 
     Args:
         groups: a tree of sums over G disjoint groups of like size, stacked along a first axis.
@@ -83,7 +77,7 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
 
 
 def groups_of(n_s: int, n_d: int) -> list[np.ndarray]:
-    """Numbers of the simulations of each group of the jackknife: each has its share of those with derivatives."""
+    """Indices of each jackknife group's simulations; derivatives are shared out evenly."""
     n_groups = min(N_GROUPS, n_d)
 
     def parts(start, stop):
@@ -116,12 +110,15 @@ def sums_of_groups(summaries: Summaries) -> Sums:
 
 
 def moments(s: Sums) -> Moments:
-    """Moments of the summaries; their mean is that less the one of all simulations."""
+    """Moments of the summaries, their mean relative to that of the whole set."""
     return Moments(s.n_s, s.n_d, s.x / s.n_s, s.xx - jnp.outer(s.x, s.x) / s.n_s, s.dx / s.n_d)
 
 
 def distribution(z: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Skewness and excess kurtosis, both 0 for a Gaussian, from sums of the powers 1 to 4 of n numbers (4, …)."""
+    """Skewness and excess kurtosis from sums of the powers 1 to 4 of n numbers, (4, …).
+
+    Both are 0 for a Gaussian.
+    """
     m1, m2, m3, m4 = (power / n for power in z)
     variance = m2 - m1**2
     third = m3 - 3 * m1 * m2 + 2 * m1**3
@@ -130,19 +127,18 @@ def distribution(z: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def change_of_covariance(s: Sums) -> jax.Array:
-    """How much C changes where one parameter moves by its Cramer-Rao bound, to first order, (n_params,).
+    """Relative change of C when a parameter changes by its Cramer-Rao bound, (n_params,).
 
-    The eigenvalue of largest size of sigma_a C^-1 dC/dtheta_a, with sigma_a^2 = (F^-1)_aa and
-    dC/dtheta_a the covariance of dx/dtheta_a with x, plus its transpose. F takes C for constant:
-    for that it should be far less than 1.
+    To first order: the largest absolute eigenvalue of sigma_a C^-1 dC/dtheta_a, with
+    sigma_a^2 = (F^-1)_aa and dC/dtheta_a the covariance of dx/dtheta_a with x plus its transpose.
+    F assumes a constant C, so that this should be far less than 1.
     """
     m = moments(s)
-    cross = (s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d) / (
-        s.n_d - 1
-    )  # (k, n_params, k)
+    products = s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d
+    cross = products / (s.n_d - 1)  # (k, n_params, k)
     dC_dtheta = jnp.moveaxis(cross + jnp.swapaxes(cross, 0, 2), 1, 0)  # (n_params, k, k)
     L_inv = fisher.whitening(m)[0]
-    # One by one: a batch of them waits for threads that another batch may hold, for good.
+    # One at a time: batched, they can deadlock on jaxlib's threads.
     eigenvalues = jax.lax.map(
         lambda change: jnp.linalg.eigvalsh(L_inv @ change @ L_inv.T), dC_dtheta
     )
@@ -161,7 +157,10 @@ def information(s: Sums) -> dict[str, jax.Array]:
 
 
 def description(s: Sums) -> dict[str, jax.Array]:
-    """What F takes for granted: |C|, skewness and excess kurtosis of each parameter's estimates, `change_of_covariance`."""
+    """|C|, and how far the assumptions of F hold.
+
+    Those are skewness and excess kurtosis of the estimates, and `change_of_covariance`.
+    """
     skewness, excess_kurtosis = distribution(s.z, s.n_s)
     return {
         "det_C": jnp.exp(fisher.log_det(fisher.covariance(moments(s)))),
@@ -172,7 +171,7 @@ def description(s: Sums) -> dict[str, jax.Array]:
 
 
 def ratio(a: dict, b: dict) -> dict[str, jax.Array]:
-    """Information over other information: |F| over |F|, and each parameter's F_aa over F_aa."""
+    """Ratios of two informations: of |F|, and of F_aa of each parameter."""
     log_det = [fisher.log_det(one["F"]) for one in (a, b)]
     return {
         "det_F": jnp.exp(log_det[0] - log_det[1]),
@@ -191,7 +190,10 @@ def statistics_of(summaries: Summaries) -> fisher.Statistics:
 
 
 def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
-    """C^-1 (dmu/dtheta) F^-1, (n_summaries, n_params): what estimates of theta are made of; NaN where there is no inverse."""
+    """Weights of the summaries in estimates of theta: C^-1 (dmu/dtheta) F^-1.
+
+    (n_summaries, n_params); NaN where C or F is singular.
+    """
     try:
         return np.linalg.solve(statistics.C, statistics.dmu_dtheta) @ np.linalg.inv(statistics.F)
     except np.linalg.LinAlgError:
@@ -201,23 +203,23 @@ def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
 def estimates(x: np.ndarray, statistics: fisher.Statistics, theta_fid: np.ndarray) -> np.ndarray:
     """Quasi-maximum-likelihood estimates of theta from summaries x, (n, n_params).
 
-    theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu): one step of Fisher scoring from theta_fid, x
-    taken for Gaussian with a mean linear in theta; unbiased near theta_fid, with covariance F^-1.
+    theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu): one step of Fisher scoring from theta_fid, for
+    Gaussian x with a mean linear in theta. Unbiased near theta_fid, with covariance F^-1.
     """
     return theta_fid + (x - statistics.mu) @ weights_of_estimates(statistics)
 
 
 def measure(compressions: dict[str, Summaries]) -> Estimate:
-    """All that is measured on a set.
+    """Measure everything that is kept of a set.
 
     Args:
-        compressions: summaries of the same simulations by "network", and by "score" and "linear"
-            where there are.
+        compressions: summaries of the same simulations, by name: "network", and "score" and
+            "linear" where there are any.
 
     Returns:
-        An Estimate whose parts are mappings: `information` of each compression, of network and
-        score with their `description`; and `ratio` of the network's as "over_score" and
-        "over_linear".
+        An Estimate whose fields are mappings: of each compression its `information`, of network
+        and score also their `description`; and as "over_score" and "over_linear" the `ratio` of
+        the network to them.
 
     """
 

@@ -1,4 +1,4 @@
-"""What finite differences by the parameters are worth: whether seeds match, and whether the steps are small enough."""
+"""Checks of finite differences: whether seeds match, and whether steps are small enough."""
 
 import math
 
@@ -11,23 +11,23 @@ from imnn_core.evaluation.measure import statistics_of, weights_of_estimates
 from imnn_core.gradient import fisher
 from imnn_core.problems import Problem, simulations
 
-BYTES = 2**25  # of simulations that are read, or drawn, at a time
-MOST, MOST_IN_NUMPY = 1000, 200  # simulations that are drawn with half the steps
+BYTES = 2**25  # of simulations that are read or drawn at a time
+MOST, MOST_IN_NUMPY = 1000, 200  # simulations drawn with half the steps
 
 
 def independence(source: Source) -> np.ndarray:
-    """Var(d+ - d-) / (Var d+ + Var d-), summed over a simulation's numbers, of each parameter, (n_params,).
+    """Variance of differences relative to that of independent draws, (n_params,).
 
-    0 for matched seeds and a small step, 1 for independent draws.
+    Var(d+ - d-) / (Var d+ + Var d-), each summed over a simulation's numbers: 0 for matched seeds
+    and a small step, 1 for independent draws.
 
     Args:
         source: with simulations at shifted parameters, (n_d, 2, n_params, *input_shape).
 
     """
     shape = source.derivative.shape
-    sums = np.zeros(
-        (2, 3, *shape[2:])
-    )  # of powers 1 and 2 of minus, plus and their difference, less the first simulation
+    # Powers 1 and 2 of minus, plus and their difference, less the first simulation.
+    sums = np.zeros((2, 3, *shape[2:]))
     first = None
     for _, block in pieces(source, "derivative", BYTES):
         block = block.astype(np.float64)
@@ -41,7 +41,7 @@ def independence(source: Source) -> np.ndarray:
 
 
 def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
-    """The first simulations of a set of n_d, drawn anew: at most MOST of them, nor more than BYTES."""
+    """Draw the first simulations of a set of n_d again, up to MOST of them and BYTES."""
     numbers = np.prod(problem.input_shape) * (1 + 2 * problem.n_params)
     n = max(2, min(n_d, MOST_IN_NUMPY if problem.numpy else MOST, int(BYTES // (4 * numbers))))
     pieces = simulations.draw(problem, key, n, n)
@@ -49,10 +49,10 @@ def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
 
 
 def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, float]:
-    """Relative change of |F| with derivatives from half the steps, and its standard error; NaN where C or F has no inverse.
+    """Relative change of |F| with derivatives from half the steps, and its standard error.
 
-    The covariance is that of all summaries, the derivatives those of the same simulations; |F| to
-    first order in their change: d ln|F| = 2 tr(F^-1 D^T C^-1 dD).
+    Both use the covariance of all summaries, and derivatives of the same simulations. The error is
+    to first order in the change: d ln|F| = 2 tr(F^-1 D^T C^-1 dD). NaN where C or F is singular.
 
     Args:
         summaries: of a set, with the whole steps.

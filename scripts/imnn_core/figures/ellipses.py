@@ -1,4 +1,4 @@
-"""Contours of F^-1 of each recipe. Arrays in, a Figure out."""
+"""Figure of the contours of F^-1 of each recipe."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,23 @@ from imnn_core.figures.plots import SHOWN, colour_and_mark, head, new_figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+LEVELS = 2.2957, 6.1801  # delta chi^2 of 68.27 % and 95.45 % of a two-dimensional Gaussian
+Drawn = dict[str, tuple[np.ndarray, str]]  # F and colour, by recipe
+
 
 def _ellipse(F: np.ndarray, i: int, j: int, level: float) -> np.ndarray:
-    """Contour of delta chi^2 = level of parameters i and j, the others marginalised, about 0: (2, n)."""
+    """Contour of delta chi^2 = level of parameters i and j about 0, the others marginalised.
+
+    (2, n).
+    """
     covariance = np.linalg.inv(F)[np.ix_([i, j], [i, j])]
     angle = np.linspace(0, 2 * np.pi, 200)
-    return (
-        np.sqrt(level) * np.linalg.cholesky(covariance) @ np.stack([np.cos(angle), np.sin(angle)])
-    )
-
-
-LEVELS = (
-    2.2957,
-    6.1801,
-)  # delta chi^2 that holds 68.27 % and 95.45 % of a two-dimensional Gaussian
-Drawn = dict[str, tuple[np.ndarray, str]]  # by recipe, its F and its colour
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    return np.sqrt(level) * np.linalg.cholesky(covariance) @ circle
 
 
 def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float) -> None:
-    """Of one parameter: a Gaussian with the variance 1/F for each recipe."""
+    """Draw, for one parameter, a Gaussian of variance 1/F of each recipe."""
 
     def draw(F, **kind):
         sigma = np.sqrt(np.linalg.inv(F)[0, 0])
@@ -34,7 +32,7 @@ def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float)
 
     for fit, (F, colour) in drawn.items():
         draw(F, color=colour, label=SHOWN + fit)
-    if analytic is not None:  # on top, since the best recipes lie on it
+    if analytic is not None:  # last, since the best recipes would hide it
         draw(analytic, color="black", linestyle="--", label="analytic")
     axes.set_ylabel("relative density")
     axes.set_ylim(bottom=0)
@@ -43,35 +41,27 @@ def _bells(axes: Axes, drawn: Drawn, analytic: np.ndarray | None, centre: float)
 def _contours(
     axes: Axes, drawn: Drawn, analytic: np.ndarray | None, i: int, j: int, centre: np.ndarray
 ) -> None:
-    """Of two parameters: contours for each recipe on the analytic ones. centre is (2, 1)."""
+    """Draw, for two parameters, contours of each recipe over the analytic; centre is (2, 1)."""
     if analytic is not None:
         for level, shade in zip(reversed(LEVELS), ("#e3e3e3", "#c4c4c4"), strict=True):
             label = "analytic" if level == LEVELS[0] else None
-            axes.fill(
-                *(centre + _ellipse(analytic, i, j, level)), color=shade, linewidth=0, label=label
-            )
+            x, y = centre + _ellipse(analytic, i, j, level)
+            axes.fill(x, y, color=shade, linewidth=0, label=label)
     for fit, (F, colour) in drawn.items():
         for level, thickness in zip(LEVELS, (1.3, 0.7), strict=True):
             label = SHOWN + fit if level == LEVELS[0] else None
-            axes.plot(
-                *(centre + _ellipse(F, i, j, level)), color=colour, linewidth=thickness, label=label
-            )
+            x, y = centre + _ellipse(F, i, j, level)
+            axes.plot(x, y, color=colour, linewidth=thickness, label=label)
     axes.plot(*centre, "+", color="black")
-    all_of_them = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
-    if not all_of_them:
+    every_F = [F for F, _ in drawn.values()] + ([] if analytic is None else [analytic])
+    if not every_F:
         return
-    narrowest = max(all_of_them, key=np.linalg.det)
-    widest = 4 * np.abs(_ellipse(narrowest, i, j, LEVELS[1])).max(
-        axis=1
-    )  # the worst fit does not hide the others
-    for limit, shown, middle, most in zip(
-        (axes.set_xlim, axes.set_ylim),
-        (axes.get_xlim(), axes.get_ylim()),
-        centre[:, 0],
-        widest,
-        strict=True,
-    ):
-        limit(max(shown[0], middle - most), min(shown[1], middle + most))
+    # At most four times the smallest contour, so that the worst fit does not dwarf the others.
+    most = 4 * np.abs(_ellipse(max(every_F, key=np.linalg.det), i, j, LEVELS[1])).max(axis=1)
+    (low_x, low_y), (high_x, high_y) = centre[:, 0] - most, centre[:, 0] + most
+    shown_x, shown_y = axes.get_xlim(), axes.get_ylim()
+    axes.set_xlim(max(shown_x[0], low_x), min(shown_x[1], high_x))
+    axes.set_ylim(max(shown_y[0], low_y), min(shown_y[1], high_y))
 
 
 def ellipses_figure(
@@ -81,11 +71,13 @@ def ellipses_figure(
     theta_fid: Sequence[float],
     symbols: Sequence[str],
 ) -> Figure:
-    """1-sigma and 2-sigma contours of F^-1 of each recipe, about theta_fid, on the analytic ones; a bell for one parameter.
+    """Draw 68 and 95 % contours of F^-1 of each recipe about theta_fid, over the analytic ones.
+
+    For one parameter, Gaussians of variance 1/F.
 
     Args:
-        F_of: by recipe, (n_params, n_params); one that is singular or not finite has no contours.
-        analytic: F in closed form, filled, or None.
+        F_of: by recipe, (n_params, n_params); where it is singular or not finite, it is left out.
+        analytic: F in closed form, or None.
         theta_fid: fiducial parameters, (n_params,).
         symbols: of the parameters.
 

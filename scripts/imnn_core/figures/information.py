@@ -1,4 +1,4 @@
-"""What each recipe kept, seed by seed. Arrays in, a Figure out."""
+"""Figure of the information that each recipe kept, by seed."""
 
 from typing import NamedTuple
 
@@ -8,30 +8,29 @@ from matplotlib.figure import Figure
 
 
 class Kept(NamedTuple):
-    """What a recipe kept: of each seed value and error, (n_seeds,), and of all in words."""
+    """The information that a recipe kept."""
 
-    values: np.ndarray
-    errors: np.ndarray
-    text: str
+    values: np.ndarray  # (n_seeds,)
+    errors: np.ndarray  # (n_seeds,)
+    text: str  # all seeds
 
 
 def information_figure(
     kept: dict[str, Kept], *, line: tuple[float, str] | None, quantity: str, title: str
 ) -> Figure:
-    """What each recipe kept: its name and a text, and below a point per seed; best at the right.
+    """Draw a point per seed of each recipe, below the recipe's name and a text.
 
     Args:
         kept: by recipe.
-        line: value and name of what the recipes are compared with, dashed, or None.
-        quantity: what the values are, for the axis.
+        line: value and name of the reference, or None.
+        quantity: label of the axis.
         title: of the figure.
 
     """
     room = width() - 2 * MARGIN
     names = {fit: wrapped(f"{fit}  {each.text}", room, weight="bold") for fit, each in kept.items()}
-    lines = {
-        fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()
-    }  # inches of a name's text
+    # Inches of a name, and of a recipe.
+    lines = {fit: 0.17 + 0.14 * name.count("\n") for fit, name in names.items()}
     heights = {
         fit: lines[fit] + 0.2 + 0.035 * min(len(each.values), 15) for fit, each in kept.items()
     }
@@ -44,30 +43,13 @@ def information_figure(
         colour, mark = colour_and_mark(fit, kept)
         half = (heights[fit] - lines[fit]) / 2 - 0.06
         n = len(each.values)
-        places = (
-            top
-            + heights[fit]
-            - 0.06
-            - half
-            + (np.linspace(-half, half, n) if n > 1 else np.zeros(1))
-        )
-        axes.errorbar(
-            each.values,
-            places,
-            xerr=each.errors,
-            fmt=mark,
-            color=colour,
-            elinewidth=0.8,
-            markersize=3,
-        )
+        offsets = np.linspace(-half, half, n) if n > 1 else np.zeros(1)
+        places = top + heights[fit] - 0.06 - half + offsets
+        points = {"fmt": mark, "color": colour, "elinewidth": 0.8, "markersize": 3}
+        axes.errorbar(each.values, places, xerr=each.errors, **points)
+        above = {"transform": axes.get_yaxis_transform(), "va": "top", "fontweight": "bold"}
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-        beside = {
-            "transform": axes.get_yaxis_transform(),
-            "va": "top",
-            "fontweight": "bold",
-            "bbox": ground,
-        }
-        axes.text(0.01, top + 0.03, names[fit], color=colour, **beside)
+        axes.text(0.01, top + 0.03, names[fit], color=colour, bbox=ground, **above)
         top += heights[fit]
     axes.set_yticks([])
     axes.set_ylim(top, 0)

@@ -1,5 +1,7 @@
-"""What all figures share: names, legends, and files that are the same bytes each time. Knows no jax."""
+"""Parts that all figures share: sizes, legends, and files that are reproduced byte for byte."""
 
+import itertools
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-MARKS = "os^DvPX*"  # of recipes, told apart without colours
+log = logging.getLogger("imnn")
+
+MARKS = "os^DvPX*"  # of recipes, so that they are distinct without colours
 GREY = "#555555"
-# Dates, by which an unchanged figure would be a changed file, and the like.
+MARGIN = 0.1  # inches at both sides of a figure
+SIZE = 8  # points of the font that heights are given for
+SHOWN = "\N{ZERO WIDTH SPACE}"  # before a label, since matplotlib hides those that begin with _
+# Without dates and versions, which would change the file of an unchanged figure.
 METADATA = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
@@ -21,11 +28,8 @@ METADATA = {
 }
 
 
-SIZE = 8  # points of the letters that heights are given for
-
-
 def scale() -> float:
-    """How much larger the style's letters are."""
+    """The style's font size relative to SIZE."""
     return matplotlib.rcParams["font.size"] / SIZE
 
 
@@ -38,86 +42,86 @@ def new_figure(height: float, *, min_width: float = 0) -> Figure:
     """An empty figure of the style's width.
 
     Args:
-        height: in inches, with letters of 8 points; more with larger ones.
-        min_width: in inches, where it needs more; likewise.
+        height: in inches, for a font of 8 points; scaled with the font.
+        min_width: in inches, where the figure needs more; scaled likewise.
 
     """
     return Figure(figsize=(max(width(), min_width * scale()), height * scale()))
 
 
 def inches(text: str, **font) -> float:
-    """How wide a text is drawn.
+    """Width of one line of text.
 
     Args:
-        text: in a line.
-        **font: size and weight, as of matplotlib's FontProperties.
+        text: one line.
+        **font: size and weight, see matplotlib's FontProperties.
 
     """
-    return (
-        TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72
-        if text.strip()
-        else 0.0
-    )
+    if not text.strip():
+        return 0.0
+    return TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72
 
 
 def wrapped(text: str, room: float, **font) -> str:
-    """A text in lines of at most so many inches, broken after spaces and after what separates the words of a name."""
+    """Wrap a text into lines of at most ``room`` inches.
+
+    It is broken after spaces, and after the characters that separate the words of a name.
+    """
     lines = [""]
     for word in re.split(r"(?<= )|(?<=[_.-])(?=[^\W\d_])", text):
         while word:
             if lines[-1] and inches(lines[-1] + word.rstrip(), **font) > room:
                 lines.append("")
             whole = inches(lines[-1] + word.rstrip(), **font)
-            n = (
-                len(word) if whole <= room else max(1, int(len(word) * room / whole))
-            )  # a word longer than a line is cut
+            # A word longer than a line is cut.
+            n = len(word) if whole <= room else max(1, int(len(word) * room / whole))
             lines[-1], word = lines[-1] + word[:n], word[n:]
     return "\n".join(line.rstrip() for line in lines)
 
 
-MARGIN = 0.1  # inches at both sides of a figure
-# before a label, since matplotlib leaves out of legends what begins with _
-SHOWN = "\N{ZERO WIDTH SPACE}"
-
-
 def head(figure: Figure, title: str, *axes: Axes) -> None:
-    """Above a figure what is seen in it, and below that a legend of what is in some axes, where it hides no curve."""
-    entries = {}
-    for each in axes:
-        entries |= {
-            label.removeprefix(SHOWN): handle
-            for handle, label in zip(*each.get_legend_handles_labels(), strict=True)
-        }
+    """Put a title above a figure, and below the title a legend of these axes, off the curves."""
+    found = [zip(*each.get_legend_handles_labels(), strict=True) for each in axes]
+    entries = {label.removeprefix(SHOWN): each for each, label in itertools.chain(*found)}
     room, small = figure.get_figwidth() - MARGIN, matplotlib.rcParams["legend.fontsize"]
     handle = 0.45 * scale()  # with the space behind it and that before the next column
     names = [wrapped(name, room - handle, size=small) for name in entries]
-    widest = max(
-        (inches(line, size=small) for name in names for line in name.split("\n")), default=room
-    )
-    font = {
-        "size": matplotlib.rcParams["axes.titlesize"],
-        "weight": matplotlib.rcParams["axes.titleweight"],
-    }
+    widths = (inches(line, size=small) for name in names for line in name.split("\n"))
+    font = {key: matplotlib.rcParams[f"axes.title{key}"] for key in ("size", "weight")}
     figure.legend(
-        entries.values(), names, title=wrapped(title, room, **font), title_fontproperties=FontProperties(**font),
-        loc="outside upper "
-            "left", alignment="left", ncols=max(1, int(room / (widest + handle))), columnspacing=1.2, borderpad=0,
-    )  # fmt: skip
+        entries.values(),
+        names,
+        title=wrapped(title, room, **font),
+        title_fontproperties=FontProperties(**font),
+        loc="outside upper left",
+        alignment="left",
+        ncols=max(1, int(room / (max(widths, default=room) + handle))),
+        columnspacing=1.2,
+        borderpad=0,
+    )
 
 
 def colour_and_mark(fit: str, fits: Sequence[str]) -> tuple[str, str]:
-    """Of a recipe, by its place among all."""
+    """Colour and mark of a recipe, by its place among all recipes."""
     i, colours = list(fits).index(fit), matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
     return colours[i % len(colours)], MARKS[i % len(MARKS)]
 
 
+def by_figure(paths: Sequence[str]) -> list[list[str]]:
+    """Group paths that differ only in their format, in their order."""
+    groups = itertools.groupby(paths, lambda path: path.rsplit(".", 1)[0])
+    return [list(group) for _, group in groups]
+
+
 def save_all(figure: Figure, paths: Sequence[str | Path]) -> None:
-    """Write a figure to each path, whole or not at all, in the format that its ending says: the same bytes each time."""
+    """Write a figure to each path in the format of its ending: atomically, always the same bytes.
+
+    Files in other formats are removed, since they would show an older figure.
+    """
     for path in paths:
         stem, kind = str(path).rsplit(".", 1)
         for other in {f"{stem}.{each}" for each in METADATA} - {str(each) for each in paths}:
-            remove(
-                other
-            )  # of a format that was asked for before, which would now be another figure
+            remove(other)
         with writing(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])
+    log.info("wrote %s", ", ".join(map(str, paths)))

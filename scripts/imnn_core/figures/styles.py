@@ -1,4 +1,7 @@
-"""The style that figures are drawn in. Imports little of matplotlib, since each start of Snakemake looks at it."""
+"""The style of the figures.
+
+Each start of Snakemake imports this module, so that it imports little of matplotlib.
+"""
 
 import contextlib
 import logging
@@ -12,13 +15,13 @@ from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
-# Of no style's choice: titles and legends need a layout that makes room for them, and ids are
-# random without a salt.
+# Not for a style to choose: titles and legends need a layout that makes room for them, and ids in
+# SVG are random without a salt.
 FIXED = {"figure.constrained_layout.use": True, "svg.hashsalt": "imnn"}
 
 
 class _Faults(logging.Handler):
-    """What matplotlib complains of in a style file; it does so in its log and goes on without the line."""
+    """Collects faults of a style file, which matplotlib only logs."""
 
     def __init__(self):
         super().__init__(logging.WARNING)
@@ -30,11 +33,11 @@ class _Faults(logging.Handler):
 
 @contextlib.contextmanager
 def style(path: str | Path) -> Iterator[None]:
-    """Draw in the style of a file, over matplotlib's defaults, whatever the user's own settings are.
+    """Use the style of a file over matplotlib's defaults, without the user's own settings.
 
     Raises:
-        InputError: it can't be read, matplotlib does not know what is in it, or nothing can be
-            drawn with it.
+        InputError: the file can't be read, matplotlib does not know a setting in it, or it is
+            unusable, see `_check_style`.
 
     """
     faults, logger = _Faults(), logging.getLogger("matplotlib")
@@ -55,7 +58,7 @@ def style(path: str | Path) -> Iterator[None]:
 
 
 def _check_style(path: str | Path, settings: Mapping) -> None:
-    """See that figures can be drawn with a style's settings."""
+    """Check that figures can be drawn with a style's settings."""
     wide, size = settings["figure.figsize"][0], settings["font.size"]
     if not wide > 10 * size / 72:
         raise InputError(
@@ -77,10 +80,13 @@ def _check_style(path: str | Path, settings: Mapping) -> None:
 
 
 def faults_of_symbols(symbols: Sequence[str]) -> Iterator[str]:
-    """What matplotlib can't draw of the parameters' symbols, a line each."""
+    """Symbols of parameters that matplotlib can't draw, one line each."""
     for symbol in symbols:
         try:
             MathTextParser("path").parse(symbol)
         except ValueError as error:
             reason = str(error).strip().splitlines()[-1]
-            yield f"symbols: expected text, or TeX between $ that matplotlib can draw, found {symbol!r} ({reason})"
+            yield (
+                "symbols: expected text, or TeX between $ that matplotlib can draw, found "
+                f"{symbol!r} ({reason})"
+            )

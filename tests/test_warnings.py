@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from imnn_core.evaluation import caveats, limits
+from imnn_core.evaluation import warnings
 
 
 def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
@@ -63,24 +63,24 @@ def without_score(trained=35.0, over_linear=1.4):
 )
 def test_what_a_reader_is_warned_of(found, expected):
     """Oracle: by hand."""
-    warnings = [what for what, _ in caveats.of_fits({"a": [found]}, {"a": {"n_summaries": 2}})]
-    assert len(warnings) == len(expected)
-    for warning, words in zip(warnings, expected, strict=True):
+    said = [what for what, _ in warnings.of_fits({"a": [found]}, {"a": {"n_summaries": 2}})]
+    assert len(said) == len(expected)
+    for warning, words in zip(said, expected, strict=True):
         assert words in warning
 
 
 def test_more_simulations_are_asked_for_where_they_come_from():
     """Oracle: by hand."""
     found, recipes = {"a": [fit_of(det_F=(35.0, 3.6), n_s=60)]}, {"a": {"n_summaries": 2}}
-    assert [remedy.split(".")[0] for _, remedy in caveats.of_fits(found, recipes)] == ["Raise n_test", "Raise n_s"]
-    remedies = [remedy.split(".")[0] for _, remedy in caveats.of_fits(found, recipes, has_files=True)]
+    assert [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes)] == ["Raise n_test", "Raise n_s"]
+    remedies = [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes, has_files=True)]
     assert remedies == ["Get more test simulations", "Get more training simulations"]
 
 
 def test_a_fit_without_a_validation_set_is_called_optimistic():
     without = fit_of()
     del without["splits"]["validation"]
-    ((what, _),) = caveats.of_fits({"a": [without]}, {"a": {"n_summaries": 2}})
+    ((what, _),) = warnings.of_fits({"a": [without]}, {"a": {"n_summaries": 2}})
     assert what.startswith("a had no validation set")
 
 
@@ -127,7 +127,7 @@ def analytic(F=((10.0, 0.0), (0.0, 5.0)), curvature=((10.0, 0.0), (0.0, 5.01)), 
 )
 def test_a_likelihood_that_contradicts_the_simulator_is_said(known, found, caveat):
     """Oracle: by hand: five standard errors."""
-    lines = [what for what, _ in caveats.of_problem(known, found)]
+    lines = [what for what, _ in warnings.of_problem(known, found)]
     if caveat is None:
         assert lines == []
     else:
@@ -138,10 +138,10 @@ def test_a_likelihood_that_contradicts_the_simulator_is_said(known, found, cavea
 def test_an_estimate_far_from_theta_fid_is_said():
     """Oracle: by hand: 0.9 / 0.15 = 6 bounds."""
     found = {"fit": "a", "seed": 1, "theta_fid": [0.0, 1.0], "error": [0.1, 0.15], "estimates": [[0.1, 1.1], [0.2, 1.9]]}
-    ((what, remedy),) = caveats.of_estimates([found], is_refined=False)
+    ((what, remedy),) = warnings.of_estimates([found], is_refined=False)
     assert what.startswith("a, seed 1: the estimate of the observed data is 6 bounds from theta_fid")
     assert "Set refine" in remedy
-    assert not list(caveats.of_estimates([found | {"estimates": [[0.1, 1.1]]}], is_refined=False))
+    assert not list(warnings.of_estimates([found | {"estimates": [[0.1, 1.1]]}], is_refined=False))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_estimate_far_from_theta_fid_is_said():
 def test_what_is_said_of_finite_differences(independence, change, n_lines):
     """Oracle: by hand: half of the variance of independent draws; a change of more than the error of |F| and twice its own."""
     found = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.01, "error_det_F": 0.05}}
-    assert len(limits.faults_of_differences(found, ["a", "b"])) == n_lines
+    assert len(warnings.faults_of_differences(found, ["a", "b"])) == n_lines
     noisy = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.2, "error_det_F": 0.05}}
-    assert len(limits.faults_of_differences(noisy, ["a", "b"])) == sum(value > 0.5 for value in independence)
-    assert limits.faults_of_differences(None, ["a", "b"]) == []
+    assert len(warnings.faults_of_differences(noisy, ["a", "b"])) == sum(value > 0.5 for value in independence)
+    assert warnings.faults_of_differences(None, ["a", "b"]) == []

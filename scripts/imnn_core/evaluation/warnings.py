@@ -1,0 +1,282 @@
+"""Warnings: what is doubtful about the numbers of a run, and what to do about it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from imnn_core.evaluation import results
+from imnn_core.evaluation.numbers import compact, with_error
+
+Said = tuple[str, str]  # a warning, and its remedy
+Row = tuple[bool, str, str]  # condition, warning, remedy
+
+ERRORS, ROUNDING = 5, 1e-3  # tolerances of equal numbers: in standard errors, and relative
+FEW = 0.05  # bias of C^-1, from which on there are few simulations
+CEILING = 3  # standard errors, from which on a difference is no noise
+INDEPENDENT = 0.5  # of the variance of independent draws, from which on seeds do not match
+FAR = 5  # bounds from theta_fid, from which on an estimate is far
+
+
+def percent(part: float, whole: float = 1) -> str:
+    """A ratio as a percentage: an integer from 10 % on, else two digits."""
+    ratio = part / whole if whole else math.inf
+    return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
+
+
+def of_fits(
+    of_fit: Mapping[str, Sequence[dict]], recipes: Mapping[str, dict], has_files: bool = False
+) -> Iterator[Said]:
+    """Warnings about how fits ended and what was measured of them.
+
+    Args:
+        of_fit: information.json of each seed, by recipe.
+        recipes: their settings.
+        has_files: whether simulations come from the user's files.
+
+    """
+    keys = {"training": "n_s", "validation": "n_s", "test": "n_test"}
+    more = {
+        split: f"Get more {split} simulations." if has_files else f"Raise {key}."
+        for split, key in keys.items()
+    }
+    for fit, informations in of_fit.items():
+        tables = [(f"{fit}, seed {each['seed']}", _of_fit(each, more)) for each in informations]
+        tables.append((fit, _of_recipe(informations[0], recipes[fit]["n_summaries"], more)))
+        for name, rows in tables:
+            yield from ((name + text, remedy) for holds, text, remedy in rows if holds)
+
+
+def _measured(information: dict, split: str, *keys: str) -> tuple[float, float]:
+    """A quantity of a set and its error, NaN where it was not measured or is not finite."""
+    found = results.measured([information], split, *keys)
+    return tuple(math.nan if each is None else float(each[0]) for each in found)
+
+
+def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
+    """Warnings about one fit. Comparisons with NaN, for what was not measured, are false."""
+    trained, trained_error = _measured(information, "training", "network", "det_F")
+    det_F, error = _measured(information, "test", "network", "det_F")
+    det_C, _ = _measured(information, "test", "network", "det_C")
+    analytic = information["det_F_analytic"] or math.nan
+    over_linear, linear_error = _measured(information, "test", "over_linear", "det_F")
+    of_score = {
+        split: _measured(information, split, "over_score", "det_F")
+        for split in ("training", "validation", "test")
+    }
+    seen, kept = of_score["training"][0], of_score["test"][0]
+    noise = CEILING * math.hypot(trained_error, error)
+    smaller = (
+        "Try more simulations, a smaller network, augment, averaging, or a network with the "
+        "symmetry of the problem."
+    )
+    above = {
+        "validation": "It chose the weights by chance agreement with its noise; trust the test "
+        "set.",
+        "test": "No summaries keep more than the score: log_likelihood is not that of the "
+        "simulator, or the set is too small.",
+    }
+    return [
+        (
+            information["stopped"] == "max_iterations",
+            " stopped at max_iterations; |F| may still have been rising.",
+            "Raise max_iterations, or continue it with a recipe that has continue_from.",
+        ),
+        (
+            information["kept_iteration"] == 0 and information["iterations"] > 1,
+            ": the weights kept are the initial ones, since |F| never rose above theirs.",
+            "Try another learning_rate, more patience or a larger min_iterations.",
+        ),
+        (
+            math.isnan(det_F),
+            ": |F| of the test set is not finite.",
+            "Look at the fit's log and history; try a smaller learning_rate.",
+        ),
+        (
+            det_F < 0.5 * analytic,
+            f" keeps only {percent(det_F, analytic)} % of the analytic |F|.",
+            "Try more simulations, another network, a smaller learning_rate or more patience.",
+        ),
+        (
+            error > 0.1 * det_F,
+            f": |F| of the test set is known to {percent(error, det_F)} % only.",
+            more["test"],
+        ),
+        (
+            results.has_floor([information]) and over_linear + CEILING * linear_error < 1,
+            " keeps less than a linear compression: "
+            f"{with_error(over_linear, linear_error)} of its |F|.",
+            "Try standardise, another learning_rate, more patience or max_iterations, another "
+            "network, or more simulations.",
+        ),
+        (  # shares of the score's |F|, of the same simulations, have no common noise
+            seen > kept + 0.1,
+            f" is overfitted: it keeps {percent(seen)} % of the score's |F| on its training set, "
+            f"{percent(kept)} % on the test set.",
+            smaller,
+        ),
+        (
+            math.isnan(seen) and trained - det_F > max(0.1 * det_F, noise),
+            f" is overfitted: |F| = {with_error(trained, trained_error)} on its training set, "
+            f"{with_error(det_F, error)} on the test set.",
+            smaller,
+        ),
+        *(
+            (
+                of_score[split][0] > 1 + max(ROUNDING, CEILING * of_score[split][1]),
+                f": |F| of the {split} set is {percent(of_score[split][0])} % of the score's, "
+                "above the ceiling.",
+                f"{why} {more[split]}",
+            )
+            for split, why in above.items()
+        ),
+        (
+            det_C <= 0.5 or det_C >= 2,
+            f": |C| = {compact(det_C)} on the test set, not 1: the penalty has not brought it "
+            "there, or on training simulations alone.",
+            "F does not depend on it. For summaries of unit covariance: whiten, more patience, "
+            "or more simulations.",
+        ),
+    ]
+
+
+def _of_recipe(information: dict, n_summaries: int, more: Mapping[str, str]) -> list[Row]:
+    """Warnings about the sets of a recipe, the same for all seeds."""
+    splits = information["splits"]
+    decided = "when to stop" + " and which weights were best" * (information["weights"] == "best")
+    smallest = min(splits, key=lambda split: splits[split]["n_s"])
+    n_s = splits[smallest]["n_s"]
+    free = n_s - n_summaries - 2
+    bias = (n_s - 1) / free - 1 if free > 0 else math.inf  # of C^-1, for Gaussian summaries
+    return [
+        (
+            "validation" not in splits,
+            f" had no validation set: training |F| decided {decided}.",
+            "Its training |F| is optimistic; trust the test set.",
+        ),
+        (
+            bias > FEW,
+            f": the {smallest} set has {n_s} simulations, few for {n_summaries} summaries: the "
+            "inverse of their covariance, and with it F, is "
+            f"{percent(bias)} % too large on average.",
+            f"{more[smallest]} Or take fewer n_summaries; on the test set read the debiased |F|.",
+        ),
+    ]
+
+
+def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Said]:
+    """Warnings about finite differences, of every fit."""
+    for information in informations:
+        for line in faults_of_differences(information["finite_differences"], names):
+            yield (
+                f"{information['fit']}, seed {information['seed']}: {line}.",
+                "See `delta_theta` in docs/own_problems.md.",
+            )
+
+
+def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:
+    """What is wrong with finite differences, one line each.
+
+    Args:
+        found: None for exact derivatives; else `independence` of each parameter; and `step`: None,
+            or `change` and `error` of |F| with half of delta_theta, relative to |F|, and
+            `error_det_F`, that of |F| itself.
+        names: of the parameters.
+
+    """
+    if found is None:
+        return []
+    lines = [
+        f"the difference of simulations at shifted {name} has {value:.2g} of the variance of "
+        "independent draws (matched seeds: far less than 1); seeds do not match, or delta_theta "
+        "is too large"
+        for name, value in zip(names, found["independence"], strict=True)
+        if value > INDEPENDENT
+    ]
+    step = found["step"]
+    if step and abs(step["change"]) > max(step["error_det_F"], 2 * step["error"]):
+        lines.append(
+            f"halving delta_theta changes |F| by {100 * step['change']:+.2g} %, more than the "
+            f"error of |F|, {100 * step['error_det_F']:.2g} %; take a smaller delta_theta"
+        )
+    return lines
+
+
+def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
+    """Warnings about contradictions between a user's likelihood, closed form and simulator.
+
+    Args:
+        analytic: what `analytic_fisher` wrote.
+        informations: of the fits.
+
+    """
+    remedy = (
+        "One of them is wrong: what is kept of the score, or of the analytic |F|, means nothing "
+        "before they agree."
+    )
+    found, F = analytic["monte_carlo"], analytic["F"]
+    if found is not None:
+        curvature, error = np.array(found["F"]), np.array(found["F_error"])
+        size = np.sqrt(np.abs(np.outer(np.diag(curvature), np.diag(curvature))))
+        shown = f"the curvature of log_likelihood over simulations {_matrix(curvature)}"
+        if F is not None and np.any(np.abs(curvature - F) > ERRORS * error + ROUNDING * size):
+            yield f"fisher says F = {_matrix(F)}, {shown}.", remedy
+        if np.linalg.eigvalsh(curvature)[0] <= 0:
+            yield (
+                "The curvature of log_likelihood over simulations gives F = "
+                f"{_matrix(curvature)}, not positive definite.",
+                remedy,
+            )
+        mean, error = np.array(found["score"]), np.array(found["score_error"])
+        if np.any(np.abs(mean) > ERRORS * error):
+            shown = ", ".join(f"{m:.3g} ± {e:.1g}" for m, e in zip(mean, error, strict=True))
+            yield (
+                f"The score ∂ ln L/∂θ at theta_fid has the mean {shown} over simulations, "
+                "where it should have 0.",
+                remedy,
+            )
+    if informations[0]["finite_differences"] is not None:  # which have an error of their own
+        return
+    value, error = _measured(informations[0], "test", "score", "det_F")
+    whose = "fisher" if F is not None else "the curvature of log_likelihood"
+    det_F = analytic["det_F"] if F is not None else found and found["det_F"]
+    error = np.nan_to_num(error)
+    if det_F is not None and abs(value - det_F) > ERRORS * error + ROUNDING * abs(det_F):
+        yield (
+            f"|F| of the score on test simulations is {value:.4g} ± {error:.1g}, by {whose} "
+            f"{det_F:.4g}.",
+            remedy,
+        )
+
+
+def _matrix(F) -> str:
+    return str([[float(f"{number:.4g}") for number in row] for row in np.asarray(F)])
+
+
+def of_estimates(estimates: Sequence[dict], is_refined: bool) -> Iterator[Said]:
+    """Warnings about estimates of observed data that are too far from theta_fid to be trusted.
+
+    Args:
+        estimates: what `estimate` wrote, for each recipe and seed.
+        is_refined: whether the run is repeated at its estimate.
+
+    """
+    for found in estimates:
+        if (away := distance(found)) > FAR:
+            yield (
+                f"{found['fit']}, seed {found['seed']}: the estimate of the observed data is "
+                f"{away:.3g} bounds from theta_fid, where neither F nor its error need hold.",
+                "Look at the refinements, which go on from there."
+                if is_refined
+                else "Set refine, or a nearer theta_fid.",
+            )
+
+
+def distance(found: dict) -> float:
+    """Largest distance of an estimate from theta_fid, in bounds of a parameter.
+
+    Args:
+        found: what `estimate` wrote.
+
+    """
+    away = np.abs(np.array(found["estimates"]) - found["theta_fid"]) / found["error"]
+    return float(away.max())
