@@ -22,7 +22,7 @@ rule plot_history:
     params:
         style=content_digest(STYLE),
         code=code("plot_history.py"),
-        upstream=after(made_information),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_history.py"
 
@@ -56,7 +56,7 @@ rule plot_histories:
     params:
         style=content_digest(STYLE),
         code=code("plot_history.py"),
-        upstream=after(made_information),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_history.py"
 
@@ -85,7 +85,7 @@ rule plot_information:
     params:
         style=content_digest(STYLE),
         code=code("plot_information.py"),
-        upstream=after(made_information_of_all),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_information.py"
 
@@ -114,7 +114,7 @@ rule plot_ellipses:
     params:
         style=content_digest(STYLE),
         code=code("plot_ellipses.py"),
-        upstream=after(made_information_of_all),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_ellipses.py"
 
@@ -145,6 +145,6 @@ rule plot_estimates:
         fits=list(settings.fits),
         style=content_digest(STYLE),
         code=code("plot_estimates.py"),
-        upstream=after(made_information),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_estimates.py"
