@@ -1,4 +1,4 @@
-"""The Fisher information of the simulations themselves: its closed form, and a Monte-Carlo estimate beside it."""
+"""The Fisher information of the simulations: closed form and Monte-Carlo estimate."""
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,9 @@ from imnn_core.workflow.jobs import job, log
 
 
 def monte_carlo(problem, n):
-    """Mean of -d^2 ln L / d theta^2 over n simulations at theta_fid, its standard error, and |F|'s; and of d ln L / d theta.
+    """Estimate F = E[-d^2 ln L / d theta^2] and the mean score from n simulations at theta_fid.
 
-    F = E[-d^2 ln L / d theta^2]; the error of |F| to first order, d|F| = |F| tr(F^-1 dF).
+    Both have standard errors. That of |F| is to first order, d|F| = |F| tr(F^-1 dF).
     """
     slopes_of = jax.jit(jax.vmap(jax.grad(problem.log_likelihood), in_axes=(None, 0)))
     hessian = jax.jit(jax.vmap(jax.hessian(problem.log_likelihood), in_axes=(None, 0)))
@@ -25,8 +25,9 @@ def monte_carlo(problem, n):
     score, each = np.concatenate(score), np.concatenate(each)
     if not (np.isfinite(score).all() and np.isfinite(each).all()):
         raise InputError(
-            f"problem {problem.name!r}: expected of log_likelihood finite derivatives by theta, "
-            f"first and second, found NaN or infinity at theta_fid = {problem.theta_fid.tolist()}"
+            f"problem {problem.name!r}: expected finite first and second derivatives of "
+            "log_likelihood by theta, found NaN or infinity at theta_fid = "
+            f"{problem.theta_fid.tolist()}"
         )
     F = each.mean(axis=0)
     if not np.linalg.det(F):
@@ -48,7 +49,7 @@ def monte_carlo(problem, n):
 
 
 def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None):
-    """Write both, with null where the problem has no closed form or no likelihood."""
+    """Write both, null for a problem without a closed form or without a likelihood."""
     devices.only_cpu()
     problem = load.at(path_to_theta, **problem)
     F = problem.closed_form()
@@ -65,12 +66,8 @@ def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=N
     }
     log.info("|F| = %s in closed form", values["det_F"])
     if estimate:
-        log.info(
-            "|F| = %.4g +- %.2g from %d simulations",
-            estimate["det_F"],
-            estimate["det_F_error"],
-            n_monte_carlo,
-        )
+        found = (estimate["det_F"], estimate["det_F_error"], n_monte_carlo)
+        log.info("|F| = %.4g +- %.2g from %d simulations", *found)
     files.write_json(path_to_analytic, values)
 
 

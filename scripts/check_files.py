@@ -1,4 +1,4 @@
-"""Check a user's files of simulations, all at once and before any fit."""
+"""Check all of a user's files of simulations before any fit."""
 
 from imnn_core.data import arrays, user_files
 from imnn_core.evaluation import step_check
@@ -14,7 +14,9 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     """Check the files, and write how many simulations and derivatives each holds.
 
     Args:
-        paths_to_files: the user's, by split.
+        paths_to_files: the user's files, by split.
+        path_to_checked: JSON, by split: file, digest, n_s, n_d; with finite differences
+            whether their seeds match.
         is_split: whether sets without a file get a part of the training file.
 
     """
@@ -26,24 +28,14 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     checked = {}
     for split, path in paths_to_files.items():
         with arrays.open_users(path, problem) as source:
-            checked[split] = {
-                "file": path,
-                "n_s": len(source.fiducial),
-                "n_d": len(source.derivative),
-            }
-            checked[split]["digest"] = digests[split]
+            n_s, n_d = len(source.fiducial), len(source.derivative)
+            checked[split] = {"file": path, "n_s": n_s, "n_d": n_d, "digest": digests[split]}
             if problem.delta_theta is not None:
                 found = {"independence": step_check.independence(source).tolist(), "step": None}
                 checked[split] |= found
                 for line in faults_of_differences(found, problem.names):
                     log.info("warning: %s: %s", path, line)
-        log.info(
-            "%s: %d simulations, %d with derivatives in %s",
-            split,
-            checked[split]["n_s"],
-            checked[split]["n_d"],
-            path,
-        )
+        log.info("%s: %d simulations, %d with derivatives in %s", split, n_s, n_d, path)
     files.write_json(path_to_checked, checked)
 
 

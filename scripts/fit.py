@@ -263,7 +263,7 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
         paths: see `Paths`.
         n_s, n_d: simulations of each set, and those with derivatives; what files hold, if None.
         recipe: as in the configuration, a mapping.
-        bar: shows progress, see `jobs.Bar`.
+        bar: shows progress, see `bar.Bar`.
         code: digest of the code that fits.
         checkpoint_minutes: between two checkpoints.
 

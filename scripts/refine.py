@@ -1,4 +1,4 @@
-"""The parameters at which the next refinement simulates: where this one's estimates from the observed data lie."""
+"""Take theta_fid of the next refinement from the estimates of the observed data."""
 
 import numpy as np
 from imnn_core.store import files
@@ -6,10 +6,12 @@ from imnn_core.workflow.jobs import job, log
 
 
 def refine(paths_to_estimates, path_to_theta):
-    """Write the mean estimate, over seeds and observations, of the recipe with the largest test |F|, averaged over seeds.
+    """Write the estimate of the best recipe, averaged over seeds and observations.
+
+    The best recipe has the largest |F| on the test set, averaged over seeds.
 
     Args:
-        paths_to_estimates: of each recipe and seed, see `estimate`.
+        paths_to_estimates: one file of `estimate` for each recipe and seed.
 
     """
     of_fit = {}
@@ -19,9 +21,9 @@ def refine(paths_to_estimates, path_to_theta):
     fit = max(of_fit, key=lambda name: np.mean([found["det_F"] for found in of_fit[name]]))
     each = np.array([np.mean(found["estimates"], axis=0) for found in of_fit[fit]])
     theta_fid, names = each.mean(axis=0), of_fit[fit][0]["names"]
-    log.info("theta_fid from the estimates of %s over %d seeds", fit, len(each))
+    log.info("theta_fid: mean estimate of recipe %s over %d seeds", fit, len(each))
     for name, value, spread in zip(names, theta_fid, np.ptp(each, axis=0), strict=True):
-        log.info("%s = %.6g, the seeds differ by %.2g", name, value, spread)
+        log.info("%s = %.6g; range over seeds %.2g", name, value, spread)
     files.write_json(
         path_to_theta,
         {"theta_fid": theta_fid.tolist(), "names": names, "fit": fit, "of_seeds": each.tolist()},

@@ -1,4 +1,4 @@
-"""Draw one split of one seed's simulations, with derivatives, and write them."""
+"""Draw one split of one seed's simulations with their derivatives, and write them."""
 
 from imnn_core.data import sets
 from imnn_core.gradient import devices
@@ -10,7 +10,7 @@ def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_the
     """Draw ``n_s`` simulations at theta_fid, ``n_d`` of them with derivatives by theta.
 
     Args:
-        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
+        path_to_theta: file with theta_fid of a refinement; None: theta_fid of the problem.
 
     """
     devices.only_cpu()

@@ -1,4 +1,4 @@
-"""Note which simulations of a user's checked files each set of one seed has; nothing is copied."""
+"""Write which simulations of the user's files each set of one seed has; nothing is copied."""
 
 import numpy as np
 from imnn_core.data import sets, user_files
@@ -15,8 +15,7 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
     Args:
         path_to_checked: what `check_files` found.
         paths_to_sets: by split.
-        fractions: of the training file's simulations, for the splits that have no file of their
-            own.
+        fractions: of the training file's simulations, for splits without a file.
 
     """
     devices.only_cpu()
@@ -34,13 +33,8 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
                 f"{of_file['file']}"
             )
         sets.write_reference(path, of_file, problem, rows_of_file=rows, seed=seed, split=split)
-        log.info(
-            "%s, seed %d: %d simulations, %d derivatives of %s",
-            split,
-            seed,
-            *of_set,
-            of_file["file"],
-        )
+        described = (split, seed, *of_set, of_file["file"])
+        log.info("%s, seed %d: %d simulations, %d derivatives of %s", *described)
 
 
 if __name__ == "__main__":

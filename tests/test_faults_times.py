@@ -77,7 +77,7 @@ AFTER_SETS = {"fit": 2, "evaluate": 2, "summarise": 1}
 
 def test_new_simulations_that_are_older_than_the_fits_to_them(drawn, copy_of):
     folder = copy_of(drawn)
-    edit(folder / "scripts/simulate.py", "simulations.stream(seed, split)", "simulations.stream(seed + 1, split)")
+    edit(folder / "scripts/simulate.py", "simulations.seed_key(seed, split)", "simulations.seed_key(seed + 1, split)")
     remade(folder, *SETS)
     assert planned(folder, *TINY_RUN, *SUMMARY) == AFTER_SETS
 

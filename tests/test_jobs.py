@@ -1,8 +1,8 @@
 """What every script does around its function."""
 
-import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -17,7 +17,8 @@ from imnn_core.workflow import jobs
 def test_an_interrupted_job_ends_by_the_signal_and_leaves_no_temporary_file(tmp_path, root, number):
     code = f"""
 import os, signal, time
-from imnn_core import files, jobs
+from imnn_core.store import files
+from imnn_core.workflow import jobs, watch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where the tests run in the background
 with jobs.job({str(tmp_path / "log")!r}), files.replacing({str(tmp_path / "result")!r}):
     os.kill(os.getpid(), {int(number)})
@@ -32,7 +33,8 @@ with jobs.job({str(tmp_path / "log")!r}), files.replacing({str(tmp_path / "resul
 WAITING = """
 import sys, time
 sys.path.append({scripts!r})
-from imnn_core import files, jobs
+from imnn_core.store import files
+from imnn_core.workflow import jobs, watch
 with jobs.job("log"), files.replacing("result"):
     print("begun", flush=True)
     {wait}
@@ -86,7 +88,7 @@ def test_a_job_ends_where_another_one_writes_its_log(root, tmp_path):
 
 def test_a_job_that_does_not_hear_ends_all_the_same(root, tmp_path):
     """As while XLA compiles, when Python heeds no signal."""
-    busy = "jobs.GRACE = 1; import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
+    busy = "watch.GRACE = 1; import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
     process = begun(root, tmp_path, busy)
     process.terminate()
     process.communicate()
@@ -101,7 +103,7 @@ def test_what_ended_a_job_reaches_the_terminal_where_its_log_is_full(root, tmp_p
 
 
 def test_a_log_that_cannot_be_written_is_named(root, tmp_path):
-    code = f"import sys; sys.path.append({str(root / 'scripts')!r}); from imnn_core import jobs\nwith jobs.job('no/log'): pass"
+    code = f"import sys; sys.path.append({str(root / 'scripts')!r}); from imnn_core.workflow import jobs\nwith jobs.job('no/log'): pass"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == "error: no/log: expected a log that can be written, found: No such file or directory\n"
     assert done.returncode == 1
@@ -114,7 +116,7 @@ def test_compiled_programs_are_kept_for_later_jobs(tmp_path, root, chosen):
 import sys
 sys.path.append({str(root / "scripts")!r})
 import jax
-from imnn_core import jobs
+from imnn_core.workflow import jobs
 with jobs.job("log"):
     step = lambda c, _: (jax.numpy.tanh(c @ c), None)
     jax.jit(lambda x: jax.lax.scan(step, x, None, length=300, unroll=300)[0])(jax.numpy.ones((9, 9)))
@@ -133,12 +135,12 @@ def terminal():
     """A terminal of 40 columns: what one writes to, and a function that says what was written."""
     inside, outside = pty.openpty()
     termios.tcsetwinsize(outside, (24, 40))
-    os.set_blocking(inside, False)
 
     def written():
-        with contextlib.suppress(BlockingIOError):
-            return os.read(inside, 10000).decode()
-        return ""
+        text = b""
+        while select.select([inside], [], [], 0.5)[0]:  # under load it comes in parts
+            text += os.read(inside, 10000)
+        return text.decode()
 
     yield outside, written
     os.close(inside)

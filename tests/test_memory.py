@@ -13,7 +13,7 @@ from imnn_core.problems import load
 from imnn_core.workflow import checks, requests
 
 SNAKEMAKE = 300  # MB: the two processes of Snakemake that a cluster's job has beside the script's
-FIELDS = requests.Simulations((32, 32), 2, {"training": 8 * 10**8, "validation": 8 * 10**8, "test": 10**6}, {"training": 0})
+FIELDS = requests.Sizes((32, 32), 2, {"training": 8 * 10**8, "validation": 8 * 10**8, "test": 10**6})
 
 FIT = """
 import json, sys
@@ -41,7 +41,7 @@ def test_a_fit_takes_no_more_than_it_asks_for_nor_far_less(root, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
     taken = int(done.stdout) / requests.MB + SNAKEMAKE
     drawn = {"training": requests.bytes_of_set((32, 32), 2, 500, 500)}
-    asked = requests.of_fitting(requests.Simulations((32, 32), 2, drawn, {"training": 0}), recipe, ["training"], 0, 1)
+    asked = requests.of_fitting(requests.Sizes((32, 32), 2, drawn), recipe, ["training"], 0, 1)
     assert taken < asked < 3 * taken
 
 
@@ -107,4 +107,4 @@ def test_sizes_of_files_are_those_of_their_numbers_in_memory(tmp_path, kind):
     whole = 4 * 1000 * 5 * 2
     assert found.sets["training"] == pytest.approx(whole / 2, rel=0.02)
     assert found.sets["test"] == pytest.approx(whole / 4, rel=0.02)
-    assert found.whole["test"] == (0 if kind == "h5" else pytest.approx(whole, rel=0.02))
+    assert found.npz == (0 if kind == "h5" else pytest.approx(whole, rel=0.02))

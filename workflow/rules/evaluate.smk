@@ -1,5 +1,5 @@
 rule evaluate:
-    """The Fisher information that the fit keeps of simulations it has never seen, and of those that it has."""
+    """The Fisher information that a fit keeps of each set of simulations."""
     input:
         unpack(sets_of_fit),
         unpack(theta_of_refinement),
@@ -25,13 +25,13 @@ rule evaluate:
         n_test=SIZES["n_test"],
         recipe=recipe_of,
         code=code("evaluate.py"),
-        upstream=after(made_fit, MADE_ANALYTIC),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/evaluate.py"
 
 
 rule summarise:
-    """One table over recipes, seeds and splits."""
+    """One table of all recipes, seeds and splits."""
     input:
         information=every_information,
         analytic="results/{run}/analytic_fisher.json",
@@ -51,6 +51,6 @@ rule summarise:
         runtime=minutes(15),
     params:
         code=code("summarise.py"),
-        upstream=after(made_information_of_all),
+        upstream=upstream("summarise"),
     script:
         "../../scripts/summarise.py"

@@ -55,7 +55,7 @@ rule plot_fit:
         fits=list(settings.fits),
         style=content_digest(STYLE),
         code=code("plot_fit.py"),
-        upstream=after(made_information),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_fit.py"
 
@@ -89,6 +89,6 @@ rule plot_comparison:
     params:
         style=content_digest(STYLE),
         code=code("plot_comparison.py"),
-        upstream=after(made_information_of_all),
+        upstream=upstream("evaluate"),
     script:
         "../../scripts/plot_comparison.py"

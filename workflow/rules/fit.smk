@@ -23,6 +23,6 @@ rule fit:
         recipe=recipe_of,
         seed=lambda wildcards: wildcards.seed,
         code=code("fit.py"),
-        upstream=after(MADE_SETS, made_parent),
+        upstream=upstream("fit"),
     script:
         "../../scripts/fit.py"

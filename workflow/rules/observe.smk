@@ -1,7 +1,7 @@
 if settings.observed:
 
     rule estimate:
-        """The parameters of the observed data, by one fit's summaries of them."""
+        """Estimate the parameters of the observed data with one fit."""
         input:
             unpack(theta_of_refinement),
             observed=found(settings.observed),
@@ -23,12 +23,12 @@ if settings.observed:
             recipe=recipe_of,
             content=OBSERVED,
             code=code("estimate.py"),
-            upstream=after(made_information),
+            upstream=upstream("estimate"),
         script:
             "../../scripts/estimate.py"
 
     rule refine:
-        """Where the next repetition of the run simulates: at the estimate of the one before it."""
+        """Take theta_fid of the next refinement from the estimates of this run."""
         input:
             estimates=lambda wildcards: expand(
                 every_estimate, run=RUNS[int(wildcards.step) - 1]
@@ -47,6 +47,6 @@ if settings.observed:
             runtime=minutes(15),
         params:
             code=code("refine.py"),
-            upstream=after(made_estimates),
+            upstream=upstream("refine"),
         script:
             "../../scripts/refine.py"

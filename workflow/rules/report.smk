@@ -36,6 +36,6 @@ rule report:
         ),
         texts=[content_digest(os.path.join(TEXTS, name)) for name in REPORT_TEXTS],
         code=code("report.py"),
-        upstream=after(made_report),
+        upstream=upstream("report"),
     script:
         "../../scripts/report.py"

@@ -3,7 +3,7 @@ from imnn_core.workflow.jobs import has_gpu
 
 
 def n_gpus(wildcards):
-    """GPUs that a fit asks the scheduler for: those that the recipe wants, or takes where this machine has one."""
+    """GPUs that a fit asks for: with `devices: auto`, one where this machine has any."""
     recipe = settings.fits[wildcards.fit]
     # Not in a job's own process, whose machine may have GPUs that the job was not given.
     takes = recipe.devices == "auto" and workflow.is_main_process and has_gpu()
@@ -34,8 +34,7 @@ def mem_of_evaluating(wildcards, attempt):
 
 
 def mem_of_estimating(wildcards, input, attempt):
-    n_bytes = os.path.getsize(input.observed)
-    recipe = settings.fits[wildcards.fit]
+    recipe, n_bytes = settings.fits[wildcards.fit], os.path.getsize(input.observed)
     return memory.of_estimating(
         SIMULATIONS, recipe, n_bytes, n_gpus(wildcards), attempt
     )

@@ -1,7 +1,7 @@
 if settings.files:
 
     rule check_files:
-        """Look for every fault of the user's files of simulations."""
+        """Check the user's files of simulations."""
         input:
             **FILES,
         output:
@@ -22,7 +22,7 @@ if settings.files:
             "../../scripts/check_files.py"
 
     rule use_files:
-        """Each set of a seed: a note of which simulations of a file it has."""
+        """Write which simulations of a file each set of a seed has."""
         input:
             checked="results/{run}/simulations/checked.json",
         output:
@@ -40,9 +40,9 @@ if settings.files:
         params:
             problem=PROBLEM,
             fractions=settings.files.fractions,
-            files=FILES,  # whose names stand in what is written
+            files=FILES,  # their names are in the outputs
             code=code("use_files.py"),
-            upstream=after(MADE_SETS),
+            upstream=upstream("simulate"),
         script:
             "../../scripts/use_files.py"
 
@@ -72,13 +72,13 @@ else:
             seed=lambda wildcards: wildcards.seed,
             split=lambda wildcards: wildcards.split,
             code=code("simulate.py"),
-            upstream=after(),
+            upstream=upstream("simulate"),
         script:
             "../../scripts/simulate.py"
 
 
 rule analytic_fisher:
-    """The Fisher information of the simulations themselves, in closed form and by Monte Carlo."""
+    """The Fisher information of the simulations, in closed form and by Monte Carlo."""
     input:
         unpack(theta_of_refinement),
     output:
@@ -94,6 +94,6 @@ rule analytic_fisher:
         problem=PROBLEM,
         n_monte_carlo=settings.n_monte_carlo,
         code=code("analytic_fisher.py"),
-        upstream=after(),
+        upstream=upstream("analytic_fisher"),
     script:
         "../../scripts/analytic_fisher.py"

@@ -13,13 +13,13 @@ from imnn_core.data import chunks
 from imnn_core.data.sources import Source
 from imnn_core.data.stream import Stream
 from imnn_core.gradient import derivatives, devices, passes
-from imnn_core.gradient.aggregate import BLOCK
 from imnn_core.gradient.passes import Passes, Summarise, Weights
 from imnn_core.networks import architecture
 from imnn_core.networks.kinds import Network
 from imnn_core.networks.scaling import Scaling, scaled
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.simulations import seed_key
+from imnn_core.store.sizes import BLOCK
 from jax.sharding import Mesh, NamedSharding
 
 PARALLEL = 10  # chunks that may be in work side by side, where there are threads, or a GPU, for it

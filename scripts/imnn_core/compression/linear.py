@@ -2,12 +2,11 @@
 
 import numpy as np
 from imnn_core.data.sources import Source, blocks
+from imnn_core.store.sizes import MOST_INPUTS
 
-MOST_INPUTS = 4096  # beyond, only the variances are used
-# simulations, at least, else only the variances are used: at twice the inputs half of F would be
-# lost to noise
+# Fewest simulations for each input, else only the variances are used: with two, half of F would be
+# lost to noise.
 PER_INPUT = 10
-BYTES = 2**25  # read at a time
 
 
 def compression(source: Source, delta_theta: np.ndarray | None = None) -> tuple[np.ndarray, str]:

@@ -1,1 +1,1 @@
-"""What the YAML may say, and how a fault in it is told. Imports no jax."""
+"""The keys of the configuration, and messages about faults in it. Imports no jax."""

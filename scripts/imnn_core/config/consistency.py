@@ -1,4 +1,4 @@
-"""Faults between the keys of a configuration, each of which is right by itself. Imports no jax."""
+"""Faults between the keys of a configuration, each of which is valid by itself. Imports no jax."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,27 +11,29 @@ from imnn_core.store.wording import nearest
 def faults(config: Any) -> Iterator[str]:
     """A line for each fault of a `run.Config`."""
     for of_part in (_of_problem, _of_simulations, _of_derivatives, _of_fits):
-        yield from of_part(config)
+        for key, expected, found in of_part(config):
+            yield f"{key}: expected {expected}, found {found}"
 
 
 def _of_problem(config):
+    """Tuples (key, what was expected, what was found), as from the functions below."""
     if config.problem == FILES:
         if config.files is None:
-            yield f"simulations: expected files, as `problem: files` says, found {config.simulations!r}"
+            yield "simulations", "files, as `problem: files` says", repr(config.simulations)
         for key in ("names", "theta_fid", "input_shape"):
             if getattr(config, key) is None:
-                yield f"{key}: expected a value, since `problem: files` has none of its own, found none"
+                yield key, "a value, since `problem: files` has none of its own", "none"
     elif config.names is not None:
-        yield f"names: expected none, since the problem has its own, found {config.names}"
+        yield "names", "none, since the problem has its own", config.names
     names = config.parameters
     if names is None:
         return
     if len(set(names)) < len(names):
-        yield f"names: expected each name once, found {names}"
+        yield "names", "each name once", names
     for key in ("theta_fid", "delta_theta"):
         value = getattr(config, key)
         if value is not None and len(value) != len(names):
-            yield f"{key}: expected {len(names)} numbers ({', '.join(names)}), found {len(value)}"
+            yield key, f"{len(names)} numbers ({', '.join(names)})", len(value)
     if config.problem not in PROBLEMS:
         return
     halves = [step / 2 for step in config.delta_theta or [0] * len(names)]
@@ -39,33 +41,35 @@ def _of_problem(config):
         names, config.theta_fid, PROBLEMS[config.problem].lower_bounds, halves, strict=False
     ):
         if bound is not None and value <= bound:
-            yield f"theta_fid: expected {name} > {bound:g}, found {value:g}"
+            yield "theta_fid", f"{name} > {bound:g}", f"{value:g}"
         elif bound is not None and value - half <= bound:
-            yield f"delta_theta: expected {name} > {bound:g} at theta_fid - delta_theta / 2, found {value - half:g}"
+            where = "at theta_fid - delta_theta / 2"
+            yield "delta_theta", f"{name} > {bound:g} {where}", f"{value - half:g}"
 
 
 def _of_simulations(config):
-    sizes = config.model_fields_set & {"n_s", "n_d", "n_test"}
     if config.files is None and config.n_d > config.n_s:
-        yield f"n_d: expected at most n_s = {config.n_s}, found {config.n_d}"
+        yield "n_d", f"at most n_s = {config.n_s}", config.n_d
     if config.files is not None:
-        for key in sorted(sizes):
-            found = getattr(config, key)
-            yield f"{key}: expected none, since the files of `simulations` say how many there are, found {found}"
+        for key in sorted(config.model_fields_set & {"n_s", "n_d", "n_test"}):
+            why = "since the files of `simulations` say how many there are"
+            yield key, f"none, {why}", getattr(config, key)
     repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
     if repeated:
-        yield f"seeds: expected each seed once, found {', '.join(map(str, repeated))} more than once"
+        yield "seeds", "each seed once", f"{', '.join(map(str, repeated))} more than once"
     if config.refine and config.observed is None:
-        yield f"refine: expected 0 without `observed`, from which the estimates come, found {config.refine}"
+        yield "refine", "0 without `observed`, from which the estimates come", config.refine
     if config.refine and config.files is not None:
-        yield f"refine: expected 0 with files of simulations, which are at one theta_fid, found {config.refine}"
+        why = "which were simulated at one theta_fid"
+        yield "refine", f"0 with files of simulations, {why}", config.refine
 
 
 def _of_derivatives(config):
+    key, differences = "delta_theta", "`derivative: finite_difference`"
     if config.derivative == "exact" and config.delta_theta is not None:
-        yield f"delta_theta: expected none unless `derivative: finite_difference`, found {config.delta_theta}"
+        yield key, f"none unless {differences}", config.delta_theta
     if config.derivative == "finite_difference" and config.delta_theta is None:
-        yield "delta_theta: expected a distance for each parameter with `derivative: finite_difference`, found none"
+        yield key, f"a distance for each parameter with {differences}", "none"
 
 
 def _of_fits(config):
@@ -74,57 +78,57 @@ def _of_fits(config):
     fewest = config.fits[widest].n_summaries + 3
     for key in ("n_s", "n_test") if config.files is None else ():
         if getattr(config, key) < fewest:
-            yield f"{key}: expected at least n_summaries + 3 = {fewest} (of fits.{widest}), found {getattr(config, key)}"
+            expected = f"at least n_summaries + 3 = {fewest} (of fits.{widest})"
+            yield key, expected, getattr(config, key)
     for name, recipe in config.fits.items():
         where = f"fits.{name}"
         if names is not None and recipe.n_summaries < len(names):
-            yield f"{where}.n_summaries: expected at least n_params = {len(names)}, found {recipe.n_summaries}"
+            yield f"{where}.n_summaries", f"at least n_params = {len(names)}", recipe.n_summaries
         kind = recipe.network.kind
         if kind not in NETWORKS and not is_file(config.problem):
-            near = nearest(kind, NETWORKS)
-            yield f"{where}.network.kind: expected {' or '.join(map(repr, NETWORKS))}, found {kind!r}{near}"
+            expected = " or ".join(map(repr, NETWORKS))
+            yield f"{where}.network.kind", expected, f"{kind!r}{nearest(kind, NETWORKS)}"
         if config.simulations == "on_the_fly":
             if not recipe.validation:
-                yield f"{where}.validation: expected true with `simulations: on_the_fly`, found false"
+                yield f"{where}.validation", "true with `simulations: on_the_fly`", "false"
             if recipe.augment is not None:
-                yield f"{where}.augment: expected null with `simulations: on_the_fly`, found {recipe.augment!r}"
-        if (
-            config.files is not None
-            and recipe.validation
-            and "validation" not in config.files.splits
-        ):
-            yield f"{where}.validation: expected false, or validation simulations by a file or a fraction, found true"
+                expected = "null with `simulations: on_the_fly`"
+                yield f"{where}.augment", expected, repr(recipe.augment)
+        given = config.files.splits if config.files else ["validation"]
+        if recipe.validation and "validation" not in given:
+            expected = "false, or validation simulations by a file or a fraction"
+            yield f"{where}.validation", expected, "true"
         if recipe.continue_from is not None:
             yield from _of_continuing(config, name, recipe)
 
 
 def _of_continuing(config, name, recipe):
-    where, parent = f"fits.{name}.continue_from", recipe.continue_from
+    where, parent = f"fits.{name}", recipe.continue_from
     if parent not in config.fits:
-        yield f"{where}: expected one of the fits {', '.join(config.fits)}, found {parent!r}{nearest(parent, config.fits)}"
+        expected = f"one of the fits {', '.join(config.fits)}"
+        yield f"{where}.continue_from", expected, f"{parent!r}{nearest(parent, config.fits)}"
         return
     ancestors = [name]
     while parent in config.fits:
         if parent in ancestors:
             circle = " -> ".join([*ancestors, parent])
-            yield f"{where}: expected a chain of fits with a beginning, found the circle {circle}"
+            expected = "a chain of fits with a beginning"
+            yield f"{where}.continue_from", expected, f"the circle {circle}"
             return
         ancestors.append(parent)
         parent = config.fits[parent].continue_from
-    start = config.fits[recipe.continue_from]
+    parent = recipe.continue_from
+    start = config.fits[parent]
     for key in ("n_summaries", "network", "standardise", "validation", "averaging"):
         if getattr(recipe, key) != getattr(start, key):
-            yield (
-                f"fits.{name}.{key}: expected the same as in {recipe.continue_from!r}, which this "
-                f"fit continues; found {getattr(recipe, key)!r} in place of "
-                f"{getattr(start, key)!r}"
+            expected = (
+                f"the same as in {parent!r}, which this fit continues, {getattr(start, key)!r}"
             )
+            yield f"{where}.{key}", expected, repr(getattr(recipe, key))
     if recipe.whiten:
-        parent = recipe.continue_from
-        yield f"fits.{name}.whiten: expected false, since this fit begins with the weights of {parent!r}, found true"
+        expected = f"false, since this fit begins with the weights of {parent!r}"
+        yield f"{where}.whiten", expected, "true"
     if recipe.optimiser.name != start.optimiser.name:
-        yield (
-            f"fits.{name}.optimiser.name: expected {start.optimiser.name!r} as in "
-            f"{recipe.continue_from!r}, whose optimiser state this fit continues; found "
-            f"{recipe.optimiser.name!r}"
-        )
+        why = f"as in {parent!r}, whose optimiser state this fit continues"
+        expected = f"{start.optimiser.name!r} {why}"
+        yield f"{where}.optimiser.name", expected, repr(recipe.optimiser.name)

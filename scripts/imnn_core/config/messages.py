@@ -1,11 +1,11 @@
-"""What pydantic found wrong in a configuration, in this project's words."""
+"""Pydantic's errors about a configuration, in this project's words."""
 
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from imnn_core.store.wording import nearest
 
-# Pydantic's types of errors in this project's words, where its own are those of a programmer.
+# What is expected, by pydantic's types of errors, whose own messages are for programmers.
 EXPECTED = (
     dict.fromkeys(["int_type", "int_parsing", "int_from_float"], "a whole number")
     | dict.fromkeys(["float_type", "float_parsing"], "a number")
@@ -20,7 +20,10 @@ EXPECTED = (
 
 
 def _walk(model: Any, location: tuple) -> tuple[list, Any]:
-    """The keys of a location as a user wrote them, without pydantic's tags of unions, and the type that the last one is in."""
+    """The keys of a location as a user wrote them, and the type that the last one is in.
+
+    Pydantic's locations have the tags of unions as well.
+    """
     keys, above = [], model
     for part in location:
         above = model
@@ -43,12 +46,12 @@ def _walk(model: Any, location: tuple) -> tuple[list, Any]:
 
 
 def _in_a_line(key: str) -> str:
-    """A key as a user wrote it, but for line breaks and what a terminal would take for orders."""
+    """A key with its line breaks and control characters escaped."""
     return key if key.isprintable() else repr(key)[1:-1]
 
 
 def _line(error: dict, model: Any) -> str:
-    """One fault that pydantic found, in one line: key, what was expected, what was found."""
+    """One of pydantic's errors in one line: key, what was expected, what was found."""
     kind, found = error["type"], error["input"]
     keys, above = _walk(model, error["loc"])
     key = ".".join(_in_a_line(str(part)) for part in keys if part != "[key]")
@@ -63,17 +66,11 @@ def _line(error: dict, model: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if kind in EXPECTED:
         return f"{key}: expected {EXPECTED[kind]}, found {found!r}"
-    if (
-        isinstance(found, dict) and kind == "value_error"
-    ):  # a fault between keys, which its text names
+    if isinstance(found, dict) and kind == "value_error":  # its text names the keys
         return "\n".join(f"{key}: {line}" if key else line for line in message.splitlines())
     message = message.replace("Input should be", "expected")
-    choices = error.get("ctx", {}).get("expected")
-    near = (
-        nearest(found, [c.strip(" '") for c in choices.replace(" or ", ", ").split(",")])
-        if choices
-        else ""
-    )
+    choices = error.get("ctx", {}).get("expected", "").replace(" or ", ", ").split(",")
+    near = nearest(found, [name for choice in choices if (name := choice.strip(" '"))])
     return f"{key}: {message}, found {found!r}{near}"
 
 
@@ -82,7 +79,7 @@ def lines(errors: list[dict], model: Any) -> list[str]:
 
     Args:
         errors: of pydantic's ValidationError.
-        model: that refused the values.
+        model: the pydantic model that raised it.
 
     """
     return [line for error in errors for line in _line(error, model).splitlines()]

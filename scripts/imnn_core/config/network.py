@@ -1,12 +1,14 @@
 """A network's keys, by its kind. Imports no jax."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from imnn_core.config.types import Count, Model, numbers
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 Activation = Literal[
-    "celu", "elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus", "soft_sign", "square", "tanh"
+    "celu", "elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus",
+    "soft_sign", "square", "tanh",
 ]  # fmt: skip
 
 
@@ -86,7 +88,7 @@ class CNN(Model):
 
 
 class OwnNetwork(Model):
-    """A network of the problem's own `networks`; every further key is an argument of it."""
+    """One of the problem's own `networks`; further keys are its arguments."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -106,10 +108,9 @@ NETWORKS = {"mlp": MLP, "deep_set": DeepSet, "cnn": CNN}
 
 
 def _kind(network: Any) -> str:
-    """Which network a mapping describes: `mlp`, unless it says another, which may be one of the problem's own."""
-    kind = (
-        network.get("kind", "mlp") if isinstance(network, dict) else getattr(network, "kind", "mlp")
-    )
+    """The tag of a network: a kind of NETWORKS, `mlp` by default, or else `own`."""
+    get = network.get if isinstance(network, dict) else partial(getattr, network)
+    kind = get("kind", "mlp")
     return kind if isinstance(kind, str) and kind in NETWORKS else "own"
 
 

@@ -1,4 +1,4 @@
-"""What a configuration knows of problems and of files of simulations before jax is imported."""
+"""Problems and files of simulations, as far as a configuration needs them. Imports no jax."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 
 class ProblemSchema(Model):
-    """What a configuration must know of a problem before jax is imported."""
+    """A problem as far as checks of the configuration need it."""
 
     names: tuple[str, ...]
     theta_fid: tuple[float, ...]
@@ -26,7 +26,7 @@ PROBLEMS = {
         names=("A", "B"), theta_fid=(1.0, 1.0), lower_bounds=(0.0, None), input_shape=(32, 32)
     ),
 }
-FILES = "files"  # the problem of which nothing but simulations is known
+FILES = "files"  # the problem that consists of simulations in files
 
 
 def is_file(problem: str) -> bool:
@@ -74,9 +74,6 @@ class Files(Model):
 
     @property
     def splits(self) -> list[str]:
-        """Sets that there are."""
-        return [
-            split
-            for split in ("training", "validation", "test")
-            if getattr(self, split) or split in self.fractions
-        ]
+        """The sets that the files provide."""
+        known = ("training", "validation", "test")
+        return [split for split in known if getattr(self, split) or split in self.fractions]

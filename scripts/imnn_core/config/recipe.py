@@ -1,4 +1,4 @@
-"""A recipe's keys: types, ranges, defaults and a sentence per key. Imports no jax."""
+"""Keys of a recipe: types, ranges, defaults and descriptions. Imports no jax."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ def _is_rate(value: Any) -> Any:
 
 
 class Optimiser(Model):
-    """One of optax's optimisers with its arguments; `imnn_core.optimisers` checks both."""
+    """One of optax's optimisers with its arguments; `training.optimisers` checks both."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -37,7 +37,7 @@ class Optimiser(Model):
 
 
 class Recipe(Model):
-    """How one fit is done. Several recipes of a run are fitted to the same simulations."""
+    """Settings of one fit. All recipes of a run are fitted to the same simulations."""
 
     n_summaries: Count = Field(
         2, description="Number of outputs of the network. At least the number of parameters."
@@ -79,8 +79,8 @@ class Recipe(Model):
     closeness: Real = Field(
         0.1,
         gt=0,
-        description="ε: how near C must come to 1 before the coupling decreases. α(λ, ε) must be "
-        "positive.",
+        description="ε: how near C must come to 1 before the coupling decreases. α(λ, ε) must "
+        "be positive.",
     )
     patience: Count = Field(
         10,
@@ -98,7 +98,7 @@ class Recipe(Model):
         description="`true`: the validation set decides when to stop and which weights are best. "
         "`false`: the training set.",
     )
-    weights: Literal["best", "final"] = Field("best", description="Which weights `evaluate` uses.")
+    weights: Literal["best", "final"] = Field("best", description="The weights to be evaluated.")
     n_per_device: Count = Field(
         100,
         description="Number of simulations on a device at a time. It changes the gradient by "
@@ -128,18 +128,15 @@ class Recipe(Model):
     report_every: Count = Field(50, description="Iterations between two progress lines in the log.")
     continue_from: Name | None = Field(
         None,
-        description="Start from the final weights and optimiser state of this other fit of the "
-        "run.",
+        description="Start from the final weights and optimiser state of this other recipe's fit.",
     )
 
     @property
     def evaluated(self) -> str:
-        """Which weights of the fit's file are those that it is judged by."""
-        return (
-            "weights/average"
-            if self.weights == "final" and self.averaging
-            else f"weights/{self.weights}"
-        )
+        """The group of the fit's file with the weights to be evaluated."""
+        if self.weights == "final" and self.averaging:
+            return "weights/average"
+        return f"weights/{self.weights}"
 
     @model_validator(mode="after")
     def _average_is_judged(self) -> "Recipe":
@@ -155,8 +152,8 @@ class Recipe(Model):
         argument = self.closeness * (self.strength - 1) + self.closeness**2 / (1 + self.closeness)
         if not 0 < argument < 1:
             raise ValueError(
-                "expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1, else "
-                f"the coupling cannot switch off (α <= 0); found {argument:.4g} at λ = "
-                f"{self.strength:g}, ε = {self.closeness:g}"
+                "expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1, "
+                f"else the coupling cannot switch off (α <= 0); found {argument:.4g} "
+                f"at λ = {self.strength:g}, ε = {self.closeness:g}"
             )
         return self

@@ -1,4 +1,4 @@
-"""The configuration of a run: types, ranges, defaults and a sentence per key. Imports no jax."""
+"""Keys of a run: types, ranges, defaults and descriptions. Imports no jax."""
 
 from typing import Annotated, Any, Literal
 
@@ -25,7 +25,7 @@ def _how(simulations: Any) -> str:
 
 
 class Figures(Model):
-    """How figures are drawn and in what formats."""
+    """Style and file formats of figures."""
 
     formats: list[Literal["svg", "png", "pdf"]] = Field(
         ["svg", "png"],
@@ -167,7 +167,7 @@ class Config(Model):
     @model_validator(mode="before")
     @classmethod
     def _problems_own(cls, values: Any) -> Any:
-        """With theta_fid and input_shape of a problem that ships with the project filled in."""
+        """Fill in theta_fid and input_shape of a problem that ships with the project."""
         if isinstance(values, dict) and (
             known := PROBLEMS.get(str(values.get("problem", "gaussian")))
         ):
@@ -188,10 +188,10 @@ class Config(Model):
 
     @property
     def files(self) -> Files | None:
-        """The files of simulations, if any."""
+        """The files of simulations, or None."""
         return self.simulations if isinstance(self.simulations, Files) else None
 
     @property
     def parameters(self) -> list[str] | None:
-        """Names of the parameters, or None where only the user's file knows them."""
+        """Names of the parameters; None if only the user's file has them."""
         return list(PROBLEMS[self.problem].names) if self.problem in PROBLEMS else self.names

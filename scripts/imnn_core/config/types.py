@@ -1,4 +1,4 @@
-"""What values of the configuration's keys may be: names, numbers, and what all its parts share. Imports no jax."""
+"""Types of the configuration's values: names, numbers, and the base model. Imports no jax."""
 
 import contextlib
 import math
@@ -6,13 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-LONGEST = (
-    100  # letters of a name: most file systems take 255 bytes, the project's endings among them
-)
+LONGEST = 100  # characters of a name; most file systems allow 255 bytes, endings included
 
 
 def _is_name(text: str) -> str:
-    """A folder's name: one that cannot climb out of the results, and that Snakemake's wildcards and file systems take."""
+    """Check that a name can be a folder of the results and a wildcard of Snakemake."""
     if (
         not text
         or text[0] in ".-"
@@ -28,14 +26,14 @@ def _is_name(text: str) -> str:
 
 
 def not_bool(value: Any) -> Any:
-    """YAML's `yes` and `on` are truth values, which pydantic would read as the number 1."""
+    """Refuse YAML's `yes` and `on`, which pydantic would read as the number 1."""
     if isinstance(value, bool):
         raise ValueError("expected a number")
     return value
 
 
 def numbers(value: Any) -> Any:
-    """YAML reads `1e-3` as text; what reads as a number is one, at any depth."""
+    """Turn texts such as YAML's `1e-3` into numbers, at any depth."""
     if isinstance(value, dict):
         return {key: numbers(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -57,6 +55,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(not_bool)]
 
 
 class Model(BaseModel):
-    """What all parts of the configuration share: unknown keys and infinities are faults."""
+    """Base of all parts of the configuration: refuses unknown keys and infinities."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)

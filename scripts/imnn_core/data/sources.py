@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-
-BYTES = 2**25  # read at a time by `blocks`
+from imnn_core.store.sizes import PIECE as BYTES
 
 
 class Source(NamedTuple):

@@ -11,13 +11,7 @@ import jax
 from imnn_core.data import chunks
 from imnn_core.data.chunks import Chunks, Group
 from imnn_core.data.sources import Source
-
-RUNNING = (
-    2  # blocks on their way to the devices or there: one is computed while the next one is copied
-)
-# blocks that are read, or being read, before they are wanted: the reader goes on while the host
-# updates weights
-AHEAD = 4
+from imnn_core.store.sizes import AHEAD, RUNNING
 
 
 def computed(begun: Iterable[Any]) -> Iterator[Any]:

@@ -10,8 +10,8 @@ from imnn_core.data.sources import Source, pieces
 from imnn_core.evaluation.measure import statistics_of, weights_of_estimates
 from imnn_core.gradient import fisher
 from imnn_core.problems import Problem, simulations
+from imnn_core.store.sizes import PIECE as BYTES
 
-BYTES = 2**25  # of simulations that are read or drawn at a time
 MOST, MOST_IN_NUMPY = 1000, 200  # simulations drawn with half the steps
 
 

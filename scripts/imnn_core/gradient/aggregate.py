@@ -25,9 +25,8 @@ from imnn_core.gradient import fisher, passes
 from imnn_core.gradient.fisher import Moments
 from imnn_core.gradient.host import device, in_float64
 from imnn_core.gradient.passes import Passes, Summarise, Weights
+from imnn_core.store.sizes import BLOCK
 from jax.sharding import Mesh, NamedSharding, Sharding, SingleDeviceSharding
-
-BLOCK = 2**21  # bytes of a streamed block, as a rule: enough to hide what a call costs
 
 Data = tuple[Chunks, ...] | Stream  # as an engine's `load` gives it
 Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (C, dmu_dtheta) -> ()

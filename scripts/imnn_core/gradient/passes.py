@@ -18,11 +18,10 @@ from imnn_core.data.chunks import Batch
 from imnn_core.gradient import fisher, products
 from imnn_core.gradient.fisher import Moments
 from imnn_core.networks.kinds import Weights
+from imnn_core.store.sizes import ACTIVATIONS
 from jax.sharding import Mesh, PartitionSpec
 from jax.tree_util import Partial
 
-# Bytes of activations that a device may hold beyond those of one chunk: side by side, and kept.
-ACTIVATIONS = 2**26
 ARRAY = 2**11  # bytes of the host that an array takes beyond its numbers, measured on small ones
 
 # (weights, batch) -> x (n, n_summaries), dx_dtheta (n_d, n_summaries, n_params)

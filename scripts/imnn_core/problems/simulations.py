@@ -10,6 +10,7 @@ import numpy as np
 from imnn_core.problems import Problem
 from imnn_core.problems.simulator import check, check_output, not_finite, of_key, shifted
 from imnn_core.store.errors import InputError
+from imnn_core.store.sizes import PIECE
 
 # What a seed is used for. Append only: a number that changes changes every result.
 STREAMS = {
@@ -22,9 +23,9 @@ STREAMS = {
     "on_the_fly": 6,
     "fractions": 7,
 }
-# Simulations drawn by one compiled call, at most, and bytes of them with their derivatives:
-# whatever n_s is, so that n_s does not touch their bits.
-PER_CALL, BYTES_PER_CALL = 1000, 2**25
+# Simulations drawn by one compiled call, at most, in PIECE bytes with their derivatives: whatever
+# n_s is, so that n_s does not touch their bits.
+PER_CALL = 1000
 
 
 class Simulations(NamedTuple):
@@ -81,7 +82,7 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
 
 
 def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simulations]:
-    """Draw a split, as many simulations at a time as PER_CALL and BYTES_PER_CALL allow.
+    """Draw a split, as many simulations at a time as PER_CALL and PIECE allow.
 
     Simulation i has the key fold_in(key, i): a set of 2000 begins with the set of 1000.
 
@@ -108,9 +109,7 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
             for of_one in of_key(problem)
         )
     n_numbers = math.prod(problem.input_shape) + math.prod(problem.derivative_shape)
-    per_call = max(
-        1, min(PER_CALL, BYTES_PER_CALL // (n_numbers * jnp.result_type(float).itemsize))
-    )
+    per_call = max(1, min(PER_CALL, PIECE // (n_numbers * jnp.result_type(float).itemsize)))
     for start in range(0, n_s, per_call):
         indices = np.arange(start, start + per_call)
         if problem.numpy:

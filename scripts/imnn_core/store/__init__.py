@@ -1,1 +1,1 @@
-"""Files that are whole or not there: HDF5 with provenance and checksums, texts, and what an error says."""
+"""Files that are written whole or not at all, with checksums; errors and their wording."""

@@ -1,4 +1,4 @@
-"""The one exception that means: the input is at fault, not the program; and others' errors in a line."""
+"""The exception for faults in the input, and other errors in one line."""
 
 
 class InputError(Exception):
@@ -6,5 +6,5 @@ class InputError(Exception):
 
 
 def in_a_line(error: BaseException) -> str:
-    """What an error of the user's own code, or of a library, is and says, without its further lines."""
+    """The type of any error and the first line of its message."""
     return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Files, written whole or not at all; texts with a checksum beside them, by which they are known when they are read."""
+"""Files that are written whole or not at all; texts and tables have a checksum beside them."""
 
 import contextlib
 import errno
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from imnn_core.store.errors import InputError
 
-MAKE_ROOM = "make room there, or have the results elsewhere (snakemake --directory), and run snakemake again"
+MAKE_ROOM = "make room there, or have the results elsewhere (snakemake --directory), and rerun"
 
 
 def check_room(path: str | Path, n_bytes: int) -> None:
-    """Refuse to begin a file that the disk has no room for.
+    """Check that the disk has room for a file before it is written.
 
     Raises:
-        InputError: fewer bytes are free in its folder.
+        InputError: fewer than n_bytes are free in its folder.
 
     """
     free = shutil.disk_usage(Path(path).parent).free
@@ -32,7 +32,7 @@ def check_room(path: str | Path, n_bytes: int) -> None:
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether the disk is full, or the user's part of it; h5py says so in its text alone."""
+    """Whether the disk or the user's quota is full; h5py says so in its text only."""
     codes = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in codes or any(
         os.strerror(code) in str(error) for code in codes
@@ -41,7 +41,7 @@ def _is_full(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name in the folder of ``path``, which takes its place when the block ends without an error.
+    """Write ``path`` under a temporary name; it is renamed when the block ends without an error.
 
     Raises:
         InputError: the disk is full.
@@ -50,17 +50,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left_behind in path.parent.glob(
-            f".{glob.escape(path.name)}.*.part"
-        ):  # by a job that was killed
-            left_behind.unlink(missing_ok=True)
+        for left_by_killed_job in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            left_by_killed_job.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode would lock a cluster's group out
+        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode excludes the group
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         if not _is_full(error):
@@ -75,34 +73,34 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _beside(path: str | Path) -> Path:
-    """Where the checksum of a file lies; `sha256sum --check` reads it."""
+    """Path of a file's checksum, in the format of `sha256sum --check`."""
     return Path(path).parent / f".{Path(path).name}.sha256"
 
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
-    """As `replacing`, with a checksum beside the file."""
+    """As `replacing`, and write a checksum beside the file."""
     with replacing(path) as temporary:
         yield temporary
         _beside(path).unlink(
             missing_ok=True
-        )  # first: at no time does one lie beside a file that it is not of
+        )  # before the file, of which it is no checksum any more
         checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
     with replacing(_beside(path)) as temporary:
         temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
 
 
 def remove(path: str | Path) -> None:
-    """Remove what `writing` wrote, if it is there."""
+    """Remove a file and its checksum, if they exist."""
     for each in (_beside(path), Path(path)):
         each.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> bytes:
-    """What `writing` wrote; what lies there, where its checksum was not copied along.
+    """Content of a file, compared with the checksum beside it, if there is one.
 
     Raises:
-        InputError: it is missing, or was changed since.
+        InputError: the file is missing, or was changed since it was written.
 
     """
     try:
@@ -112,15 +110,10 @@ def read(path: str | Path) -> bytes:
             f"{path}: expected a file, found: {error.strerror}; {make_again(path)}"
         ) from None
     beside = _beside(path)
-    # Snakemake's cache links to files of other runs, of which a checksum that lies here knows
-    # nothing.
+    # A link leads to Snakemake's cache, to a file of which this may not be the checksum.
     if beside.exists() and not Path(path).is_symlink():
-        check(
-            path,
-            beside.read_text(encoding="utf-8").split(" ")[0],
-            hashlib.sha256(content).hexdigest(),
-            len(content),
-        )
+        expected = beside.read_text(encoding="utf-8").split(" ")[0]
+        check(path, expected, hashlib.sha256(content).hexdigest(), len(content))
     return content
 
 
@@ -134,7 +127,8 @@ def check(path: str | Path, expected: str, found: str, n_bytes: int) -> None:
     if found != expected:
         raise InputError(
             f"{path}: expected the bytes that were written (sha256 {expected[:8]}…), found "
-            f"{n_bytes} others ({found[:8]}…): it was cut off or changed since; {make_again(path)}"
+            f"{n_bytes} others ({found[:8]}…): it was cut off or changed since; "
+            f"{make_again(path)}"
         )
 
 
@@ -165,8 +159,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def make_again(path: str | Path) -> str:
-    """What to do about a result that is at fault."""
-    paths = [os.path.realpath(path)] * os.path.islink(path) + [
-        str(path)
-    ]  # a link leads to Snakemake's cache
+    """What to do about a faulty result."""
+    # A link leads to Snakemake's cache, where the fault is.
+    paths = [os.path.realpath(path)] * os.path.islink(path) + [str(path)]
     return f"delete it and run snakemake again to make it anew: rm {shlex.join(paths)}"

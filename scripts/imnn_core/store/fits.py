@@ -1,4 +1,4 @@
-"""Trees of arrays in HDF5 files, and fits made of them."""
+"""Trees of arrays in HDF5 files; fits and checkpoints, which consist of them."""
 
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def write_fit(
 
 
 def read_arrays(path: str | Path, group: str) -> dict[str, np.ndarray] | None:
-    """The arrays of a group of a fit's file by name, or None where there is no such group.
+    """Arrays of a group of a fit's file, by name; None if there is no such group.
 
     Raises:
         InputError: the file is not whole.
@@ -112,10 +112,12 @@ def read_arrays(path: str | Path, group: str) -> dict[str, np.ndarray] | None:
 def read_fit(
     path: str | Path, like: dict[str, Any], kind: str = "fit"
 ) -> tuple[dict, np.ndarray, dict, dict]:
-    """Read a fit: (trees, history, statistics, attributes), as `write_fit` got them, the statistics as mappings.
+    """Read what `write_fit` wrote: (trees, history, statistics, attributes).
+
+    Statistics come back as mappings.
 
     Args:
-        like: for each tree that is wanted one of its structure, see `read_tree`.
+        like: for each tree to be read, one of its structure, see `read_tree`.
         kind: of the file.
 
     Raises:

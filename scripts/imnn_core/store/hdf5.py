@@ -1,4 +1,4 @@
-"""HDF5 files, with provenance and a checksum by which they are known when they are read, and fits in them."""
+"""HDF5 files with provenance and a checksum, which is verified whenever one is read."""
 
 import contextlib
 import hashlib
@@ -11,22 +11,20 @@ import h5py
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check, make_again, replacing
 
-FORMAT = 2  # of the files written here; a reader refuses another
-HEAD, MARK = (
-    512,
-    b"sha256 of what follows these 512 bytes: ",
-)  # HDF5 leaves a file's first bytes to its user
+FORMAT = 2  # of the files written here; readers refuse any other
+# HDF5 leaves the first bytes of a file to its user.
+HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "
 
 
 def provenance() -> dict[str, str]:
-    """Versions of what computes the numbers."""
+    """Versions of Python and of the packages that compute the numbers."""
     packages = ("jax", "jaxlib", "optax", "numpy")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 @contextlib.contextmanager
 def writing(path: str | Path, kind: str, attributes: dict) -> Iterator[h5py.File]:
-    """A new file of this kind, which is there once the context ends without an error."""
+    """Write a new file of this kind; it appears when the block ends without an error."""
     with replacing(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=HEAD) as file:
             file.attrs.update({"kind": kind, "format": FORMAT, **provenance(), **attributes})
@@ -48,10 +46,10 @@ def seal(path: str | Path) -> None:
 
 
 def checksum(path: str | Path) -> str:
-    """The checksum that stands in an HDF5 file's first bytes.
+    """The checksum in the first bytes of an HDF5 file.
 
     Raises:
-        InputError: there is none.
+        InputError: the file has none.
 
     """
     with as_input_errors(path), open(path, "rb") as file:
@@ -66,10 +64,10 @@ def checksum(path: str | Path) -> str:
 
 
 def verify(path: str | Path) -> None:
-    """See that an HDF5 file is as it was written; reads it once.
+    """Verify the checksum of an HDF5 file; reads it once.
 
     Raises:
-        InputError: it is not, or was not written here.
+        InputError: the file was changed, or not written by this project.
 
     """
     expected = checksum(path)
@@ -80,7 +78,7 @@ def verify(path: str | Path) -> None:
 
 @contextlib.contextmanager
 def as_input_errors(path: str | Path) -> Iterator[None]:
-    """What h5py says of a broken file, in a line."""
+    """Turn an error of h5py about a broken file into one line."""
     try:
         yield
     except OSError as error:
@@ -94,10 +92,10 @@ def as_input_errors(path: str | Path) -> Iterator[None]:
 
 
 def opened(path: str | Path, *kinds: str) -> h5py.File:
-    """A file of one of these kinds, to be read.
+    """Open a file of one of these kinds for reading.
 
     Raises:
-        InputError: the file is not as it was written, or of another kind.
+        InputError: the file was changed since it was written, or is of another kind.
 
     """
     verify(path)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: object, names: Iterable) -> str:
-    """' (nearest: …)' with up to three names like ``word`` or with it in them, or nothing where there are none."""
+    """' (nearest: …)' with up to three names that resemble or contain ``word``; else ''."""
     word, names = str(word), [str(name) for name in names]
     near = (
         difflib.get_close_matches(word, names, n=3, cutoff=0.6)

@@ -1,6 +1,7 @@
 """What is wrong with a configuration as far as only jax, or the user's own problem and data, can tell; nothing is simulated."""
 
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,9 +59,10 @@ def faults(
 
 
 def _bytes_of_file(path: str) -> int:
-    """Of a user's file of simulations, in float32; 0 where it can't be read, of which `check_files` says what is wrong."""
-    if whole := requests.bytes_of_npz(path):
-        return whole
+    """Bytes of a user's file of simulations in float32; 0 if it is broken, see `check_files`."""
+    if _is_npz(path):
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
     try:
         with arrays.open_arrays(path) as (found, _):
             return sum(
@@ -70,37 +72,34 @@ def _bytes_of_file(path: str) -> int:
         return 0
 
 
-def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> requests.Simulations:
-    """What the memory of the run's jobs depends on.
+def _is_npz(path: str) -> bool:
+    return Path(path).is_file() and zipfile.is_zipfile(path)  # a pipe would be waited for
+
+
+def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> requests.Sizes:
+    """Sizes on which the memory of the run's jobs depends.
 
     Args:
         settings: the configuration, without faults.
-        problem: its own.
-        files: the user's files of simulations, by set, if there are.
+        problem: its problem.
+        files: the user's files of simulations, by set, if there are any.
 
     """
-    shape, n_derivatives = (
-        problem.input_shape,
-        problem.n_params * (1 if problem.delta_theta is None else 2),
-    )
+    shape = problem.input_shape
+    n_derivatives = problem.n_params * (1 if problem.delta_theta is None else 2)
     if files:
-        fractions = dict(settings.files.fractions)
-        fractions["training"] = 1 - sum(fractions.values())
-        paths = {split: files.get(split, files["training"]) for split in settings.files.splits}
-        parts = {
-            split: 1 if split in files and split != "training" else fractions[split]
-            for split in paths
+        n_bytes = {path: _bytes_of_file(path) for path in files.values()}
+        fractions = settings.files.fractions
+        parts = {"training": 1 - sum(fractions.values()), "validation": 1, "test": 1} | fractions
+        sets = {
+            split: math.ceil(parts[split] * n_bytes[files.get(split, files["training"])])
+            for split in settings.files.splits
         }
-        bytes_of_sets = {
-            split: math.ceil(parts[split] * _bytes_of_file(path)) for split, path in paths.items()
-        }
-        whole = {split: requests.bytes_of_npz(path) for split, path in paths.items()}
-        return requests.Simulations(shape, n_derivatives, bytes_of_sets, whole)
-    drawn = {"training": (settings.n_s, settings.n_d), "validation": (settings.n_s, settings.n_d)}
-    drawn["test"] = (settings.n_test, settings.n_test)
+        npz = max((n_bytes[path] for path in n_bytes if _is_npz(path)), default=0)
+        return requests.Sizes(shape, n_derivatives, sets, npz)
+    n = dict.fromkeys(("training", "validation"), (settings.n_s, settings.n_d))
+    n["test"] = (settings.n_test, settings.n_test)
     if settings.simulations == "on_the_fly":
-        drawn["training"] = (0, 0)
-    bytes_of_sets = {
-        split: requests.bytes_of_set(shape, n_derivatives, *n) for split, n in drawn.items()
-    }
-    return requests.Simulations(shape, n_derivatives, bytes_of_sets, dict.fromkeys(drawn, 0))
+        n["training"] = (0, 0)
+    sets = {split: requests.bytes_of_set(shape, n_derivatives, *n[split]) for split in n}
+    return requests.Sizes(shape, n_derivatives, sets)
