@@ -34,7 +34,7 @@ def recipe_of(wildcards):
 @functools.cache
 def code(script):
     """What a script's code means; see imnn_core/workflow/digest.py."""
-    return code_digest(os.path.join(SCRIPTS, script))
+    return code_digest(own(f"scripts/{script}"))
 
 
 def sets_of_fit(wildcards):
@@ -115,7 +115,6 @@ everything = [
 ]
 
 # What the report is made of besides results: template and captions.
-TEXTS = os.path.join(ROOT, "workflow", "report")
 REPORT_TEXTS = [
     "report.html.j2",
     "report.css",
@@ -126,3 +125,6 @@ REPORT_TEXTS = [
     "histories.rst",
     "method.rst",
 ]
+# In one folder, as a rule's script finds them; no `prefix:` of a module stands before it.
+TEXTS = [own(f"workflow/report/{name}") for name in REPORT_TEXTS]
+TEMPLATE = local(os.path.relpath(TEXTS[0]))

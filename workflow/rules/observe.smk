@@ -4,7 +4,7 @@ if settings.observed:
         """The parameters of the observed data, by one fit's summaries of them."""
         input:
             unpack(theta_of_refinement),
-            observed=found(settings.observed),
+            observed=local(found(settings.observed)),
             fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
             information="results/{run}/fits/{fit}/seed-{seed}/information.json",
         output:

@@ -6,9 +6,9 @@ import json
 from imnn_core.workflow.digest import content_digest, settings_digest
 
 # Of a run that was packed and handed on without its user's files of simulations: what the digests of those were.
-HANDED_ON = os.path.join(ROOT, "config", "contents.json")
+HANDED_ON = own("config/contents.json")
 KNOWN = {}
-if os.path.exists(HANDED_ON):
+if HANDED_ON:
     with open(HANDED_ON, encoding="utf-8") as file:
         KNOWN = json.load(file)
 # A problem without its place: its file may lie elsewhere.
@@ -19,7 +19,8 @@ def content_of(path):
     """Digest of a user's file, and of those that it takes its numbers from."""
     if path in KNOWN and not os.path.exists(path):
         return KNOWN[path]
-    from imnn_core.data import links  # and with it h5py, only where there is such a file
+    # And with it h5py: only where there is such a file.
+    from imnn_core.data import links
 
     return settings_digest(
         [content_digest(each) for each in (path, *links.others(path))]
