@@ -8,14 +8,6 @@ min_version("9.0")
 
 BEGAN = time.time()
 
-# A config given with --configfile replaces the default one, whose recipes would else be fitted too.
-if not workflow.overwrite_configfiles:
-    default_config = os.path.join("config", "config.yaml")
-    if not os.path.exists(default_config):
-        default_config = os.path.join(workflow.basedir, default_config)
-
-    configfile: default_config
-
 
 report: "workflow/report/workflow.rst"
 
@@ -30,14 +22,20 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/observe.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/docs.smk"
-include: "workflow/rules/pack.smk"
+
+
+if IS_FOLDER:  # they show, and pack, what lies beside this Snakefile
+
+    include: "workflow/rules/docs.smk"
+    include: "workflow/rules/pack.smk"
 
 
 # Snakemake refuses to cache what has a benchmark, since what comes from the cache has none.
 if "SNAKEMAKE_OUTPUT_CACHE" in os.environ:
-    for name in filter(workflow.is_rule, ("simulate", "fit")):
-        workflow.get_rule(name)._benchmark = None
+    for each in (
+        getattr(rules, name) for name in ("simulate", "fit") if rules.has(name)
+    ):
+        each.rule._benchmark = None
 
 
 onstart:
@@ -51,6 +49,5 @@ onsuccess:
 
 
 rule all:
-    default_target: True
     input:
         everything,

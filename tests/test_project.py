@@ -109,7 +109,8 @@ def locked(path):
 
 def test_the_lists_of_dependencies_are_equal(root):
     project = tomllib.loads((root / "pyproject.toml").read_text())
-    direct = requirements(project["project"]["dependencies"])
+    extras = project["project"]["optional-dependencies"]
+    direct = requirements(project["project"]["dependencies"] + extras.pop("workflow"))
     conda = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
     renamed = {"snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib"}
     in_conda = {renamed.get(name, name): specifier for name, specifier in requirements(conda).items()}
@@ -123,7 +124,7 @@ def test_the_lists_of_dependencies_are_equal(root):
     for_clusters, text_for_clusters = locked(root / "requirements-slurm.txt")
     for_tests, text_for_tests = locked(root / "requirements-dev.txt")
     assert versions.items() <= for_clusters.items() <= for_tests.items()
-    for plugins in project["project"]["optional-dependencies"].values():
+    for plugins in extras.values():
         for name, specifier in requirements(plugins).items():
             assert all(specifier.contains(version) for version in for_clusters[name]), name
             assert name not in versions  # with SLURM's client installed it makes each start ask the controller

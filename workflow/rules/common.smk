@@ -34,7 +34,7 @@ def recipe_of(wildcards):
 @functools.cache
 def code(script):
     """What a script's code means; see imnn_core/workflow/digest.py."""
-    return code_digest(os.path.join(SCRIPTS, script))
+    return code_digest(own(f"scripts/{script}"))
 
 
 def sets_of_fit(wildcards):
@@ -110,7 +110,6 @@ everything = [
 ]
 
 # Template and captions of the report.
-TEXTS = os.path.join(ROOT, "workflow", "report")
 REPORT_TEXTS = [
     "report.html.j2",
     "report.css",
@@ -121,3 +120,6 @@ REPORT_TEXTS = [
     "histories.rst",
     "method.rst",
 ]
+# In one folder, as a rule's script finds them; no `prefix:` of a module stands before it.
+TEXTS = [own(f"workflow/report/{name}") for name in REPORT_TEXTS]
+TEMPLATE = local(os.path.relpath(TEXTS[0]))

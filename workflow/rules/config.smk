@@ -7,77 +7,45 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-ROOT = os.path.dirname(os.path.dirname(str(workflow.current_basedir)))
-SCRIPTS = os.path.join(ROOT, "scripts")
-if SCRIPTS not in sys.path:
-    sys.path.append(SCRIPTS)
 
-from imnn_core.workflow import requests as memory
-from imnn_core.config.read import read_config
-from imnn_core.workflow.digest import user_code_digest
+include: "source.smk"
+
+
+# A config given with --configfile replaces the default one, whose recipes would else be fitted too.
+if not workflow.configfiles:
+
+    configfile: default_config()
+
+
+from imnn_core.config import read
+from imnn_core.config.problem import is_file
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
-from imnn_core.config.problem import is_file
+from imnn_core.workflow import checked
+from imnn_core.workflow import requests as memory
+from imnn_core.workflow.digest import user_code_digest
 
 if workflow.is_main_process:
     try:
         check_room(".snakemake", 2**20)
-    except (
-        InputError
-    ) as error:  # Snakemake's own way of saying so needs room for its log
+    except InputError as error:
+        # Snakemake's own way of saying so needs room for its log.
         sys.exit(f"error: {error}")
 
 
 def found(path):
-    """A path of the config: from the working directory, or else from the project's folder."""
-    in_project = os.path.join(ROOT, path)
-    return (
-        in_project if not os.path.exists(path) and os.path.exists(in_project) else path
-    )
-
-
-def problem_of(settings):
-    """What the scripts need to know of the problem; a user's file with a digest of what its code means."""
-    is_own = is_file(settings.problem)
-    path = found(settings.problem) if is_own else settings.problem
-    return {
-        "kind": path,
-        "theta_fid": settings.theta_fid,
-        "input_shape": settings.input_shape,
-        "names": settings.names,
-        "delta_theta": settings.delta_theta,
-        "code": user_code_digest(path) if is_own else None,
-    }
+    """A path of the config: from the working directory, or else a file of this project."""
+    return read.found(path, own)
 
 
 def repeated_keys(path):
-    """A line for each key that stands twice in a mapping of a YAML file; YAML itself takes the last one, and says nothing."""
-    seen, lines = set(), []
-
-    def walk(node, where):
-        if isinstance(node, yaml.ScalarNode) or id(node) in seen:  # by an alias
-            return
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            for i, item in enumerate(node.value):
-                walk(item, [*where, str(i)])
-            return
-        first = {}
-        for key, value in node.value:
-            name = [*where, str(key.value)]
-            line = key.start_mark.line + 1
-            if name[-1] in first:
-                found = f"found it in lines {first[name[-1]]} and {line} of {path}"
-                lines.append(f"{'.'.join(name)}: expected once, {found}")
-            first.setdefault(name[-1], line)
-            walk(value, name)
-
+    """A line for each key that stands twice in a mapping of a YAML file."""
     with open(path, encoding="utf-8") as file:
         try:
-            walk(yaml.compose(file), [])
+            return read.repeated_keys(yaml.compose(file), path)
         except yaml.YAMLError:
-            pass  # JSON that is no YAML, one with tabs: Snakemake has read it before
-    return lines
+            # JSON that is no YAML, one with tabs: Snakemake has read it before.
+            return []
 
 
 def check_with_jax(settings, problem):
@@ -85,17 +53,22 @@ def check_with_jax(settings, problem):
 
     Returns what the jobs' memory depends on.
     """
+    observed = settings.observed and found(settings.observed)
+    digest = checked.digest_of(settings, problem, FILES, observed, STYLE)
+    if known := checked.recall(digest):
+        return known
     from imnn_core.figures import styles
     from imnn_core.workflow import checks
 
     with styles.style(STYLE):
         pass  # it can be drawn in
 
-    observed = settings.observed and found(settings.observed)
     faults, built = checks.faults(settings, problem, observed)
     if faults:
         raise InputError("\n".join(faults))
-    return checks.sizes(settings, built, FILES)
+    sizes = checks.sizes(settings, built, FILES)
+    checked.remember(digest, sizes)
+    return sizes
 
 
 # A job's own process asks for no memory: the workflow's has done so.
@@ -105,14 +78,15 @@ try:
     repeated = [line for path in workflow.configfiles for line in repeated_keys(path)]
     if repeated:
         raise InputError("\n".join(repeated))
-    settings = read_config(config)
-    PROBLEM = problem_of(settings)
+    settings = read.read_config(config)
+    PROBLEM = read.problem_of(settings, own, user_code_digest)
+    # The user's files stay where they are, whatever `prefix:` a module has.
     FILES = {
-        split: found(path)
+        split: local(found(path))
         for split in (settings.files.splits if settings.files else [])
         if (path := getattr(settings.files, split))
     }
-    STYLE = found(settings.figures.style)
+    STYLE = local(found(settings.figures.style))
     if not os.path.isfile(STYLE):
         raise InputError(f"figures.style: expected a file, found none at {STYLE}")
     if workflow.is_main_process:
@@ -142,6 +116,7 @@ def lock_run():
     Snakemake's own locks don't hold where two begin in the same moment, and the first to end removes the others'.
     The system gives this one back when the process ends, however it does.
     """
+    global LOCK
     path = os.path.join(".snakemake", f"{settings.run}.lock")
     try:
         lock = open(path, "w")
@@ -156,4 +131,4 @@ def lock_run():
             f"{path} can't be locked ({error.strerror}): have one snakemake at a time in this folder"
         )
         return
-    workflow.globals["lock_of_run"] = lock  # open as long as the process
+    LOCK = lock  # open as long as the process

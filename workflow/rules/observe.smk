@@ -4,7 +4,7 @@ if settings.observed:
         """Estimate the parameters of the observed data with one fit."""
         input:
             unpack(theta_of_refinement),
-            observed=found(settings.observed),
+            observed=local(found(settings.observed)),
             fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
             information="results/{run}/fits/{fit}/seed-{seed}/information.json",
         output:

@@ -19,7 +19,7 @@ rule report:
             seed=settings.seeds[0],
         ),
         estimates_of_observed=every_estimate if settings.observed else [],
-        template=os.path.relpath(os.path.join(TEXTS, "report.html.j2")),
+        template=TEMPLATE,
     output:
         report="results/{run}/report.html",
     log:
@@ -34,7 +34,7 @@ rule report:
         settings=settings.model_dump(
             exclude={"checkpoint_minutes", "gpu_memory"} | SAID_BY_FILES
         ),
-        texts=[content_digest(os.path.join(TEXTS, name)) for name in REPORT_TEXTS],
+        texts=[content_digest(path) for path in TEXTS],
         code=code("report.py"),
         upstream=upstream("report"),
     script:

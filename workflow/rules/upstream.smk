@@ -6,9 +6,9 @@ import json
 from imnn_core.workflow.digest import content_digest, settings_digest
 
 # Digests of the user's files of simulations that a packed run was handed on without.
-HANDED_ON = os.path.join(ROOT, "config", "contents.json")
+HANDED_ON = own("config/contents.json")
 KNOWN = {}
-if os.path.exists(HANDED_ON):
+if HANDED_ON:
     with open(HANDED_ON, encoding="utf-8") as file:
         KNOWN = json.load(file)
 

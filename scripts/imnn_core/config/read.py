@@ -1,6 +1,14 @@
-"""The configuration as it is read: checked, with its defaults, or refused with a line per fault. Imports no jax."""
+"""The configuration as it is read: checked, with its defaults, or refused with a line per fault.
+
+Imports no jax, and no yaml: it walks nodes that another has composed.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from imnn_core.config import messages
+from imnn_core.config.problem import is_file
 from imnn_core.config.run import Config
 from imnn_core.store.errors import InputError
 from pydantic import ValidationError
@@ -17,3 +25,68 @@ def read_config(values: dict) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         raise InputError("\n".join(messages.lines(error.errors(), Config))) from None
+
+
+def repeated_keys(root: Any, path: str) -> list[str]:
+    """A line for each key that stands twice in a mapping; YAML takes the last one and says nothing.
+
+    Args:
+        root: the node that `yaml.compose` returns; None, of an empty file.
+        path: of the file, for the lines.
+
+    """
+    seen = set()
+
+    def walk(node: Any, where: list[str]) -> Iterator[str]:
+        if id(node) in seen:  # by an alias
+            return
+        seen.add(id(node))
+        if node.id == "sequence":
+            for i, item in enumerate(node.value):
+                yield from walk(item, [*where, str(i)])
+        if node.id == "mapping":
+            first = {}
+            for key, value in node.value:
+                name, line = str(key.value), key.start_mark.line + 1
+                key_in_words = ".".join([*where, name])
+                if name in first:
+                    lines = f"lines {first[name]} and {line} of {path}"
+                    yield f"{key_in_words}: expected once, found it in {lines}"
+                first.setdefault(name, line)
+                yield from walk(value, [*where, name])
+
+    return [] if root is None else list(walk(root, []))
+
+
+def found(path: str, own: Callable[[str], str | None]) -> str:
+    """A path of the configuration: from the working directory, or else a file of this project.
+
+    Args:
+        path: as the configuration has it.
+        own: where a file of this project lies, by its path in it; None if there is none.
+
+    """
+    return path if os.path.exists(path) else own(path) or path
+
+
+def problem_of(
+    settings: Config, own: Callable[[str], str | None], digest: Callable[[str], str]
+) -> dict:
+    """What the scripts need to know of the problem: the arguments of `problems.load.build`.
+
+    Args:
+        settings: the configuration.
+        own: see `found`.
+        digest: of a user's Python file, by what its code means.
+
+    """
+    is_own = is_file(settings.problem)
+    path = found(settings.problem, own) if is_own else settings.problem
+    return {
+        "kind": path,
+        "theta_fid": settings.theta_fid,
+        "input_shape": settings.input_shape,
+        "names": settings.names,
+        "delta_theta": settings.delta_theta,
+        "code": digest(path) if is_own else None,
+    }

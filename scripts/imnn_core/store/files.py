@@ -72,6 +72,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def copy_of(source: str | Path, path: str | Path) -> str:
+    """Copy a small file to ``path`` unless the same bytes are there already; ``path``."""
+    content = Path(source).read_bytes()
+    try:
+        is_there = Path(path).read_bytes() == content
+    except OSError:
+        is_there = False
+    if not is_there:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    return str(path)
+
+
 def _beside(path: str | Path) -> Path:
     """Path of a file's checksum, in the format of `sha256sum --check`."""
     return Path(path).parent / f".{Path(path).name}.sha256"

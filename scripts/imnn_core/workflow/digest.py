@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "imnn_core"
+CORE = Path(__file__).parent.parent
 N_BLOCKS, BLOCK = 256, 2**16  # of a file that are looked at; all of one up to 16 MB
 
 
@@ -76,17 +77,22 @@ def _module(folder: Path, path: Path) -> tuple[list[Path], str]:
 def code_digest(path_to_script: str | Path) -> str:
     """Digest of a script and of every module of the core that it imports, directly or not.
 
+    The core is the one beside the script, or else the one that this module is of: a script that
+    Snakemake took from git has no core beside it. Where both lie does not count.
+
     As a rule's parameter it makes Snakemake run the rule anew when the code's meaning changes, and
     only then: comments, docstrings, layout and modification times do not count.
     """
     script = Path(path_to_script)
+    folder = script.parent if (script.parent / PACKAGE).is_dir() else CORE.parent
     todo, seen = [script], {}
     while todo:
         path = todo.pop()
         if path not in seen:
-            imported, seen[path] = _module(script.parent, path)
+            imported, seen[path] = _module(folder, path)
             todo += imported
-    return _digest(script.parent, seen)
+    place = {script: folder / script.name}
+    return _digest(folder, {place.get(path, path): meaning for path, meaning in seen.items()})
 
 
 def settings_digest(*values: Any) -> str:
