@@ -1,4 +1,4 @@
-"""Write config/README.md from the config's models: each key with its type, range, default and sentence."""
+"""Write config/README.md and config/schema.json from the models of the configuration."""
 
 import json
 from pathlib import Path
@@ -12,24 +12,27 @@ CONFIG = Path(__file__).parent.parent / "config"
 
 HEAD = """# The configuration
 
-`python scripts/document_config.py` writes this page from the models in `scripts/imnn_core/config/`, and from
-its own texts. Edit those files, not this page.
+`python scripts/document_config.py` writes this page from the models in `scripts/imnn_core/config/`,
+and from its own texts. Edit those files, not this page.
 
 - `config.yaml`: the default run, with every key.
 - `ten_seeds.yaml`: the recipes compared over ten seeds, for the README's table.
 - `quick.yaml`: the whole graph on small sets, for tests and a first look.
-- `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
+- `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a
+  field on a grid.
 - `figures.mplstyle`: the style of all figures.
-- `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator in JAX),
-  `autoregression` (a simulator in numpy, finite differences, a network of its own), `files` (simulations from elsewhere).
+- `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator
+  in JAX), `autoregression` (a simulator in numpy, finite differences, a network of its own),
+  `files` (simulations from elsewhere).
 
-`snakemake --configfile FILE` uses another file *in place of* `config.yaml`. Keys that are not in that file have the defaults
-below. `snakemake --config n_s=2000 n_d=2000` changes single keys of the file. `--config "fits={mlp: {patience: 20}}"` changes
-a key of a recipe.
+`snakemake --configfile FILE` uses another file *in place of* `config.yaml`. Keys that are not in
+that file have the defaults below. `snakemake --config n_s=2000 n_d=2000` changes single keys of the
+file. `--config "fits={mlp: {patience: 20}}"` changes a key of a recipe.
 
-The config is checked before any work starts, and each error is one line. Errors in single keys come first. If there are none,
-errors between keys and in the optimisers are shown. A key that stands twice in a file is an error, although YAML would take the
-last one. Only GPUs are not looked for until a fit starts, because the fit may run on another machine.
+The config is checked before any work starts, and each error is one line. Errors in single keys come
+first. If there are none, errors between keys and in the optimisers are shown. A key that stands
+twice in a file is an error, although YAML would take the last one. Only GPUs are not looked for
+until a fit starts, because the fit may run on another machine.
 """
 
 PARTS = [
@@ -53,21 +56,24 @@ TAIL = """
 | `gaussian_field` | A, B (1, 1) | a Gaussian field on a periodic grid of any number of dimensions, P(k) = A k^-B, P(0) = 0 | \
 ½ Σ over k ≠ 0 of (∂ln P/∂θ_a)(∂ln P/∂θ_b) |
 
-`input_shape` sets n or the grid. [A problem of your own](../docs/own_problems.md) is a Python file or files of simulations.
+`input_shape` sets n or the grid. [A problem of your own](../docs/own_problems.md) is a Python file
+or files of simulations.
 
 ## Which recipe
 
-For fields on a periodic grid, use `cnn`. With `activation: square` and a kernel that is wide enough, it contains the estimator
-of every power spectrum.
+For fields on a periodic grid, use `cnn`. With `activation: square` and a kernel that is wide
+enough, it contains the estimator of every power spectrum.
 
-For exchangeable elements (draws, objects of a catalogue), try `deep_set` first. If you need a plain network:
+For exchangeable elements (draws, objects of a catalogue), try `deep_set` first. If you need a plain
+network:
 
 - `augment: permute` shows it the symmetry.
 - `averaging` and more `patience` reduce the noise.
 - One wide hidden layer was better than several.
 
-`whiten: true` saves the iterations that bring the summaries' covariance to 1. It does not help if the initial summaries are
-nearly the same number twice, as those of a `deep_set` of single numbers: the initial weights are then very large.
+`whiten: true` saves the iterations that bring the summaries' covariance to 1. It does not help if
+the initial summaries are nearly the same number twice, as those of a `deep_set` of single numbers:
+the initial weights are then very large.
 
 A small `patience` can stop a fit because of noise.
 
@@ -83,12 +89,14 @@ fits:
     optimiser: {learning_rate: 1.0e-4}
 ```
 
-A fit that continues another one counts its own iterations: it makes at least `min_iterations` and at most
-`max_iterations` more. With the same recipe and `min_iterations: 0`, 300 + 200 iterations give the same bits as 500 in one
-go. If the first fit stopped because its patience ran out, the second one starts with new patience.
+A fit that continues another one counts its own iterations: it makes at least `min_iterations` and
+at most `max_iterations` more. With the same recipe and `min_iterations: 0`, 300 + 200 iterations
+give the same bits as 500 in one go. If the first fit stopped because its patience ran out, the
+second one starts with new patience.
 
-Both fits must have the same network, `n_summaries`, `validation`, `averaging` and name of the optimiser. The
-`learning_rate` must be a number in both or a schedule in both, because a schedule has a state.
+Both fits must have the same network, `n_summaries`, `validation`, `averaging` and name of the
+optimiser. The `learning_rate` must be a number in both or a schedule in both, because a schedule
+has a state.
 
 ## A learning-rate schedule
 
@@ -105,7 +113,7 @@ optimiser:
 ```
 
 Write numbers like `1.0e-3`. YAML itself reads `1e-3` as text; this project reads it as a number.
-"""
+"""  # noqa: E501
 
 
 def type_of(schema, definitions):
@@ -151,9 +159,8 @@ def document():
             )
             shown = "needed" if name in schema.get("required", []) else shown
             kind = type_of(field, schema.get("$defs", {})).replace("|", "\\|")
-            lines.append(
-                f"| `{prefix}{name}` | {kind} | {shown} | {field['description'].replace('|', chr(92) + '|')} |"
-            )
+            what = field["description"].replace("|", "\\|")
+            lines.append(f"| `{prefix}{name}` | {kind} | {shown} | {what} |")
         lines.append("")
     return "\n".join(lines) + TAIL
 

@@ -1,4 +1,4 @@
-"""Information Maximising Neural Networks with aggregated gradients: the core that the scripts share."""
+"""Information Maximising Neural Networks with aggregated gradients: the scripts' shared core."""
 
 import importlib
 

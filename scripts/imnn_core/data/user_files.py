@@ -19,7 +19,7 @@ BYTES = 2**23  # read at a time
 
 
 def _axes(problem: Problem, part: str) -> list[list[tuple[str, tuple[int, ...]]]]:
-    """A dataset's axes after the first, with names: in the right order, and in other common ones."""
+    """A dataset's axes after the first, with names: in the right order and in other common ones."""
     grid, parameter, side = (
         ("*input_shape", problem.input_shape),
         ("n_params", (problem.n_params,)),
@@ -177,7 +177,7 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
 
 
 class OfFile(NamedTuple):
-    """What was found in one file: faults, a line each; dtype and numbers where they could be read."""
+    """What was found in a file: faults, a line each; dtype and numbers where they could be read."""
 
     faults: list[str]
     dtype: str | None = None

@@ -1,4 +1,7 @@
-"""What is wrong with a configuration as far as only jax, or the user's own problem and data, can tell; nothing is simulated."""
+"""Faults of a configuration that only jax, or the user's own problem and data, can tell.
+
+Nothing is simulated.
+"""
 
 import math
 import zipfile
@@ -19,7 +22,9 @@ from imnn_core.workflow import requests
 def faults(
     settings: Config, problem: Mapping, observed: str | None = None
 ) -> tuple[list[str], Problem | None]:
-    """Faults of a checked configuration's optimisers, problem and networks, a line each; and the problem, if it is without.
+    """Faults of a configuration's optimisers, problem and networks, a line each.
+
+    The second result is the problem; None where it has a fault.
 
     Args:
         settings: the configuration.

@@ -1,4 +1,4 @@
-"""Short texts that change when what they stand for does: a script's code, a user's file, settings; not when a date does."""
+"""Digests of code, files and settings: they change with the meaning, not with a date."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ N_BLOCKS, BLOCK = 256, 2**16  # of a file that are looked at; all of one up to 1
 
 
 def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
-    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
+    """Files below a folder that a module in it imports, with the packages' own `__init__.py`."""
     for node in ast.walk(tree):
         names, base = [], folder
         if isinstance(node, ast.Import):
@@ -35,7 +35,7 @@ def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
 
 
 def _meaning(node: object, described: bool = False) -> object:
-    """A syntax tree as nested tuples, without docstrings and what is empty; where ``described``, without descriptions.
+    """A syntax tree as nested tuples, without docstrings; where ``described``, without descriptions.
 
     `ast.dump` differs between versions of Python, in how it shows what is empty.
     """
@@ -101,7 +101,9 @@ def settings_digest(*values: Any) -> str:
 
 
 def content_digest(path_to_file: str | Path) -> str | None:
-    """Digest of a file's size and of what is in it, a large one's in blocks spread over it; None where it can't be read.
+    """Digest of a file's size and content, or of blocks spread over a large one.
+
+    None where the file can't be read.
 
     It is quick for files of any size. Like any sample it can miss a change of a few numbers that
     keeps the size.
@@ -153,7 +155,7 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
 
 
 def user_code_digest(path_to_file: str | Path) -> str:
-    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
+    """Digest of a user's Python file and of those that it imports from its own folder.
 
     A file that is not there, or is no Python, has a digest too: whoever loads it says what is
     wrong.
@@ -162,7 +164,7 @@ def user_code_digest(path_to_file: str | Path) -> str:
 
 
 def user_code_files(path_to_file: str | Path) -> list[str]:
-    """A user's Python file and those that it imports from its own folder, by their paths from there."""
+    """Paths, from its folder, of a user's Python file and those that it imports from there."""
     folder = Path(path_to_file).parent
     return sorted(
         str(path.relative_to(folder))
