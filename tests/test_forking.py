@@ -1,0 +1,80 @@
+"""The quick way in which the tests call Snakemake is as good as the slow one."""
+
+import json
+import os
+import re
+
+import pytest
+from running import server, snakemake, variables
+from tiny_project import TINY_RUN, copied
+
+ASK = """
+import gc, json, os, resource, signal, subprocess, sys, threading
+import jax, matplotlib.style
+ask = "import json, os, signal, sys; print(json.dumps([dict(os.environ), signal.getsignal(2) == signal.default_int_handler]))"
+found = {
+    "path": sys.path, "arguments": sys.argv, "folder": os.getcwd(), "of the workflow": workflow.rundir,
+    "environment": dict(os.environ), "threads": threading.active_count(), "files": len(os.listdir("/proc/self/fd")),
+    "signals": [str(signal.getsignal(n)) for n in signal.valid_signals()], "blocked": list(signal.pthread_sigmask(0, [])),
+    "umask": os.umask(0o22), "limits": [resource.getrlimit(n) for n in range(10)],
+    "group": os.getpgrp(), "session": os.getsid(0), "input": os.fstat(0).st_mode,
+    "output": [sys.stdout.encoding, sys.stdout.line_buffering, os.path.samestat(os.fstat(1), os.fstat(2))],
+    "options": str(sys.flags), "main": sys.modules["__main__"].__name__, "gc": gc.get_threshold(),
+    "x64": jax.config.jax_enable_x64, "size": matplotlib.rcParams["font.size"],
+    "job": json.loads(subprocess.run([sys.executable, "-c", ask], capture_output=True, check=True).stdout),
+}
+print("found", json.dumps(found))
+rule all:
+    shell: "true"
+"""
+
+
+def found(folder, **how):
+    (line,) = [line for line in snakemake(folder, "-n", **how).splitlines() if line.startswith("found ")]
+    return json.loads(line.removeprefix("found "))
+
+
+def test_a_forked_snakemake_finds_what_one_that_was_started_finds(tmp_path):
+    """Oracle: `python -m snakemake`: folder, environment, sys.path, files, signals, limits."""
+    (tmp_path / "Snakefile").write_text(ASK)
+    expected = found(tmp_path, own_process=True)
+    assert found(tmp_path) == expected
+    assert expected["folder"] == expected["of the workflow"] == str(tmp_path)
+    assert server().process.poll() is None
+
+
+def words(output):
+    """Those of a plan, in no order, since Snakemake's sets have none; without times and the like."""
+    return sorted(re.findall(r"[^\s,;]*[^\s,;\d:][^\s,;]*", re.sub(r"\b[\da-f-]{36}\b|\b\w{3} \w{3} +\d+", "", output)))
+
+
+def test_a_forked_plan_is_that_of_a_process_of_its_own(root, tmp_path):
+    """Oracle: `python -m snakemake -n`. The code is that of the folder, not of the one that was planned before."""
+    first, second = (copied(root, tmp_path / name) for name in ("first", "second"))
+    expected = words(snakemake(second, "-n", *TINY_RUN, own_process=True))
+    (first / "scripts/imnn_core/__init__.py").write_text("1 / 0")
+    assert "ZeroDivisionError" in snakemake(first, "-n", *TINY_RUN, ok=False)
+    assert words(snakemake(second, "-n", *TINY_RUN)) == expected
+
+
+def test_another_environment_has_a_process_of_its_own(tmp_path, monkeypatch):
+    (tmp_path / "Snakefile").write_text("import jax\nprint('found', jax.config.jax_enable_x64)\nrule all:\n    shell: 'true'\n")
+    assert server().suits(variables())
+    assert "found False" in snakemake(tmp_path, "-n")
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")
+    assert not server().suits(variables())
+    assert "found True" in snakemake(tmp_path, "-n")
+
+
+def test_a_failure_is_one(tmp_path):
+    (tmp_path / "Snakefile").write_text("import sys\nsys.exit('at its end')\n")
+    assert "at its end" in snakemake(tmp_path, "-n", ok=False)
+    with pytest.raises(AssertionError, match="at its end"):
+        snakemake(tmp_path, "-n")
+
+
+def test_one_that_takes_too_long_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr("running.SECONDS", 0.5)
+    (tmp_path / "Snakefile").write_text("import time\ntime.sleep(600)\n")
+    snakemake(tmp_path, "-n", ok=False)
+    assert os.listdir(f"/proc/{server().process.pid}/task") == [str(server().process.pid)]
