@@ -35,7 +35,7 @@ def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
 
 
 def _meaning(node: object, described: bool = False) -> object:
-    """A syntax tree as nested tuples, without docstrings; where ``described``, without descriptions.
+    """A syntax tree as nested tuples without docstrings; where ``described``, without descriptions.
 
     `ast.dump` differs between versions of Python, in how it shows what is empty.
     """
