@@ -23,7 +23,7 @@ from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
 from imnn_core.workflow import checked
 from imnn_core.workflow import requests as memory
-from imnn_core.workflow.digest import user_code_digest
+from imnn_core.workflow.digest import parsed, user_code_digest
 
 if workflow.is_main_process:
     try:
@@ -31,6 +31,9 @@ if workflow.is_main_process:
     except InputError as error:
         # Snakemake's own way of saying so needs room for its log.
         sys.exit(f"error: {error}")
+
+
+parsed.keep_in(os.path.join(".snakemake", "imnn", "parsed.json"))
 
 
 def found(path):

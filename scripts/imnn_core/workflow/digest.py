@@ -1,37 +1,48 @@
 """Digests of code, files and settings: they change with the meaning, not with a date."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from imnn_core.store.errors import InputError
+from imnn_core.store.files import replacing
 
 PACKAGE = "imnn_core"
 CORE = Path(__file__).parent.parent
 N_BLOCKS, BLOCK = 256, 2**16  # of a file that are looked at; all of one up to 16 MB
 
 
-def _imported(folder: Path, path: Path, tree: ast.AST) -> Iterator[Path]:
-    """Files below a folder that a module in it imports, with the packages' own `__init__.py`."""
+def _names(tree: ast.AST) -> list[tuple[int, str]]:
+    """What a module imports: levels above it, 0 of what is absolute, and dotted names."""
+    found = {}  # in the order of the file
     for node in ast.walk(tree):
-        names, base = [], folder
+        names, level = [], 0
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = folder if node.level == 0 else path.parents[node.level - 1]
-            module = node.module or ""
+            module, level = node.module or "", node.level
             names = [module, *(f"{module}.{alias.name}".lstrip(".") for alias in node.names)]
-        for parts in (name.split(".") for name in names if name):
-            for n in range(1, len(parts) + 1):
-                place = base.joinpath(*parts[:n])
-                yield from (
-                    each
-                    for each in (place.with_suffix(".py"), place / "__init__.py")
-                    if each.is_file()
-                )
+        found |= dict.fromkeys((level, name) for name in names if name)
+    return list(found)
+
+
+def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Iterator[Path]:
+    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
+    for level, name in names:
+        base = folder if level == 0 else path.parents[level - 1]
+        parts = name.split(".")
+        for n in range(1, len(parts) + 1):
+            place = base.joinpath(*parts[:n])
+            yield from (
+                each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file()
+            )
 
 
 def _meaning(node: object, described: bool = False) -> object:
@@ -64,14 +75,57 @@ def _meaning(node: object, described: bool = False) -> object:
     )
 
 
+class Parsed:
+    """What parsed modules import and mean, by their bytes; parsing takes most of a start's time.
+
+    A file keeps it from one start to the next, if it is given one. One that can't be read or
+    written is no fault.
+    """
+
+    KEPT = 500  # modules
+
+    def __init__(self):
+        self._path, self._known, self._n_kept = None, {}, 0
+        self._version = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode())
+
+    def keep_in(self, path: str | Path) -> None:
+        """Take from this file what is known, and add to it what comes."""
+        self._path = path
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            known = json.loads(Path(path).read_text(encoding="utf-8"))
+            self._known = {key: (names, meaning) for key, (names, meaning) in known.items()}
+            self._n_kept = len(self._known)
+
+    def of(self, path: Path) -> tuple[list[tuple[int, str]], str]:
+        """What a module of this project imports, as `_names`, and a digest of its meaning."""
+        content = path.read_bytes()
+        found = self._version.copy()
+        found.update(content)
+        key = found.hexdigest()[:32]
+        if key not in self._known:
+            tree = ast.parse(content)
+            meaning = repr(_meaning(tree, described=True))
+            self._known[key] = _names(tree), hashlib.sha256(meaning.encode()).hexdigest()[:32]
+        return self._known[key]
+
+    def keep(self) -> None:
+        """Write what is new."""
+        if self._path is not None and len(self._known) > self._n_kept:
+            self._n_kept = len(self._known)
+            kept = dict(list(self._known.items())[-self.KEPT :])
+            with contextlib.suppress(OSError, InputError), replacing(self._path) as temporary:
+                temporary.write_text(json.dumps(kept), encoding="utf-8")
+
+
+parsed = Parsed()
+
+
 @functools.cache
 def _module(folder: Path, path: Path) -> tuple[list[Path], str]:
     """What a file of this project imports of it, and its meaning."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names, meaning = parsed.of(path)
     offered = folder / PACKAGE / "__init__.py"  # it imports what is asked for, and computes nothing
-    return [each for each in _imported(folder, path, tree) if each != offered], repr(
-        _meaning(tree, described=True)
-    )
+    return [each for each in _imported(folder, path, names) if each != offered], meaning
 
 
 def code_digest(path_to_script: str | Path) -> str:
@@ -91,6 +145,7 @@ def code_digest(path_to_script: str | Path) -> str:
         if path not in seen:
             imported, seen[path] = _module(folder, path)
             todo += imported
+    parsed.keep()
     place = {script: folder / script.name}
     return _digest(folder, {place.get(path, path): meaning for path, meaning in seen.items()})
 
@@ -149,7 +204,7 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
         except (SyntaxError, ValueError):
             seen[path] = repr(content)
             continue
-        todo += _imported(folder, path, tree)
+        todo += _imported(folder, path, _names(tree))
         seen[path] = repr(_meaning(tree))
     return seen
 

@@ -7,6 +7,7 @@ from pathlib import Path
 # By name, so that what else lies in the project's folder stays there: it is the user's own.
 PROJECT = (
     "Snakefile",
+    "workflow/Snakefile",
     "workflow/rules/*.smk",
     "workflow/report/*.rst",
     "workflow/report/report.*",
