@@ -1,4 +1,4 @@
-"""Put a run into one archive with checksums, from which its figures can be drawn anew elsewhere."""
+"""Pack a run into one archive with checksums, from which its figures can be redrawn elsewhere."""
 
 import hashlib
 import io
@@ -17,83 +17,86 @@ from imnn_core.workflow.jobs import job, log
 METADATA = ".snakemake/metadata"
 UNPACKED = """# Run `{run}`, to look at and to go on with
 
-Made by `snakemake -- {archive}` of the IMNN pipeline (README.md). Here are its code, its settings (`config/config.yaml`,
-whatever config the run was made from), its fits, measurements, tables, figures and report (`results/{run}/report.html`), and
-what Snakemake knows of how they were made (`.snakemake/metadata/`). In this folder:
+Made by `snakemake -- {archive}` of the IMNN pipeline (README.md). This folder has its code, its
+settings (`config/config.yaml`, whichever config the run was made from), fits, measurements, tables,
+figures and report (`results/{run}/report.html`), and Snakemake's records of how they were made
+(`.snakemake/metadata/`).
 
 ```sh
-sha256sum --check --quiet SHA256SUMS                                      # is all of it as it was packed?
+sha256sum --check --quiet SHA256SUMS             # is everything as it was packed?
 python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt
-.venv/bin/snakemake --cores 1 -n                                          # says that there is nothing to be done
-.venv/bin/snakemake --cores 1 --force results/{run}/figures/information.svg   # draws one figure anew, to the same bytes
+.venv/bin/snakemake --cores 1 -n                 # says that there is nothing to be done
+# Redraw one figure, to the same bytes:
+.venv/bin/snakemake --cores 1 --force results/{run}/figures/information.svg
 ```
 
-After an edit of `config/figures.mplstyle`, `.venv/bin/snakemake --cores 1` draws anew what it changes.
+After an edit of `config/figures.mplstyle`, `.venv/bin/snakemake --cores 1` redraws what it changes.
 
-Simulations are not here, and neither figures nor the report ask for them. What does, such as one more recipe or an edit of what
-fits are made by, makes the simulations again first, and then every fit to them; `.venv/bin/snakemake -n` says so beforehand.
+Simulations are not included; figures and report do not need them. Other changes do, such as a new
+recipe or an edit of what fits depend on: then Snakemake first makes the simulations again, and then
+every fit to them. `.venv/bin/snakemake -n` says so beforehand.
 """
 OF_FILES = """
-The run is of simulations in files, which are not here: {names}. What needs them needs them at these paths.
+The run uses simulations in files, which are not included: {names}. What needs them expects them at
+these paths.
 """
 
 
 def results_in(folder):
-    """Files of a run: those to pack, links as what they lead to, and those of which a record is enough, simulations.
+    """Paths of a run's results to be packed, and those of its simulations, which are not.
 
-    Checksums only of what is no link: of that they know nothing. Nothing that is half done, and
-    nothing of this job's own.
+    Nothing unfinished and nothing of this job's own. A link is packed as what it leads to, without
+    the checksum beside it, which may be of another file.
     """
     own = (f"{os.path.basename(folder)}.zip", "logs/pack.log", "benchmarks/pack.tsv")
     results, simulations = [], []
     for parent, _, names in os.walk(folder, followlinks=True):
         for path in (os.path.join(parent, name) for name in names):
-            of, relative = (
-                re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path),
-                os.path.relpath(path, folder),
-            )
-            is_known = of == path or (os.path.isfile(of) and not os.path.islink(of))
-            if (
-                os.path.isfile(path)
-                and is_known
-                and relative not in own
-                and not path.endswith((".checkpoint.h5", ".part"))
-            ):
-                (
-                    simulations if re.match(r"(refined-\d+/)?simulations/", relative) else results
-                ).append(path)
+            relative = os.path.relpath(path, folder)
+            of = re.sub(r"/\.([^/]+)\.sha256$", r"/\1", path)
+            of_other = of != path and (not os.path.isfile(of) or os.path.islink(of))
+            unfinished = not os.path.isfile(path) or path.endswith((".checkpoint.h5", ".part"))
+            if of_other or unfinished or relative in own:
+                continue
+            drawn = re.match(r"(refined-\d+/)?simulations/", relative)
+            (simulations if drawn else results).append(path)
     return results, simulations
 
 
-def record_of(path):
-    """Where Snakemake says what made a result: under its name in base 64, in folders where that is too long for one name."""
+def place_of_record(path):
+    """Where Snakemake keeps its record of a result: under the name in base 64, cut into folders."""
     name = urlsafe_b64encode(path.encode()).decode()
     n = os.pathconf(METADATA, "PC_NAME_MAX") - 1
-    parts = [name[i : i + n] for i in range(0, len(name), n)]
-    return os.path.join(METADATA, *("@" + part for part in parts[:-1]), parts[-1])
+    *folders, last = [name[i : i + n] for i in range(0, len(name), n)]
+    return os.path.join(METADATA, *("@" + part for part in folders), last)
 
 
-def moved_record(path, moved):
-    """Snakemake's record of a result, with files by the names that they have in the archive."""
-    record = json.loads(Path(path).read_text(encoding="utf-8"))
-    names = {repr(old): repr(new) for old, new in moved.items() if old != new}
-    if names:
-        any_of_them = re.compile("|".join(map(re.escape, names)))
-        record["params"] = [
-            any_of_them.sub(lambda found: names[found[0]], value) for value in record["params"]
-        ]
-    record["input"] = sorted(moved.get(name, name) for name in record["input"])
-    record["input_checksums"] = {
-        moved.get(name, name): checksum for name, checksum in record["input_checksums"].items()
+def moved_record(record, moved):
+    """A record with the new names of files that have moved; otherwise as it is."""
+    names = {json.dumps(old): json.dumps(new) for old, new in moved.items()}
+    # Parameters are stored as texts in Python's notation.
+    names |= {
+        json.dumps(repr(old))[1:-1]: json.dumps(repr(new))[1:-1] for old, new in moved.items()
     }
-    return json.dumps(record).encode()
+    if moved:
+        any_of_them = re.compile("|".join(map(re.escape, names)))
+        record = any_of_them.sub(lambda found: names[found[0]], record)
+    values = json.loads(record)
+    values["input"].sort()  # as Snakemake compares them
+    return json.dumps(values).encode()
 
 
 def records_of(paths, needed, moved):
-    """Records of results, by their places; without those of ``needed`` nobody could tell later what is stale."""
+    """Records of results, by their places.
+
+    Raises:
+        InputError: one of ``needed`` has none, so that nobody could tell later whether it is stale.
+
+    """
     for path in paths:
+        place = place_of_record(path)
         try:
-            yield record_of(path), moved_record(record_of(path), moved)
+            yield place, moved_record(Path(place).read_text(encoding="utf-8"), moved)
         except (FileNotFoundError, ValueError):  # none, or one that was cut off
             if path in needed:
                 where = f"Snakemake's record of how it was made in {METADATA}"
@@ -103,7 +106,7 @@ def records_of(paths, needed, moved):
 
 
 def add(archive, place, content):
-    """One file, from bytes or in a stream from a path, with the same date and mode at all times; its checksum and size."""
+    """Add a file from bytes or from a path, with a fixed date and mode; its checksum and size."""
     info, found = zipfile.ZipInfo(place), hashlib.sha256()
     info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3
     info.external_attr = (0o100755 if place.endswith(".sh") else 0o100644) << 16
@@ -114,7 +117,7 @@ def add(archive, place, content):
             f"{content}: expected a file that can be read, found: {error.strerror}"
         ) from None
     with source:
-        info.file_size = source.seek(0, os.SEEK_END)  # beyond 2 GB it takes another form
+        info.file_size = source.seek(0, os.SEEK_END)  # above 2 GB zip has another format
         source.seek(0)
         with archive.open(info, "w") as target:
             while block := source.read(2**20):
@@ -123,42 +126,17 @@ def add(archive, place, content):
         return found.hexdigest(), source.tell()
 
 
-def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
-    """Write the archive, whole or not at all.
+def write_archive(path_to_archive, run, entries):
+    """Write entries {place: bytes or path} and their checksums; how many files.
 
-    Args:
-        run: its name.
-        needed: results that there must be a record of.
-        settings: of the run, every key, as they are to be read there.
-        packed: code and the user's files: places in the archive, and paths.
-        moved: what the user's files were called in the config and by jobs, and what they are called
-            there.
-        contents: digests of the user's files of simulations, which stay behind, by their paths in
-            the config.
+    Raises:
+        InputError: a result is not as its checksum says.
 
     """
-    results, simulations = results_in(f"results/{run}")
-    for path in results:
-        if path.endswith(".h5"):
-            hdf5.verify(path)
-    heading = f"# The settings of the run {run!r}, all of them, as it was made with.\n"
-    unpacked = UNPACKED.format(run=run, archive=path_to_archive)
-    if contents:
-        unpacked += OF_FILES.format(names=", ".join(f"`{name}`" for name in contents))
-        packed |= {"config/contents.json": json.dumps(contents, indent=2).encode()}
-    moved = {path: place for place, path in packed.items() if isinstance(path, str)} | moved
-    entries = (
-        {path: path for path in results}
-        | dict(records_of(results + simulations, needed, moved))
-        | packed
-    )
-    entries["config/config.yaml"] = (heading + yaml.safe_dump(settings, sort_keys=False)).encode()
-    entries["UNPACKED.md"] = unpacked.encode()
     sums = {}
     with files.replacing(path_to_archive) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.mkdir(
-            f"{run}/.snakemake/incomplete", mode=0o755
-        )  # or Snakemake takes the records for an old version's
+        # Without this folder Snakemake takes the records for those of an old version.
+        archive.mkdir(f"{run}/.snakemake/incomplete", mode=0o755)
         for place in sorted(entries):
             sums[place], n_bytes = add(archive, f"{run}/{place}", entries[place])
             beside = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.sha256")
@@ -167,12 +145,40 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
                 files.check(place, expected, sums[place], n_bytes)
         text = "".join(f"{checksum}  {place}\n" for place, checksum in sums.items())
         add(archive, f"{run}/SHA256SUMS", text.encode())
-    log.info(
-        "%s: %d files, %d kB",
-        path_to_archive,
-        len(sums) + 1,
-        os.path.getsize(path_to_archive) // 1000,
-    )
+    return len(sums) + 1
+
+
+def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
+    """Write the archive, whole or not at all.
+
+    Args:
+        run: its name.
+        needed: results that must have a record.
+        settings: every key of the run, with the names of files in the archive.
+        packed: code and the user's files, {place in the archive: path}.
+        moved: names of the user's files in the config and in records, {old: new}.
+        contents: digests of the user's files of simulations, which are not packed, by their paths
+            in the config.
+
+    """
+    results, simulations = results_in(f"results/{run}")
+    for path in results:
+        if path.endswith(".h5"):
+            hdf5.verify(path)
+    moved = {path: place for place, path in packed.items()} | moved
+    moved = {old: new for old, new in moved.items() if old != new}
+    entries = {path: path for path in results} | packed
+    entries |= dict(records_of(results + simulations, needed, moved))
+    unpacked = UNPACKED.format(run=run, archive=path_to_archive)
+    if contents:
+        unpacked += OF_FILES.format(names=", ".join(f"`{name}`" for name in contents))
+        entries["config/contents.json"] = json.dumps(contents, indent=2).encode()
+    heading = f"# All settings of the run {run!r}.\n"
+    entries["config/config.yaml"] = (heading + yaml.safe_dump(settings, sort_keys=False)).encode()
+    entries["UNPACKED.md"] = unpacked.encode()
+    n_files = write_archive(path_to_archive, run, entries)
+    n_bytes = os.path.getsize(path_to_archive)
+    log.info("%s: %d files, %d kB", path_to_archive, n_files, n_bytes // 1000)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ def check_with_jax(settings, problem):
 
 
 # A job's own process asks for no memory: the workflow's has done so.
-SIMULATIONS = memory.Sizes((1,), 1, dict.fromkeys(("training", "validation", "test"), 0))
+SIMULATIONS = memory.Sizes(
+    (1,), 1, dict.fromkeys(("training", "validation", "test"), 0)
+)
 
 try:
     repeated = [line for path in workflow.configfiles for line in repeated_keys(path)]

@@ -1,9 +1,10 @@
-# The run in one archive, for somebody else. Not wanted by `all`: snakemake --cores all -- results/gaussian/gaussian.zip
+# The run in one archive; not part of `all`:
+# snakemake --cores all -- results/gaussian/gaussian.zip
 from imnn_core.workflow.digest import user_code_files
 from imnn_core.workflow.packing import place_of, project_files
 
 ARCHIVE = f"results/{settings.run}/{settings.run}.zip"
-# Places in the archive, and paths here; of the user's files that the config names, what these paths will be there.
+# {place in the archive: path here}; {name of a user's file: its name there}
 PACKED = project_files(ROOT)
 MOVED = {}
 if is_file(settings.problem):
@@ -22,7 +23,7 @@ for named in filter(None, (settings.observed, settings.figures.style)):
 
 
 rule pack:
-    """Config, code, fits, tables, figures and report in one archive, without simulations, to redraw figures from elsewhere."""
+    """Pack config, code and results without simulations into one archive."""
     input:
         results=everything,
         analytic=expand("results/{run}/analytic_fisher.json", run=RUNS),

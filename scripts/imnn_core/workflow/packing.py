@@ -1,10 +1,10 @@
-"""What of the project and of the user's own files an archive has besides a run's results, and where in it they lie."""
+"""Files of the project and of the user in a run's archive, and their places there."""
 
 import glob
 import os
 from pathlib import Path
 
-# By name, so that what else lies in the project's folder stays there: it is the user's own.
+# By name: other files in the project's folder are the user's own.
 PROJECT = (
     "Snakefile",
     "workflow/Snakefile",
@@ -39,7 +39,7 @@ PROJECT = (
 
 
 def project_files(root: str | Path) -> dict[str, str]:
-    """The project's own files, but for the default config: places in the archive, and paths from here."""
+    """The project's files except the default config, {place in the archive: path from here}."""
     places = (
         place for pattern in PROJECT for place in glob.glob(pattern, root_dir=root, recursive=True)
     )
@@ -47,10 +47,11 @@ def project_files(root: str | Path) -> dict[str, str]:
 
 
 def place_of(path: str | Path, *folders: str | Path) -> str:
-    """Where a user's file lies in the archive: where it lies in the first of these folders that has it, or else in config/."""
-    path = (
-        Path(path).parent.resolve() / Path(path).name
-    )  # what a link is called here, not what it leads to
+    """Place of a user's file in the archive.
+
+    Its path from the first of these folders that it lies in, or else config/.
+    """
+    path = Path(path).parent.resolve() / Path(path).name  # a link's own name, not its target's
     inside = [
         path.relative_to(folder)
         for folder in map(os.path.realpath, folders)
