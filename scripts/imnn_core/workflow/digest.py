@@ -34,7 +34,7 @@ def _names(tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Iterator[Path]:
-    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
+    """Files below a folder that a module in it imports, with the packages' own `__init__.py`."""
     for level, name in names:
         base = folder if level == 0 else path.parents[level - 1]
         parts = name.split(".")
