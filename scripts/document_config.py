@@ -1,4 +1,4 @@
-"""Write config/README.md from the config's models: each key with its type, range, default and sentence."""
+"""Write config/README.md and config/schema.json from the models of the config's keys."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,16 @@ HEAD = """# The configuration
 Made by `python scripts/document_config.py` from the models in `scripts/imnn_core/config/` and from
 `scripts/own_problem.md`; edit those.
 
-- `run.yaml`: the default run, with every key.
+- `config.yaml`: the default run, with every key.
 - `ten_seeds.yaml`: the recipes compared over ten seeds, the README's table.
 - `quick.yaml`: the whole graph on small sets, for tests and first looks.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
-- `kept.mplstyle`: how all figures look.
+- `figures.mplstyle`: how all figures look.
+- `schema.json`: by the first line of each file, editors that know YAML complete its keys and check them by it.
 - `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
   differences, a network of one's own), `files` (simulations from elsewhere).
 
-`snakemake --configfile FILE` takes another file *in place of* `run.yaml`; keys that it leaves out have the defaults below.
+`snakemake --configfile FILE` takes another file *in place of* `config.yaml`; keys that it leaves out have the defaults below.
 `snakemake --config n_s=2000 n_d=2000` changes single keys of the file, `--config "fits={mlp: {patience: 20}}"` those of a
 recipe. A key that stands twice in a file is a fault, though YAML would take the last one. Faults are found before any work
 starts, a line each: first those of single keys, then those between keys and those of optimisers. Only GPUs are looked for
@@ -146,5 +147,23 @@ def document():
     return "\n".join(lines) + "\n" + own() + TAIL
 
 
+def schema():
+    """The text of config/schema.json, by which editors complete and check a configuration.
+
+    It says what each key may be by itself; what keys must be to one another only the start of a run
+    tells.
+    """
+    found = Config.model_json_schema()
+    definitions = found["$defs"]
+    kinds = [definitions[name]["properties"]["kind"]["const"] for name in ("MLP", "DeepSet", "CNN")]
+    # Which network a mapping is, its `kind` alone says.
+    for name in ("DeepSet", "CNN"):
+        definitions[name]["required"] = ["kind"]
+    definitions["OwnNetwork"]["properties"]["kind"]["not"] = {"enum": kinds}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    return json.dumps(whole, indent=2) + "\n"
+
+
 if __name__ == "__main__":
     (CONFIG / "README.md").write_text(document(), encoding="utf-8")
+    (CONFIG / "schema.json").write_text(schema(), encoding="utf-8")

@@ -15,6 +15,7 @@ PROJECT = (
     "scripts/*.md",
     "scripts/imnn_core/**/*.py",
     "config/README.md",
+    "config/schema.json",
     "config/figures.mplstyle",
     "config/exponential_rate.yaml",
     "config/gaussian_field.yaml",
