@@ -27,6 +27,18 @@ ELSEWHERE = {
     'squeue --me -o "%.9i %.9T %.10M %.10l %k"': "test_slurm.py",
     "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^imnn_/ {print $1}' | xargs -r scancel && snakemake --unlock": "test_slurm.py",
 }  # fmt: skip
+# Those that are only planned here, and what runs the same; pytest -m long runs them as they stand.
+PLANNED = {
+    "snakemake --cores all --configfile config/quick.yaml": "the fixture `finished`, in full",
+    "snakemake --cores all --config n_s=2000 n_d=2000 run=larger": "test_bring_your_own.py",
+    'snakemake --cores all --config "fits={mlp: {patience: 20}}" run=patient': "test_bring_your_own.py",
+    "snakemake --cores all --directory elsewhere": "test_workflow.py, test_bring_your_own.py",
+    "snakemake --cores 1 --configfile config/quick.yaml -- results/quick/summary.csv": "`finished`",
+    'snakemake --cores all --config "figures={formats: [svg, png, pdf]}"': "test_coming_back.py",
+    "snakemake --cores all -- results/gaussian/gaussian.zip": "test_pack.py",
+    "snakemake --cores all --configfile config/examples/decay.yaml --config problem=my_problem.py run=mine":
+        "test_bring_your_own.py",
+}  # fmt: skip
 
 
 def commands_of(text):
@@ -77,12 +89,24 @@ def do(folder, command):
     return done.stdout
 
 
+def cases():
+    """Commands as they are run: a plan in place of some."""
+    copy = "cp config/examples/decay.py my_problem.py"
+    for command in dict.fromkeys(COMMANDS):
+        if command in PLANNED:
+            yield command.replace("snakemake ", "snakemake -n ", 1)
+            alone = f"{copy} && {command}" if "my_problem.py" in command else command
+            yield pytest.param(alone, marks=pytest.mark.long)
+        elif command not in ELSEWHERE:
+            yield command
+
+
 def test_no_command_is_left_out():
-    assert ELSEWHERE.keys() <= set(COMMANDS)
+    assert ELSEWHERE.keys() | PLANNED.keys() <= set(COMMANDS)
     assert len(COMMANDS) > 20
 
 
-@pytest.mark.parametrize("command", dict.fromkeys(command for command in COMMANDS if command not in ELSEWHERE))
+@pytest.mark.parametrize("command", list(cases()))
 def test_the_command_works(folder, command):
     output = do(folder, command)
     assert "Traceback" not in output

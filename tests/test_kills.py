@@ -1,6 +1,7 @@
 """Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of it."""
 
 import contextlib
+import datetime
 import itertools
 import os
 import random
@@ -88,15 +89,20 @@ def wait_for(condition, seconds=180):
     return value
 
 
-MOMENTS = 20
+@pytest.mark.parametrize("n_moments", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
+    project, untouched, tmp_path, n_moments
+):
+    """A job, the workflow, or both by SIGKILL; each run begins at once after the one before.
 
-
-def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(project, untouched, tmp_path):
-    """A job, the workflow, or both by SIGKILL; each run begins at once after the one before."""
-    choose, kinds = random.Random(6), itertools.cycle(["job", "workflow", "both"])
+    At other moments each day, or at those of the seed in IMNN_KILLS_SEED.
+    """
+    seed = int(os.environ.get("IMNN_KILLS_SEED") or datetime.date.today().toordinal())
+    print(f"IMNN_KILLS_SEED={seed}")  # pytest shows it if the test fails
+    choose, kinds = random.Random(seed), itertools.cycle(["job", "workflow", "both"])
     n_killed, n_finished = 0, 0
-    while n_killed < MOMENTS:
-        assert n_finished < MOMENTS, "the moments are too late for this machine"
+    while n_killed < n_moments:
+        assert n_finished < 20, "the moments are too late for this machine"
         process, kind = started(project, tmp_path), next(kinds)
         wait_for(lambda: jobs_of(process.pid) or process.poll() is not None)  # noqa: B023
         time.sleep(choose.uniform(0, 4))

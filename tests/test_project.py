@@ -172,6 +172,12 @@ def test_no_file_has_grown_too_long(root):
         assert len(path.read_text().splitlines()) <= 300, path
 
 
+def test_the_benchmark_can_be_imported(root):
+    command = [sys.executable, "tests/benchmarks/engine.py", "--help"]
+    subprocess.run(command, cwd=root, check=True)
+
+
+@pytest.mark.long
 def test_the_benchmark_runs(root, tmp_path):
     """Its figures are for a person to read; here only that it still works."""
     small = ["--rounds=1", "--iterations=1", "--n-streamed=500", "--n-fields=100", "--n-large=5000", "--processes=1"]

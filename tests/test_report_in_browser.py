@@ -30,7 +30,12 @@ MISSING = ("", "–", "NaN", "nan")
 # The Nu checker is of 2020: it knows neither the CSS nor the <dialog> of today.
 OUTDATED = ".*(CSS: |“dialog” for attribute “method”|“dialog” element is not supported|Possible misuse of “aria-label”).*"
 
-in_every_window = pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+# Each width and each scheme once; the other two of the four with pytest -m long.
+USUAL = [(360, "light"), (1280, "dark")]
+in_every_window = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [pytest.param(*window, marks=[pytest.mark.long] * (window not in USUAL)) for window in WINDOWS],
+)
 
 
 @pytest.fixture(scope="module")
