@@ -21,8 +21,8 @@ and from its own texts. Edit those files, not this page.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a
   field on a grid.
 - `figures.mplstyle`: the style of all figures.
-- `schema.json`: what each key may be. Editors that know YAML complete and check the keys by it, as the
-  first line of each config tells them.
+- `schema.json`: what each key may be. Editors that know YAML complete and check the keys by it, as
+  the first line of each config tells them.
 - `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator
   in JAX), `autoregression` (a simulator in numpy, finite differences, a network of its own),
   `files` (simulations from elsewhere).

@@ -1,4 +1,6 @@
-"""Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of it."""
+"""Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of
+it.
+"""
 
 import contextlib
 import datetime
@@ -43,13 +45,32 @@ def project(root, tmp_path_factory):
 
 def started(project, folder, *arguments):
     """Snakemake, on its way in a folder, in a process group of its own."""
-    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # which is ignored in the background of a shell
-    become = f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    command = [sys.executable, "-c", become, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile"]
+    # which is ignored in the background of a shell
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    become = (
+        f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        become,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "-s",
+        project / "Snakefile",
+    ]
     command += ["--directory", folder, "--workflow-profile", project / "profiles/default"]
     command += ["--configfile", project / "config/tiny.yaml", *arguments]
     with open(folder / "output", "w") as output:
-        return subprocess.Popen(command, env=variables(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=variables(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def run(project, folder, *arguments):
@@ -127,13 +148,19 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path, number):
-    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes on."""
+    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes
+    on.
+    """
     process, log = started(project, tmp_path), tmp_path / "results/tiny/logs/fit/small/seed-1.log"
     wait_for(lambda: log.exists() and "iteration 3" in log.read_text())
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     else:
-        (fit,) = (pid for pid in jobs_of(process.pid) if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        (fit,) = (
+            pid
+            for pid in jobs_of(process.pid)
+            if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
         os.kill(fit, number)
     process.wait(180)
     checkpoint = tmp_path / "results/tiny/fits/small/seed-1/fit.checkpoint.h5"
