@@ -134,6 +134,27 @@ def test_from_git_and_from_a_folder_code_has_the_same_digest(
     assert planned(folder) == {}
 
 
+def test_the_snippets_of_the_documentation(root, repository, tmp_path, monkeypatch):
+    """As they stand there, with places and tags of this test; `all` is the first rule there."""
+    page = (root / "docs/as_a_module.md").read_text()
+    whole, of_github, of_git = re.findall(r"^```snakemake\n(.*?)^```", page, re.M | re.S)
+    (profile,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    (tmp_path / "profiles/default").mkdir(parents=True)
+    (tmp_path / "profiles/default/config.yaml").write_text(profile)
+    (tmp_path / "config.yaml").write_text(json.dumps({"imnn": TINY}))
+    snakefile = '"../imnn-pipeline/workflow/Snakefile"'
+    assert f"    snakefile:\n        {snakefile}\n" in whole
+    local = whole.replace(snakefile, repr(str(repository / "workflow/Snakefile")))
+    address = of_git.replace("/path/to/repository", str(repository)).replace("TAG", "v1")
+    git = whole.replace(f"    snakefile:\n        {snakefile}\n", address)
+    monkeypatch.setenv("PYTHONPATH", str(installed(root, tmp_path / "environment")))
+    for text in (local, git):
+        (tmp_path / "Snakefile").write_text(text)
+        jobs = planned(tmp_path, "--configfile", "config.yaml", "--", "all")
+        assert jobs.keys() - {"imnn_all"} == ALL
+    assert 'github("OWNER/REPOSITORY", path="workflow/Snakefile", tag="TAG")' in of_github
+
+
 def test_from_git_without_the_core_says_what_to_install(repository, tmp_path):
     folder = other_workflow(tmp_path / "other", f"git+file://{repository}/workflow/Snakefile@v1")
     output = snakemake(folder, "-n", ok=False)
@@ -182,7 +203,7 @@ def test_only_these_attributes_of_snakemake_are_used_that_it_does_not_document(r
     """The table in docs/as_a_module.md has each with the reason and the test that watches it."""
     files = [*(root / "workflow").rglob("*.smk"), *root.glob("**/Snakefile")]
     code = "\n".join(re.sub("#.*", "", path.read_text()) for path in files)
-    used = set(re.findall(r"\bworkflow\.\w+\b(?=[.( ):\n])", code))
+    used = set(re.findall(r"(?<!imnn_core\.)\bworkflow\.(?!rst|svg)\w+\b", code))
     used |= set(re.findall(r"\brules?\.(?:rule\.)?_\w+|\brules\.has", code))
     page = (root / "docs/as_a_module.md").read_text()
     table = set(re.findall(r"^\| `([\w.]+)`", page, flags=re.M))
