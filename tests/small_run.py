@@ -7,12 +7,13 @@ import jax
 import numpy as np
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
-from fit import Paths, fit, trees_of
+from fit import Paths, fit
 from imnn_core.config.recipe import Recipe
 from imnn_core.config.run import Config
 from imnn_core.problems import load
 from imnn_core.store import fits
 from imnn_core.training import fitter as fitters
+from imnn_core.training.checkpoints import trees_of
 from report import report
 from simulate import simulate
 

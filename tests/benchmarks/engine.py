@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import workloads
+from imnn_core.compression.compressor import PARALLEL
 from imnn_core.config.run import Config
 from imnn_core.data import chunks
 from imnn_core.gradient import aggregate, derivatives
-from imnn_core.training.fitters import PARALLEL
 from imnn_core.training.iteration import first_state, loss_of
 from imnn_core.training.loop import fit
 from workloads import OPTIMISER, SETTINGS, iterations
