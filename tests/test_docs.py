@@ -24,6 +24,7 @@ ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements-dev.txt && "
     ".venv/bin/pytest": ".ci/run",
     '.venv/bin/pip install "jax[cuda13]"': "needs a GPU",
+    'pip install "imnn-pipeline[workflow] @ git+https://HOST/OWNER/REPOSITORY@TAG"': "names no real place; test_install.py",
     ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv "
     "engine.csv": "test_project.py, with smaller numbers",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
