@@ -60,6 +60,8 @@ MADE = [
         for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")
     ),
 ]
+# Runs on the cluster to its report, with small jobs in groups.
+WHOLE = CONFIG | {"run": "whole", "fits": {"plain": RECIPE}}
 # There is no accounting here, jobs are short, and one of them fails each time.
 SLURM = [
     "--workflow-profile",
@@ -110,7 +112,7 @@ def slurm():
 
 
 def jobs_of(slurm, about=""):
-    """All jobs whose comment, or else name, has this text in it, as they were submitted."""
+    """All jobs whose comment, or else name, has this text in it, in the order of their submission."""
     command = ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%j|%k|%T|%m|%l"]
     output = subprocess.run(command, env=slurm, text=True, capture_output=True, check=True).stdout
     jobs = [Job(int(id), *rest) for id, *rest in (line.split("|") for line in output.splitlines())]
@@ -130,7 +132,7 @@ def start(folder, environment, *arguments):
 
 def finished(process, ok=True):
     """What a workflow printed."""
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=1800)
     assert (process.returncode == 0) == ok, output
     return output
 
@@ -167,12 +169,15 @@ def project(root, slurm, tmp_path_factory):
     """Copies of the project in which the run is done, `here` and on the `cluster`, and a part of it
     in `generic`.
 
-    And the variables of the jobs that were `stopped`, and what Snakemake `printed` of the cluster.
+    And one in which another run is done as a `whole`, the variables of the jobs that were
+    `stopped`, and what Snakemake `printed` of the cluster and `printed of whole`.
     """
     folders, stopped, over = {}, {}, threading.Event()
-    for name in ("here", "cluster", "generic"):
+    for name in ("here", "cluster", "generic", "whole"):
         folders[name] = copied(root, tmp_path_factory.mktemp(name))
-        (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+        (folders[name] / "tiny.yaml").write_text(
+            yaml.safe_dump(WHOLE if name == "whole" else CONFIG)
+        )
 
     def stop(fit):
         process = stop_in_the_middle(
@@ -190,6 +195,7 @@ def project(root, slurm, tmp_path_factory):
     cluster = start(
         folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU
     )
+    whole = start(folders["whole"], slurm, *SLURM)
     threads = [threading.Thread(target=stop, args=(fit,)) for fit in ("late", "cancelled")]
     try:
         for thread in threads:
@@ -206,35 +212,72 @@ def project(root, slurm, tmp_path_factory):
             )
         )
         printed = finished(cluster, ok=False)  # for want of a GPU
+        printed_of_whole = finished(whole)
     finally:
         over.set()
         cluster.kill()
+        whole.kill()
         for thread in threads:
             thread.join()
-    return folders | {"stopped": stopped, "printed": printed}
+    return folders | {"stopped": stopped, "printed": printed, "printed of whole": printed_of_whole}
 
 
 def same_bytes(project, path):
     return (project["here"] / path).read_bytes() == (project["cluster"] / path).read_bytes()
 
 
-def test_every_job_runs_under_the_scheduler(project, slurm):
-    """And has the run's ID, which Snakemake prints, for its name: so `scancel --name` finds the
-    jobs of one workflow.
+def done_by(printed, slurm):
+    """Comments of a workflow's jobs: their name is the run's ID, which Snakemake prints, as for
+    `scancel --name`.
     """
-    run_id = re.search(r"SLURM run ID: (\S+)", project["printed"])[1]
-    assert {job.name for job in jobs_of(slurm, "rule_")} == {run_id}
-    done = {job.comment for job in jobs_of(slurm, "rule_") if job.state == "COMPLETED"}
+    run_id = re.search(r"SLURM run ID: (\S+)", printed)[1]
+    return sorted(
+        job.comment
+        for job in jobs_of(slurm, "rule_")
+        if (job.name, job.state) == (run_id, "COMPLETED")
+    )
+
+
+def test_every_job_runs_under_the_scheduler(project, slurm):
+    done = done_by(project["printed"], slurm)
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
     draws = [
         f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")
     ]
-    assert done == {
-        *fits,
-        *draws,
-        "rule_analytic_fisher_wildcards_tiny",
-        "rule_evaluate_wildcards_tiny_plain_1",
-    }
+    assert done == sorted(
+        [
+            *fits,
+            *draws,
+            "rule_analytic_fisher_wildcards_tiny",
+            "rule_evaluate_wildcards_tiny_plain_1",
+        ]
+    )
+
+
+def test_small_jobs_share_one_or_run_here(project, slurm):
+    done = [
+        comment
+        for comment in done_by(project["printed of whole"], slurm)
+        if "simulate" not in comment
+    ]
+    alone = (
+        "analytic_fisher_wildcards_whole",
+        "evaluate_wildcards_whole_plain_1",
+        "fit_wildcards_whole_plain_1",
+    )
+    assert done == [
+        *(f"rule_{job}" for job in (*alone, "plot_fit_wildcards_whole_plain")),
+        "rule_report_plot_comparison_report",
+    ]
+    assert (project["whole"] / "results/whole/report.html").exists()
+    assert (project["whole"] / "results/whole/summary.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["slurm", "cluster-generic"])
+def test_the_groups_of_a_profile_are_of_rules(root, name):
+    profile = yaml.safe_load((root / f"profiles/{name}/config.yaml").read_text())
+    rules = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    assert profile["groups"].keys() <= set(re.findall(r"^ *rule (\w+):", rules, flags=re.M))
 
 
 @pytest.mark.parametrize("path", MADE)
