@@ -20,7 +20,8 @@ Made by `python scripts/document_config.py` from the models in `scripts/imnn_cor
 - `quick.yaml`: the whole graph on small sets, for tests and first looks.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a field on a grid.
 - `figures.mplstyle`: how all figures look.
-- `schema.json`: by the first line of each file, editors that know YAML complete its keys and check them by it.
+- `schema.json`: editors that know YAML complete keys and check them by it; the first line of each
+  file names it.
 - `examples/`: to begin from with a problem of your own: `decay` (a simulator in JAX), `autoregression` (one in numpy, finite
   differences, a network of one's own), `files` (simulations from elsewhere).
 

@@ -1,4 +1,4 @@
-"""Short texts that change when what they stand for does: a script's code, a user's file, settings; not when a date does."""
+"""Short texts that change when what they stand for does: code, a file, settings; not with dates."""
 
 import ast
 import contextlib
@@ -34,7 +34,7 @@ def _names(tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Iterator[Path]:
-    """Files in a folder, or in packages there, that a module in it imports, with those of the packages themselves."""
+    """Files in a folder that a module in it imports, with those of the packages above them."""
     for level, name in names:
         base = folder if level == 0 else path.parents[level - 1]
         parts = name.split(".")
@@ -46,7 +46,9 @@ def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Ite
 
 
 def _meaning(node: object, described: bool = False) -> object:
-    """A syntax tree as nested tuples, without docstrings and what is empty; where ``described``, without descriptions.
+    """A syntax tree as nested tuples, without docstrings and what is empty.
+
+    Where ``described``, without descriptions.
 
     `ast.dump` differs between versions of Python, in how it shows what is empty.
     """
@@ -156,7 +158,9 @@ def settings_digest(*values: Any) -> str:
 
 
 def content_digest(path_to_file: str | Path) -> str | None:
-    """Digest of a file's size and of what is in it, a large one's in blocks spread over it; None where it can't be read.
+    """Digest of a file's size and of what is in it; None where it can't be read.
+
+    Of a large file blocks are looked at that are spread over it.
 
     It is quick for files of any size. Like any sample it can miss a change of a few numbers that
     keeps the size.
@@ -208,7 +212,9 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
 
 
 def user_code_digest(path_to_file: str | Path) -> str:
-    """Digest of a user's Python file and of what it imports from its own folder; as `code_digest`, but of any file.
+    """Digest of a user's Python file and of what it imports from its own folder.
+
+    It is as `code_digest`, but of any file.
 
     A file that is not there, or is no Python, has a digest too: whoever loads it says what is
     wrong.
@@ -217,7 +223,7 @@ def user_code_digest(path_to_file: str | Path) -> str:
 
 
 def user_code_files(path_to_file: str | Path) -> list[str]:
-    """A user's Python file and those that it imports from its own folder, by their paths from there."""
+    """A user's Python file and those that it imports from its folder, by their paths from there."""
     folder = Path(path_to_file).parent
     return sorted(
         str(path.relative_to(folder))
