@@ -121,6 +121,44 @@ def test_from_git(root, repository, tmp_path, monkeypatch):
     assert style.read_text().strip() == (root / "config/figures.mplstyle").read_text().strip()
 
 
+def test_from_a_host(root, repository, tmp_path, monkeypatch):
+    """With git's own word for it that the host's repository lies here; no network is needed."""
+    (tmp_path / "hosted/owner").mkdir(parents=True)
+    bare = tmp_path / "hosted/owner/imnn"
+    subprocess.run(["git", "clone", "-q", "--bare", repository, bare], check=True)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/hosted/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = other_workflow(tmp_path / "other", "HERE")
+    snakefile = folder / "Snakefile"
+    hosted = 'github("owner/imnn", path="workflow/Snakefile", tag="v1")'
+    snakefile.write_text(snakefile.read_text().replace("'HERE'", hosted))
+    output = snakemake(folder, "-n", ok=False)
+    assert 'pip install "git+https://github.com/owner/imnn@v1"' in output
+    monkeypatch.setenv("PYTHONPATH", str(installed(root, tmp_path / "environment")))
+    assert planned(folder, "--", "imnn_all").keys() - {"imnn_all"} == ALL
+    snakemake(folder)
+    assert json.loads((folder / ANALYTIC).read_text())["monte_carlo"]["n"] == 50
+    assert planned(folder) == {}
+
+
+def test_two_modules_side_by_side(root, tmp_path):
+    """Of different runs and problems; the rules of each have its own settings."""
+    text = ""
+    for name, config in (
+        ("a", {"run": "one", "seeds": [1]}),
+        ("b", {"run": "two", "seeds": [2], "problem": "exponential_rate"}),
+    ):
+        snakefile, fits = str(root / "workflow/Snakefile"), {"fits": {name: {}}}
+        text += f"module {name}:\n    snakefile:\n        {snakefile!r}\n"
+        text += f"    config:\n        {config | fits!r}\n\nuse rule * from {name} as {name}_*\n\n"
+    (tmp_path / "Snakefile").write_text(text)
+    targets = ("results/one/fits/a/seed-1/fit.h5", "results/two/fits/b/seed-2/fit.h5")
+    jobs = {"a_simulate": 2, "a_fit": 1, "b_simulate": 2, "b_fit": 1}
+    assert planned(tmp_path, "--", *targets) == jobs
+
+
 def test_from_git_and_from_a_folder_code_has_the_same_digest(
     root, repository, tmp_path, monkeypatch
 ):
