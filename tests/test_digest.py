@@ -1,0 +1,69 @@
+"""What an edit in each package of the core makes again: exactly the scripts that depend on it."""
+
+import shutil
+
+import pytest
+from imnn_core.workflow import digest
+
+FITTED = {"fit", "evaluate", "estimate", "check_files"}  # check_files measures finite differences
+DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
+FIGURES = {"plot_fit", "plot_comparison"}
+TABLES = {"summarise", "report", "refine", "pack"}
+
+
+@pytest.fixture(scope="module")
+def scripts(root, tmp_path_factory):
+    """A copy of the scripts with the core."""
+    folder = tmp_path_factory.mktemp("copy") / "scripts"
+    return shutil.copytree(root / "scripts", folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def digests(scripts):
+    digest._module.cache_clear()
+    paths = [path for path in scripts.glob("*.py") if path.stem != "document_config"]  # no rule's
+    return {path.stem: digest.code_digest(path) for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("store/files", FITTED | DRAWN | FIGURES | TABLES),
+        ("store/fits", FITTED),
+        ("config/recipe", FITTED),
+        ("config/run", set()),  # only the Snakefile reads a whole configuration
+        ("problems/simulations", FITTED | DRAWN),
+        ("data/stream", FITTED),
+        ("data/user_files", {"check_files", "use_files"}),
+        ("networks/kinds", FITTED),
+        ("gradient/passes", FITTED),
+        ("gradient/fisher", FITTED | {"analytic_fisher"}),
+        ("compression/linear", {"evaluate"}),
+        ("training/loop", {"fit"}),
+        ("evaluation/tables", {"report"}),
+        ("figures/ellipses", {"plot_comparison"}),
+        ("figures/plots", FIGURES),
+        ("workflow/jobs", FITTED | DRAWN | FIGURES | TABLES),
+        ("workflow/packing", set()),  # of the Snakefile
+        ("__init__", set()),  # it only offers names
+    ],
+)
+def test_what_an_edit_in_a_package_makes_again(scripts, module, expected):
+    """Oracle: by hand, from what each script does."""
+    before, path = digests(scripts), scripts / f"imnn_core/{module}.py"
+    whole = path.read_text()
+    try:
+        path.write_text(f"# A comment.\n{whole}")
+        assert digests(scripts) == before
+        path.write_text(f"{whole}\nCHANGED = 1\n")
+        after = digests(scripts)
+    finally:
+        path.write_text(whole)
+    assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_a_package_counts_for_what_imports_from_it(scripts):
+    """Oracle: by hand: whoever imports a module of a package runs its `__init__.py`."""
+    before, path = digests(scripts), scripts / "imnn_core/figures/__init__.py"
+    path.write_text(path.read_text() + "CHANGED = 1\n")
+    after = digests(scripts)
+    assert {name for name in before if before[name] != after[name]} == FIGURES
