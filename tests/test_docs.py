@@ -36,6 +36,7 @@ ELSEWHERE = {
 }
 # Those that are only planned here, and what runs the same; pytest -m long runs them as they stand.
 PLANNED = {
+    ".venv/bin/pytest -n 2 tests/test_fisher.py": "pytest itself",
     "snakemake --cores all --configfile config/quick.yaml": "the fixture `finished`, in full",
     "snakemake --cores all --config n_s=2000 n_d=2000 run=larger": "test_bring_your_own.py",
     'snakemake --cores all --config "fits={mlp: {patience: 20}}" run=patient': "test_bring_your_own.py",
@@ -119,7 +120,8 @@ def cases():
     copy = "cp config/examples/decay.py my_problem.py"
     for command in dict.fromkeys(COMMANDS):
         if command in PLANNED:
-            yield command.replace("snakemake ", "snakemake -n ", 1)
+            plan = command.replace("snakemake ", "snakemake -n ", 1)
+            yield plan.replace("pytest ", "pytest --collect-only ", 1)
             alone = f"{copy} && {command}" if "my_problem.py" in command else command
             yield pytest.param(alone, marks=pytest.mark.long)
         elif command not in ELSEWHERE:
