@@ -50,6 +50,8 @@ MADE = [
     *(f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation", "test")),
     *(f"{FITS}/plain/seed-1/{name}" for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")),
 ]
+# Runs on the cluster to its report, with small jobs in groups.
+WHOLE = CONFIG | {"run": "whole", "fits": {"plain": RECIPE}}
 # There is no accounting here, jobs are short, and one of them fails each time.
 SLURM = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "20", "--retries", "1"]
 SLURM += ["--slurm-init-seconds-before-status-checks", "3"]
@@ -103,7 +105,7 @@ def start(folder, environment, *arguments):
 
 def finished(process, ok=True):
     """What a workflow printed."""
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=1800)
     assert (process.returncode == 0) == ok, output
     return output
 
@@ -137,12 +139,13 @@ def stop_in_the_middle(log, over):
 def project(root, slurm, tmp_path_factory):
     """Copies of the project in which the run is done, `here` and on the `cluster`, and a part of it in `generic`.
 
-    And the variables of the jobs that were `stopped`, and what Snakemake `printed` of the cluster.
+    And one in which another run is done as a `whole`, the variables of the jobs that were `stopped`, and what Snakemake
+    `printed` of the cluster and `printed of whole`.
     """
     folders, stopped, over = {}, {}, threading.Event()
-    for name in ("here", "cluster", "generic"):
+    for name in ("here", "cluster", "generic", "whole"):
         folders[name] = copied(root, tmp_path_factory.mktemp(name))
-        (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+        (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(WHOLE if name == "whole" else CONFIG))
 
     def stop(fit):
         process = stop_in_the_middle(folders["cluster"] / f"results/tiny/logs/fit/{fit}/seed-1.log", over)
@@ -156,6 +159,7 @@ def project(root, slurm, tmp_path_factory):
         "fit:slurm_partition='gpu' if wildcards.fit == 'on_gpu' else 'cpu'",
     ]
     cluster = start(folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU)
+    whole = start(folders["whole"], slurm, *SLURM)
     threads = [threading.Thread(target=stop, args=(fit,)) for fit in ("late", "cancelled")]
     try:
         for thread in threads:
@@ -163,26 +167,46 @@ def project(root, slurm, tmp_path_factory):
         finished(start(folders["here"], slurm, "--cores", "1", "--", *TARGETS))
         finished(start(folders["generic"], slurm, "--workflow-profile", "profiles/cluster-generic", "--", ANALYTIC))
         printed = finished(cluster, ok=False)  # for want of a GPU
+        printed_of_whole = finished(whole)
     finally:
         over.set()
         cluster.kill()
+        whole.kill()
         for thread in threads:
             thread.join()
-    return folders | {"stopped": stopped, "printed": printed}
+    return folders | {"stopped": stopped, "printed": printed, "printed of whole": printed_of_whole}
 
 
 def same_bytes(project, path):
     return (project["here"] / path).read_bytes() == (project["cluster"] / path).read_bytes()
 
 
+def done_by(printed, slurm):
+    """Comments of a workflow's jobs: their name is the run's ID, which Snakemake prints, as for `scancel --name`."""
+    run_id = re.search(r"SLURM run ID: (\S+)", printed)[1]
+    return sorted(job.comment for job in jobs_of(slurm, "rule_") if (job.name, job.state) == (run_id, "COMPLETED"))
+
+
 def test_every_job_runs_under_the_scheduler(project, slurm):
-    """And has the run's ID, which Snakemake prints, for its name: so `scancel --name` finds the jobs of one workflow."""
-    run_id = re.search(r"SLURM run ID: (\S+)", project["printed"])[1]
-    assert {job.name for job in jobs_of(slurm, "rule_")} == {run_id}
-    done = {job.comment for job in jobs_of(slurm, "rule_") if job.state == "COMPLETED"}
+    done = done_by(project["printed"], slurm)
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
     draws = [f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")]
-    assert done == {*fits, *draws, "rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"}
+    assert done == sorted([*fits, *draws, "rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"])
+
+
+def test_small_jobs_share_one_or_run_here(project, slurm):
+    done = [comment for comment in done_by(project["printed of whole"], slurm) if "simulate" not in comment]
+    alone = ("analytic_fisher_wildcards_whole", "evaluate_wildcards_whole_plain_1", "fit_wildcards_whole_plain_1")
+    assert done == [*(f"rule_{job}" for job in (*alone, "plot_fit_wildcards_whole_plain")), "rule_report_plot_comparison_report"]
+    assert (project["whole"] / "results/whole/report.html").exists()
+    assert (project["whole"] / "results/whole/summary.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["slurm", "cluster-generic"])
+def test_the_groups_of_a_profile_are_of_rules(root, name):
+    profile = yaml.safe_load((root / f"profiles/{name}/config.yaml").read_text())
+    rules = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    assert profile["groups"].keys() <= set(re.findall(r"^ *rule (\w+):", rules, flags=re.M))
 
 
 @pytest.mark.parametrize("path", MADE)

@@ -67,7 +67,7 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=2
 JobAcctGatherParams=OverMemoryKill
-MinJobAge=600
+MinJobAge=3600
 ReturnToService=2
 MpiDefault=none
 NodeName=$node NodeAddr=$address CPUs=8 RealMemory=$memory Gres=gpu:1 State=UNKNOWN

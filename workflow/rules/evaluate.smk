@@ -30,6 +30,10 @@ rule evaluate:
         "../../scripts/evaluate.py"
 
 
+localrules:
+    summarise,  # no job for a cluster: it takes a second
+
+
 rule summarise:
     """One table of all recipes, seeds and splits."""
     input:
@@ -46,9 +50,6 @@ rule summarise:
         "results/{run}/logs/summarise.log",
     benchmark:
         "results/{run}/benchmarks/summarise.tsv"
-    resources:
-        mem_mb=mem_of_small,
-        runtime=minutes(15),
     params:
         code=code("summarise.py"),
         upstream=upstream("summarise"),

@@ -27,6 +27,9 @@ if settings.observed:
         script:
             "../../scripts/estimate.py"
 
+    localrules:
+        refine,  # no job for a cluster: it takes a second
+
     rule refine:
         """Take theta_fid of the next refinement from the estimates of this run."""
         input:
@@ -42,9 +45,6 @@ if settings.observed:
         wildcard_constraints:
             base=re.escape(settings.run),
             step=r"\d+",
-        resources:
-            mem_mb=mem_of_small,
-            runtime=minutes(15),
         params:
             code=code("refine.py"),
             upstream=upstream("refine"),

@@ -35,7 +35,7 @@ if settings.files:
         benchmark:
             "results/{run}/benchmarks/use_files/seed-{seed}.tsv"
         resources:
-            mem_mb=mem_of_simulating,
+            mem_mb=mem_of_small,
             runtime=minutes(15),
         params:
             problem=PROBLEM,
