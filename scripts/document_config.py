@@ -21,6 +21,8 @@ and from its own texts. Edit those files, not this page.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a
   field on a grid.
 - `figures.mplstyle`: the style of all figures.
+- `schema.json`: what each key may be. Editors that know YAML complete and check the keys by it, as
+  the first line of each config tells them.
 - `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator
   in JAX), `autoregression` (a simulator in numpy, finite differences, a network of its own),
   `files` (simulations from elsewhere).
@@ -165,5 +167,23 @@ def document():
     return "\n".join(lines) + TAIL
 
 
+def schema():
+    """The text of config/schema.json, by which editors complete and check a configuration.
+
+    It says what each key may be by itself; what keys must be to one another only the start of a run
+    tells.
+    """
+    found = Config.model_json_schema()
+    definitions = found["$defs"]
+    kinds = [definitions[name]["properties"]["kind"]["const"] for name in ("MLP", "DeepSet", "CNN")]
+    # Which network a mapping is, its `kind` alone says.
+    for name in ("DeepSet", "CNN"):
+        definitions[name]["required"] = ["kind"]
+    definitions["OwnNetwork"]["properties"]["kind"]["not"] = {"enum": kinds}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    return json.dumps(whole, indent=2) + "\n"
+
+
 if __name__ == "__main__":
     (CONFIG / "README.md").write_text(document(), encoding="utf-8")
+    (CONFIG / "schema.json").write_text(schema(), encoding="utf-8")

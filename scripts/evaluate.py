@@ -1,14 +1,13 @@
 """What a fit's summaries keep of the test set, and of the sets that fitted the weights."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from imnn_core.compression import compressor, linear
-from imnn_core.compression.compressor import Compressor
+from imnn_core.compression import compressor
+from imnn_core.compression.side_by_side import compressions_of
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.evaluation import measure, step_check, warnings
@@ -23,29 +22,6 @@ from imnn_core.workflow.jobs import job, log
 
 SPLITS = ("training", "validation", "test")  # the first that there is gives the linear compression
 N_ESTIMATES = 2000  # of the test set, for the figure
-
-
-def side_by_side(network, problem, n_summaries):
-    """Summaries of a simulation by several compressions at once: network, score, linear.
-
-    The score at theta_fid is there where the problem has a likelihood.
-
-    Returns apply, of weights {"network": …, "linear": b} and a simulation, and where each
-    compression's summaries lie.
-    """
-    theta_fid = jnp.asarray(problem.theta_fid, jnp.result_type(float))
-    parts = {"network": lambda weights, d: network.apply(weights["network"], d)}
-    if problem.log_likelihood is not None:
-        parts["score"] = lambda weights, d: jax.grad(problem.log_likelihood)(theta_fid, d)
-    parts["linear"] = lambda weights, d: d.reshape(-1) @ weights["linear"]
-
-    def apply(weights, d):
-        return jnp.concatenate([part(weights, d) for part in parts.values()])
-
-    sizes = [n_summaries, *[problem.n_params] * (len(parts) - 1)]
-    stops = np.cumsum(sizes).tolist()
-    starts = [0, *stops[:-1]]
-    return apply, {name: slice(*ends) for name, *ends in zip(parts, starts, stops, strict=True)}
 
 
 def without_nan(array):
@@ -116,34 +92,6 @@ def table_of_estimates(compressions, calibration, problem):
     for kind, values in columns.items():
         table |= {name + kind: values[:, i] for i, name in enumerate(problem.names)}
     return pd.DataFrame(table)
-
-
-@dataclass(frozen=True)
-class Compressions:
-    """A fit's network, the score and a linear compression, side by side in one compressor.
-
-    blocks: where the summaries of each lie. weights: of all. how: of the linear compression.
-    """
-
-    compressor: Compressor
-    blocks: dict[str, slice]
-    weights: dict
-    how: str
-
-    def of(self, source):
-        """Summaries of a set, by compression."""
-        summaries = self.compressor.summaries(self.weights, source)
-        return {name: summaries.part(block) for name, block in self.blocks.items()}
-
-
-def compressions_of(fitted, weights, source, n_summaries):
-    """The compressions of a fitted compressor; the linear one is that of the source."""
-    problem = fitted.problem
-    apply, blocks = side_by_side(fitted.network, problem, n_summaries)
-    network = fitted.network._replace(apply=apply)
-    b, how = linear.compression(source, steps(problem))
-    of_all = {"network": weights, "linear": b.astype(source.fiducial.dtype)}
-    return Compressions(replace(fitted, network=network), blocks, of_all, how)
 
 
 def halved(summaries, measured, compressions, seed):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
@@ -17,9 +16,9 @@ from imnn_core.networks import scaling
 from imnn_core.problems import load
 from imnn_core.store import files, fits, git, hdf5
 from imnn_core.store.errors import InputError
-from imnn_core.training.checkpoints import Begun, Checkpoint
+from imnn_core.training.checkpoints import Begun, Checkpoint, continued, trees_of
 from imnn_core.training.fitter import build as build_fitter
-from imnn_core.training.iteration import QUANTITIES, Best, State
+from imnn_core.training.iteration import QUANTITIES
 from imnn_core.training.loop import SPLITS, Diverged
 from imnn_core.training.loop import fit as run_fit
 from imnn_core.workflow.jobs import job, log
@@ -56,16 +55,6 @@ class Paths(NamedTuple):
         return {name: hdf5.checksum(path) for name, path in read.items() if path is not None}
 
 
-def trees_of(state):
-    """A state by the names of its parts in a fit's file, but for the counters."""
-    trees = {
-        "weights/best": state.best.weights,
-        "weights/final": state.weights,
-        "optimiser_state": state.optimiser_state,
-    }
-    return trees if state.average is None else trees | {"weights/average": state.average}
-
-
 def history_table(history, splits):
     """The history with a column per split and quantity; determinants in float64, not their logs."""
     table = {"iteration": np.arange(len(history))}
@@ -90,29 +79,6 @@ def describe(progress, splits, patience):
         f"patience {progress.since_best}/{patience}; {1e3 * each:.3g} ms per iteration; "
         f"{each * (progress.end - progress.iteration):.0f} s left at most"
     )
-
-
-def continued(path_to_parent, like, patience):
-    """What another fit ended with, to go on from there."""
-    like = trees_of(like) | {"weights/initial": like.weights}
-    trees, history, _, attributes = fits.read_fit(path_to_parent, like)
-    best = Best(
-        trees["weights/best"],
-        *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])),
-    )
-    # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if
-    # it had not.
-    out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
-    since_best = 0 if out_of_patience else attributes["since_best"]
-    counters = map(jnp.asarray, (since_best, len(history), 0))
-    state = State(
-        trees["weights/final"],
-        trees.get("weights/average"),
-        trees["optimiser_state"],
-        best,
-        *counters,
-    )
-    return Begun(state, trees["weights/initial"], history, start=len(history))
 
 
 def begin(fitter, checkpoint, training, path_to_parent, seed, shape_of_history):

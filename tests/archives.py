@@ -8,7 +8,14 @@ from tiny_project import write_config
 
 ARCHIVE = "results/tiny/tiny.zip"
 FIGURE = "results/tiny/figures/information.svg"
-TEXTS = ("README.md", "CHANGELOG.md", "LICENSE", "environment.yml", "pyproject.toml", "requirements.txt")
+TEXTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "environment.yml",
+    "pyproject.toml",
+    "requirements.txt",
+)
 FIGURES = {"plot_fit": 1, "plot_comparison": 1, "report": 1}
 
 

@@ -9,10 +9,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "google-chrome")
-AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+AXE = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
 # The beginning of an element, in a line, without pictures' bytes.
 ABOUT = r"((element) => element.outerHTML.replace(/ src=\S+|\s+/g, ' ').slice(0, 120))"
-# Outermost elements beyond the right edge; on a screen what can be scrolled to may be there, on paper nothing.
+# Outermost elements beyond the right edge; on a screen what can be scrolled to may be there, on
+# paper nothing.
 BEYOND = """([edge, isPaper]) => {
     const about = ABOUT;
     const overflow = (element) => getComputedStyle(element).overflowX;
@@ -64,7 +68,9 @@ def launched():
 def opened(browser, path: Path, width=1280, scheme="light"):
     """The page of a file, which may ask for nothing and complain of nothing until it is closed."""
     found = []
-    with browser.new_context(offline=True, viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
+    with browser.new_context(
+        offline=True, viewport={"width": width, "height": 800}, color_scheme=scheme
+    ) as context:
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("request", lambda request: found.append(f"request: {request.url}"))
@@ -73,7 +79,15 @@ def opened(browser, path: Path, width=1280, scheme="light"):
         page.on("console", lambda message: found.append(f"{message.type}: {message.text}"))
         page.goto(path.as_uri(), wait_until="networkidle")
         yield page
-    none([line for line in found if not line.startswith((f"request: {path.as_uri()}", "request: data:", "log: ", "info: "))])
+    none(
+        [
+            line
+            for line in found
+            if not line.startswith(
+                (f"request: {path.as_uri()}", "request: data:", "log: ", "info: ")
+            )
+        ]
+    )
 
 
 def none(faults):
@@ -84,7 +98,10 @@ def none(faults):
 def violations(page):
     """What axe complains of in a page, a line each."""
     found = Axe().run(page, options=AXE).response["violations"]
-    return [f"{each['id']}: {', '.join(str(node['target']) for node in each['nodes'])} ({each['help']})" for each in found]
+    return [
+        f"{each['id']}: {', '.join(str(node['target']) for node in each['nodes'])} ({each['help']})"
+        for each in found
+    ]
 
 
 def keep(name: str, content: bytes):

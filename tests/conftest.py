@@ -6,11 +6,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the session and its workers.
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 --xla_llvm_disable_expensive_passes=true"
+# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the
+# session and its workers.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_llvm_disable_expensive_passes=true"
+)
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="imnn-tests-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _cache.name)  # a folder of yours is kept
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -64,7 +67,10 @@ def loaded(engine, simulations, n_per_device):
 
 def everything(source):
     """All that a source has, as two arrays."""
-    arrays = {name: np.empty(getattr(source, name).shape, getattr(source, name).dtype) for name in ("fiducial", "derivative")}
+    arrays = {
+        name: np.empty(getattr(source, name).shape, getattr(source, name).dtype)
+        for name in ("fiducial", "derivative")
+    }
     for name, array in arrays.items():
         source.read(name, 0, array)
     return tuple(arrays.values())
@@ -76,12 +82,25 @@ def root():
     return Path(__file__).parent.parent
 
 
-# Files of few tests that take minutes: begun last, they would keep one worker waiting for the other.
+# Files of few tests that take minutes: begun last, they would keep one worker waiting for the
+# other.
 LONG = (
-    "test_kills", "test_docs", "test_workflow", "test_bring_your_own", "test_coming_back", "test_slurm", "test_pack",
-    "test_faults_times", "test_pack_own", "test_faults_cache", "test_faults_places", "test_observed", "test_faults_disk",
-    "test_project", "test_other_problems",
-)  # fmt: skip
+    "test_kills",
+    "test_docs",
+    "test_workflow",
+    "test_bring_your_own",
+    "test_coming_back",
+    "test_slurm",
+    "test_pack",
+    "test_faults_times",
+    "test_pack_own",
+    "test_faults_cache",
+    "test_faults_places",
+    "test_observed",
+    "test_faults_disk",
+    "test_project",
+    "test_other_problems",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -91,11 +110,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory):
-    """A copy of the project with the quick run done, in a folder whose name is a trial in itself; not to be changed.
+    """A copy of the project with the quick run done, in a folder whose name is a trial in itself;
+    not to be changed.
 
     The first of pytest's workers that needs it makes it; each has a copy.
     """
-    shared, folder = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("finished") / "a project ü"
+    shared, folder = (
+        tmp_path_factory.getbasetemp(),
+        tmp_path_factory.mktemp("finished") / "a project ü",
+    )
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     with open(shared / "finished.lock", "w") as lock:
@@ -109,7 +132,9 @@ def finished(root, tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path):
-    """Another copy of the finished run, to change at will; times of modification are those of copying."""
+    """Another copy of the finished run, to change at will; times of modification are those of
+    copying.
+    """
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, copy_function=shutil.copyfile)
     return folder

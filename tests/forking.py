@@ -1,8 +1,11 @@
-"""A process that has imported Snakemake and what a plan of the project needs, and that forks for each call of it.
+"""A process that has imported Snakemake and what a plan of the project needs, and that forks for
+each call of it.
 
-Run as a program with the number of a socket: `running.Server` starts it. Nothing of the project is imported here, and no
-thread runs: what is forked is as `python -m snakemake` is once it has imported all this, but for its hashes' seed and
-that it can't miss an import that it has not made itself. Calls in which that matters take `own_process=True`.
+Run as a program with the number of a socket: `running.Server` starts it. Nothing of the project is
+imported here, and no
+thread runs: what is forked is as `python -m snakemake` is once it has imported all this, but for
+its hashes' seed and that it can't miss an import that it has not made itself. Calls in which that
+matters take `own_process=True`.
 """
 
 import array
@@ -16,10 +19,22 @@ import sys
 
 # Of the packages; what is left out here each call imports by itself.
 MODULES = (
-    "snakemake.cli", "snakemake.profiles", "snakemake.report.html_reporter", "smart_open", "nbformat.v4", "jsonschema",
-    "jax", "jaxlib.mlir.dialects.mhlo", "optax.contrib", "pandas", "h5py", "pydantic", "matplotlib.style",
-    "matplotlib.mathtext", "matplotlib.backends.backend_agg",
-)  # fmt: skip
+    "snakemake.cli",
+    "snakemake.profiles",
+    "snakemake.report.html_reporter",
+    "smart_open",
+    "nbformat.v4",
+    "jsonschema",
+    "jax",
+    "jaxlib.mlir.dialects.mhlo",
+    "optax.contrib",
+    "pandas",
+    "h5py",
+    "pydantic",
+    "matplotlib.style",
+    "matplotlib.mathtext",
+    "matplotlib.backends.backend_agg",
+)
 
 
 def import_all():
@@ -47,12 +62,16 @@ def become(call, output):
     os.chdir(call["folder"])
     sys.path.insert(0, os.getcwd())
     sys.argv = ["snakemake", *call["arguments"]]
-    sys.modules["snakemake.workflow"].Workflow._rundir = os.getcwd()  # which it takes when it is imported
+    sys.modules[
+        "snakemake.workflow"
+    ].Workflow._rundir = os.getcwd()  # which it takes when it is imported
     runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
 
 
 def serve(connection):
-    """Fork for each call; the child's return value is what it is to run, None where there are no more calls."""
+    """Fork for each call; the child's return value is what it is to run, None where there are no
+    more calls.
+    """
     while True:
         message, files, _, _ = socket.recv_fds(connection, 2**24, 1)
         if not message:

@@ -17,7 +17,8 @@ from pathlib import Path
 QUICK = ("--configfile", "config/quick.yaml")
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 SECONDS = 900
-# Variables that nothing looks at before the workflow begins: calls that differ in others have a process of their own.
+# Variables that nothing looks at before the workflow begins: calls that differ in others have a
+# process of their own.
 READ_LATE = ("PYTEST_CURRENT_TEST", "SNAKEMAKE_OUTPUT_CACHE")
 
 
@@ -32,27 +33,39 @@ def copied(root, folder: Path):
 
 def variables():
     """Of a user's environment: those of the tests' own jax are left out."""
-    return {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("XLA_FLAGS", "JAX_PLATFORMS")
+    }
 
 
 class Server:
-    """Snakemake, imported once for many calls; see forking.py. It ends with the process of the tests."""
+    """Snakemake, imported once for many calls; see forking.py.
+
+    It ends with the process of the tests.
+    """
 
     def __init__(self):
         self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.environment = variables()
         self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forking.py"), str(other.fileno())], cwd="/", env=self.environment,
-            pass_fds=[other.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, Path(__file__).with_name("forking.py"), str(other.fileno())],
+            cwd="/",
+            env=self.environment,
+            pass_fds=[other.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         other.close()
 
     def suits(self, environment):
         """Whether what was imported in the server's environment is as it would be in this one."""
         return not {
-            name for name in environment.keys() | self.environment
+            name
+            for name in environment.keys() | self.environment
             if environment.get(name) != self.environment.get(name) and name not in READ_LATE
-        }  # fmt: skip
+        }
 
     def receive(self):
         """A number; an error where the server has ended."""
@@ -61,7 +74,11 @@ class Server:
 
     def run(self, folder, arguments, environment):
         """Return value and output of Snakemake, which is killed if it takes too long."""
-        call = {"folder": str(folder), "arguments": list(map(str, arguments)), "environment": environment}
+        call = {
+            "folder": str(folder),
+            "arguments": list(map(str, arguments)),
+            "environment": environment,
+        }
         reading, writing = os.pipe()
         socket.send_fds(self.socket, [json.dumps(call).encode()], [writing])
         os.close(writing)
@@ -83,9 +100,15 @@ def snakemake(folder, *arguments, cores=2, ok=True, own_process=False):
     arguments, environment = ["--cores", str(cores), *arguments], variables()
     if own_process or not server().suits(environment):
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments], cwd=folder, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+            check=False,
+        )
         status, output = done.returncode, done.stdout
     else:
         status, output = server().run(folder, arguments, environment)
@@ -112,14 +135,22 @@ def edit(path: Path, old: str, new: str):
 def content_of(path: Path) -> bytes:
     """A result's bytes, a report's without its section of times."""
     content = path.read_bytes()
-    return re.sub(rb'<section id="times".*?</section>', b"", content, flags=re.S) if path.name == "report.html" else content
+    return (
+        re.sub(rb'<section id="times".*?</section>', b"", content, flags=re.S)
+        if path.name == "report.html"
+        else content
+    )
 
 
 def results_of(folder: Path, run="tiny"):
-    """Digests of a run's results by name, but for logs, benchmarks and what has their times in it, and checksums."""
+    """Digests of a run's results by name, but for logs, benchmarks and what has their times in it,
+    and checksums.
+    """
     results = folder / "results" / run
     return {
         str(path.relative_to(results)): hashlib.sha256(content_of(path)).hexdigest()
         for path in results.rglob("*")
-        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks") and path.suffix != ".sha256"
+        if path.is_file()
+        and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
+        and path.suffix != ".sha256"
     }

@@ -30,7 +30,9 @@ def write(path, arrays, attributes=()):
 
 def changed(**changes):
     def change(arrays):
-        arrays = arrays | {name: new(arrays[name]) for name, new in changes.items() if new is not None}
+        arrays = arrays | {
+            name: new(arrays[name]) for name, new in changes.items() if new is not None
+        }
         return {name: array for name, array in arrays.items() if changes.get(name, 0) is not None}
 
     return change

@@ -7,12 +7,13 @@ import jax
 import numpy as np
 from analytic_fisher import analytic_fisher
 from evaluate import evaluate
-from fit import Paths, fit, trees_of
+from fit import Paths, fit
 from imnn_core.config.recipe import Recipe
 from imnn_core.config.run import Config
 from imnn_core.problems import load
 from imnn_core.store import fits
 from imnn_core.training import fitter as fitters
+from imnn_core.training.checkpoints import trees_of
 from report import report
 from simulate import simulate
 
@@ -53,7 +54,16 @@ def prepare(folder):
 
 
 def do_fit(
-    folder, name, parent=None, validation=True, problem=PROBLEM, on_the_fly=False, bar=None, minutes=5, code=None, **changes
+    folder,
+    name,
+    parent=None,
+    validation=True,
+    problem=PROBLEM,
+    on_the_fly=False,
+    bar=None,
+    minutes=5,
+    code=None,
+    **changes,
 ):
     """Fit a recipe; the path to its fit."""
     paths = Paths(
@@ -81,28 +91,51 @@ def do_evaluate(folder, name, problem=PROBLEM, **changes):
     recipe = recipe_of(**changes)
     splits = ("training", "validation", "test") if recipe["validation"] else ("training", "test")
     evaluate(
-        {split: folder / f"{split}.h5" for split in splits}, folder / f"{name}.h5", folder / "analytic.json",
-        folder / f"{name}.json", folder / f"{name}-estimates.csv",
-        problem=problem, fit=name, seed=1, n_test=500, recipe=recipe, **SIZES,
-    )  # fmt: skip
+        {split: folder / f"{split}.h5" for split in splits},
+        folder / f"{name}.h5",
+        folder / "analytic.json",
+        folder / f"{name}.json",
+        folder / f"{name}-estimates.csv",
+        problem=problem,
+        fit=name,
+        seed=1,
+        n_test=500,
+        recipe=recipe,
+        **SIZES,
+    )
     return json.loads((folder / f"{name}.json").read_text())
 
 
 def do_report(folder, fits, figure, seeds=(1,), run="run", estimates=(), **drawn):
-    """The report of fits whose measurements are in a folder, `FIT.json` or `FIT-SEED.json`, as a text.
+    """The report of fits whose measurements are in a folder, `FIT.json` or `FIT-SEED.json`, as a
+    text.
 
     Args:
         figure: stands for all that are not in drawn, by the names of the rule's inputs.
 
     """
-    informations = [folder / (f"{fit}-{seed}.json" if len(seeds) > 1 else f"{fit}.json") for fit in fits for seed in seeds]
+    informations = [
+        folder / (f"{fit}-{seed}.json" if len(seeds) > 1 else f"{fit}.json")
+        for fit in fits
+        for seed in seeds
+    ]
     figures = {"information_figure": figure, "ellipses": figure}
-    figures |= {"history": len(informations) * [figure], "histories": len(fits) * [figure], "estimates": len(fits) * [figure]}
+    figures |= {
+        "history": len(informations) * [figure],
+        "histories": len(fits) * [figure],
+        "estimates": len(fits) * [figure],
+    }
     report(
-        folder / "analytic.json", informations, figures | drawn, ROOT / "workflow/report/report.html.j2", folder / "benchmarks",
-        folder / "report.html", settings=Config(seeds=list(seeds), fits=dict.fromkeys(fits, SMALL)).model_dump(), run=run,
+        folder / "analytic.json",
+        informations,
+        figures | drawn,
+        ROOT / "workflow/report/report.html.j2",
+        folder / "benchmarks",
+        folder / "report.html",
+        settings=Config(seeds=list(seeds), fits=dict.fromkeys(fits, SMALL)).model_dump(),
+        run=run,
         paths_to_estimates=estimates,
-    )  # fmt: skip
+    )
     return (folder / "report.html").read_text()
 
 

@@ -22,7 +22,9 @@ def direct(summarise, fiducial, derivative):
     """Weights -> loss of all simulations at once; jax differentiates it with no help of ours."""
 
     def loss(weights):
-        m = fisher.moments(*summarise(weights, chunks.Batch(jnp.asarray(fiducial), jnp.asarray(derivative))))
+        m = fisher.moments(
+            *summarise(weights, chunks.Batch(jnp.asarray(fiducial), jnp.asarray(derivative)))
+        )
         return LOSS(fisher.covariance(m), m.mean_derivative)
 
     return loss
@@ -44,7 +46,9 @@ def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per
     assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
     scale = np.abs(flat(expected)).max()
     np.testing.assert_allclose(flat(found), flat(expected), rtol=tolerance, atol=tolerance * scale)
-    np.testing.assert_allclose(flat(moments(weights_there, data)), flat(m), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        flat(moments(weights_there, data)), flat(m), rtol=tolerance, atol=tolerance
+    )
 
 
 def tolerance_of(dtype):
@@ -61,7 +65,9 @@ def engine_of(way, summarise, n_devices=1, parallel=1):
 
 @pytest.fixture(params=["kept", "recomputed", "streamed"])
 def way(request, monkeypatch):
-    """Resident with activations that are kept from the first pass for the second, or computed again; streamed."""
+    """Resident with activations that are kept from the first pass for the second, or computed
+    again; streamed.
+    """
     if request.param == "recomputed":
         monkeypatch.setattr(passes, "ACTIVATIONS", 0)
     return request.param
@@ -70,7 +76,9 @@ def way(request, monkeypatch):
 @pytest.mark.parametrize("way", ["kept", "streamed"])
 @pytest.mark.parametrize("n_per_device", [*range(1, N_S + 1), 100])
 def test_every_n_per_device(float64, rng, n_per_device, way):
-    """Oracle: jax.grad of the whole loss; 1e-12 of the largest component in float64, and in float32 1e-5, see below."""
+    """Oracle: jax.grad of the whole loss; 1e-12 of the largest component in float64, and in float32
+    1e-5, see below.
+    """
     summarise, weights = small_network()
     simulations = random_simulations(rng, float64, N_S, N_S)
     engine = engine_of(way, summarise)
@@ -99,20 +107,30 @@ def test_chunks_side_by_side(float64, rng, parallel, way):
 def passes_over_data(monkeypatch):
     """A list that grows with each pass that an engine makes over a stream."""
     made, map_blocks = [], Stream.map
-    monkeypatch.setattr(Stream, "map", lambda self, function: made.append(self) or map_blocks(self, function))
+    monkeypatch.setattr(
+        Stream, "map", lambda self, function: made.append(self) or map_blocks(self, function)
+    )
     return made
 
 
 @pytest.mark.parametrize(
     ("n_devices", "n_d", "n_params", "activations", "n_passes"),
-    [(1, 203, 10, 2**26, 1), (1, 190, 10, 2**26, 1), (8, 203, 10, 2**26, 1), (1, 203, 5, 2**26, 2), (1, 203, 10, 20_000, 2)],
+    [
+        (1, 203, 10, 2**26, 1),
+        (1, 190, 10, 2**26, 1),
+        (8, 203, 10, 2**26, 1),
+        (1, 203, 5, 2**26, 2),
+        (1, 203, 10, 20_000, 2),
+    ],
 )
 def test_data_far_larger_than_their_activations_are_read_once(
     float64, rng, n_devices, n_d, n_params, activations, n_passes, passes_over_data, monkeypatch
 ):
-    """Oracle: as above. The network needs the simulations again, and gets them though their memory is used anew.
+    """Oracle: as above. The network needs the simulations again, and gets them though their memory
+    is used anew.
 
-    Of a simulation's 10 + 10 n_params numbers 22 are kept: itself, its summaries, and whether it and its derivatives are there.
+    Of a simulation's 10 + 10 n_params numbers 22 are kept: itself, its summaries, and whether it
+    and its derivatives are there.
     """
 
     def summarise(weights, batch):
@@ -120,18 +138,26 @@ def test_data_far_larger_than_their_activations_are_read_once(
 
     monkeypatch.setattr(passes, "ARRAY", 0)  # which would be most of what such small blocks leave
     monkeypatch.setattr(passes, "ACTIVATIONS", activations)
-    fiducial, derivative = random_simulations(rng, float64, n_s=203, n_d=n_d, input_shape=(10,), n_params=n_params)
+    fiducial, derivative = random_simulations(
+        rng, float64, n_s=203, n_d=n_d, input_shape=(10,), n_params=n_params
+    )
     simulations = fiducial, derivative + np.eye(10)[:, :n_params]  # far from a singular F
     devices = jax.devices()[:n_devices]
-    engine = aggregate.streamed(summarise, LOSS, devices, block_bytes=10**4 if n_devices == 1 else 4 * 10**4)
+    engine = aggregate.streamed(
+        summarise, LOSS, devices, block_bytes=10**4 if n_devices == 1 else 4 * 10**4
+    )
     assert_is_the_direct_gradient(engine, rng.uniform(1, 2, 10), simulations, summarise, 2, 1e-12)
     assert len(passes_over_data) == n_passes + 1  # and one for the moments alone
 
 
 def test_what_is_kept_counts_the_activations_and_what_each_array_takes(float64, rng):
-    """Oracle: by hand. The network needs no activation but the simulations; with them x and what is present are kept."""
+    """Oracle: by hand. The network needs no activation but the simulations; with them x and what is
+    present are kept.
+    """
     one = passes.Passes(
-        lambda w, batch: (w[None] * batch.fiducial, batch.derivative), jax.sharding.Mesh(jax.devices()[:1], ("devices",)), 1
+        lambda w, batch: (w[None] * batch.fiducial, batch.derivative),
+        jax.sharding.Mesh(jax.devices()[:1], ("devices",)),
+        1,
     )
     engine = aggregate.streamed(lambda *_: None, LOSS, jax.devices()[:1])
     ((n_blocks, block),) = loaded(engine, random_simulations(rng, float64, 20, 20, (5,)), 20).blocks
@@ -140,13 +166,20 @@ def test_what_is_kept_counts_the_activations_and_what_each_array_takes(float64, 
 
 
 def test_streamed_moments_far_from_zero(rng):
-    """Oracle: numpy's covariance in float64, of summaries in float32 whose mean is 1e4 times their spread."""
+    """Oracle: numpy's covariance in float64, of summaries in float32 whose mean is 1e4 times their
+    spread.
+    """
     x = (1e4 + rng.standard_normal((5000, 2))).astype(np.float32)
     engine = aggregate.streamed(
-        lambda weights, batch: (batch.fiducial, batch.derivative), LOSS, jax.devices()[:1], block_bytes=2000
+        lambda weights, batch: (batch.fiducial, batch.derivative),
+        LOSS,
+        jax.devices()[:1],
+        block_bytes=2000,
     )
     m = engine.moments(jnp.zeros(()), loaded(engine, (x, np.ones((5000, 2, 1), np.float32)), 30))
-    np.testing.assert_allclose(m.scatter / (5000 - 1), np.cov(x.astype(np.float64), rowvar=False), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        m.scatter / (5000 - 1), np.cov(x.astype(np.float64), rowvar=False), rtol=1e-4, atol=1e-4
+    )
     np.testing.assert_allclose(m.mean, x.astype(np.float64).mean(axis=0), rtol=1e-7)
 
 
@@ -165,10 +198,17 @@ def test_any_sizes(n_s, share, n_per_device, n_params, extra, input_shape):
         rng = np.random.default_rng(n_s)
         summarise, weights = small_network(n_params + extra, input_shape=input_shape)
         simulations = random_simulations(
-            rng, np.float64, max(n_s, n_params + extra + 3), max(1, int(share * n_s)), input_shape, n_params
+            rng,
+            np.float64,
+            max(n_s, n_params + extra + 3),
+            max(1, int(share * n_s)),
+            input_shape,
+            n_params,
         )
         value, gradient = jax.jit(jax.value_and_grad(direct(summarise, *simulations)))(weights)
-        if not np.isfinite(value) or np.abs(flat(gradient)).max() > 1e6:  # a nearly singular C: rounding has no bound
+        if (
+            not np.isfinite(value) or np.abs(flat(gradient)).max() > 1e6
+        ):  # a nearly singular C: rounding has no bound
             return
         engine = aggregate.resident(summarise, LOSS, jax.devices()[:2])
         assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, 1e-9)
@@ -180,7 +220,13 @@ def test_the_average_of_chunk_gradients_is_another_thing(float64, rng):
     fiducial, derivative = random_simulations(rng, float64, n_s=40, n_d=40)
     expected = flat(jax.jit(jax.grad(direct(summarise, fiducial, derivative)))(weights))
     parts = [slice(start, start + 10) for start in range(0, 40, 10)]
-    average = np.mean([flat(jax.grad(direct(summarise, fiducial[part], derivative[part]))(weights)) for part in parts], axis=0)
+    average = np.mean(
+        [
+            flat(jax.grad(direct(summarise, fiducial[part], derivative[part]))(weights))
+            for part in parts
+        ],
+        axis=0,
+    )
     assert np.linalg.norm(average - expected) > 0.1 * np.linalg.norm(expected)
 
 

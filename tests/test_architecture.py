@@ -1,4 +1,4 @@
-"""The network of a recipe: the convolutional one, and a user's own in plain JAX, flax and equinox."""
+"""The network of a recipe: the convolutional one, and users' own in plain JAX, flax, equinox."""
 
 import equinox as eqx
 import flax.linen as nn
@@ -22,16 +22,22 @@ from scipy import ndimage
 
 
 def numpy_cnn(weights, d, strides, means, channels_last):
-    """The same network by scipy's correlation with periodic borders, softplus, and sums written out."""
+    """The same network by scipy's correlation with periodic borders, softplus, and sums written
+    out.
+    """
     h = np.asarray(d if channels_last else d[..., None], np.float64)
     found = []
     for layer, stride in zip(weights["layers"], strides, strict=True):
         w = np.asarray(layer["w"], np.float64)
         out = []
         for o in range(w.shape[-1]):
-            # scipy centres a kernel of even size one point further to the right than (kernel - 1) // 2
+            # scipy centres a kernel of even size one point further to the right than (kernel - 1)
+            # // 2
             origin = [-1 if n % 2 == 0 else 0 for n in w.shape[:-2]]
-            total = sum(ndimage.correlate(h[..., i], w[..., i, o], mode="grid-wrap", origin=origin) for i in range(w.shape[-2]))
+            total = sum(
+                ndimage.correlate(h[..., i], w[..., i, o], mode="grid-wrap", origin=origin)
+                for i in range(w.shape[-2])
+            )
             out.append(total[(slice(None, None, stride),) * (h.ndim - 1)] + float(layer["b"][o]))
         h = np.logaddexp(np.stack(out, axis=-1), 0)
         found.append(h.mean(axis=tuple(range(h.ndim - 1))))
@@ -53,11 +59,15 @@ def numpy_cnn(weights, d, strides, means, channels_last):
         ((4, 6, 8), False, [2, 1], "every", 3),
     ],
 )
-def test_the_convolutional_network(float64, rng, input_shape, channels_last, strides, means, kernel):
+def test_the_convolutional_network(
+    float64, rng, input_shape, channels_last, strides, means, kernel
+):
     """Oracle: scipy.ndimage.correlate with periodic borders."""
     network = kinds.cnn(2, (3, 4), kernel, strides, means, channels_last, head=(5,))
     weights = network.init(jax.random.key(1), input_shape)
-    weights = jax.tree.map(lambda w: w + 0.1 * rng.standard_normal(w.shape), weights)  # biases are not 0
+    weights = jax.tree.map(
+        lambda w: w + 0.1 * rng.standard_normal(w.shape), weights
+    )  # biases are not 0
     d = rng.standard_normal(input_shape)
     expected = numpy_cnn(weights, d, strides or [1, 1], means, channels_last)
     np.testing.assert_allclose(network.apply(weights, d), expected, rtol=1e-10)
@@ -67,11 +77,17 @@ def test_shifts_of_the_grid_do_not_matter_to_it(float64, rng):
     network = kinds.cnn(2, (3, 4), 3, means="every", activation="tanh")
     weights = network.init(jax.random.key(1), (6, 9))
     d = rng.standard_normal((6, 9))
-    np.testing.assert_allclose(network.apply(weights, np.roll(d, (2, 5), axis=(0, 1))), network.apply(weights, d), rtol=1e-12)
+    np.testing.assert_allclose(
+        network.apply(weights, np.roll(d, (2, 5), axis=(0, 1))),
+        network.apply(weights, d),
+        rtol=1e-12,
+    )
 
 
 def test_a_square_layer_is_a_power_spectrum(float64, rng):
-    """Oracle: Parseval: the mean of the square of a filtered field is the sum of its power times the filter's."""
+    """Oracle: Parseval: the mean of the square of a filtered field is the sum of its power times
+    the filter's.
+    """
     network = kinds.cnn(1, (1,), 3, activation="square")
     weights = network.init(jax.random.key(2), (8, 8))
     d = rng.standard_normal((8, 8))
@@ -82,7 +98,9 @@ def test_a_square_layer_is_a_power_spectrum(float64, rng):
             kernel[(1 - i) % 8, (1 - j) % 8] = w[i, j]
     power = np.abs(np.fft.fft2(d) * np.fft.fft2(kernel)) ** 2 / 8**4
     head = weights["head"][0]
-    np.testing.assert_allclose(network.apply(weights, d), power.sum() * head["w"][0] + head["b"], rtol=1e-10)
+    np.testing.assert_allclose(
+        network.apply(weights, d), power.sum() * head["w"][0] + head["b"], rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("kind", ["mlp", "deep_set", "cnn"])
@@ -92,7 +110,9 @@ def test_summaries_can_be_mapped(float64, rng, kind):
     weights = network.init(jax.random.key(0), (6,))
     A, b, d = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal(6)
     mapped = network.map_summaries(weights, A, b)
-    np.testing.assert_allclose(network.apply(mapped, d), A @ network.apply(weights, d) + b, rtol=1e-12)
+    np.testing.assert_allclose(
+        network.apply(mapped, d), A @ network.apply(weights, d) + b, rtol=1e-12
+    )
 
 
 # A user's own
@@ -100,7 +120,10 @@ def test_summaries_can_be_mapped(float64, rng, kind):
 
 def plain(n_summaries, width=5):
     def init(key, input_shape):
-        return [jax.random.normal(key, (width, *input_shape)), jax.random.normal(key, (n_summaries, width))]
+        return [
+            jax.random.normal(key, (width, *input_shape)),
+            jax.random.normal(key, (n_summaries, width)),
+        ]
 
     def apply(weights, d):
         return weights[1] @ jnp.tanh(weights[0] @ d)
@@ -127,7 +150,9 @@ def in_equinox(n_summaries, width=5):
         return eqx.nn.MLP(4, n_summaries, width, depth=2, key=key)
 
     static = eqx.partition(eqx.filter_eval_shape(model, jax.random.key(0)), eqx.is_array)[1]
-    return (lambda key, shape: eqx.filter(model(key), eqx.is_array)), (lambda weights, d: eqx.combine(weights, static)(d))
+    return (lambda key, shape: eqx.filter(model(key), eqx.is_array)), (
+        lambda weights, d: eqx.combine(weights, static)(d)
+    )
 
 
 OWN = {"plain": plain, "flax": in_flax, "equinox": in_equinox}
@@ -138,10 +163,18 @@ def problem_with(**own):
     return Problem(gaussian.simulator, [0, 1], ["mu", "Sigma"], [4], networks=own, name="mine")
 
 
-@pytest.mark.parametrize(("name", "whiten"), [("plain", False), ("plain", True), ("flax", False), ("equinox", True)])
+@pytest.mark.parametrize(
+    ("name", "whiten"), [("plain", False), ("plain", True), ("flax", False), ("equinox", True)]
+)
 def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, name, whiten):
     """Oracle: jax.grad of the whole loss; and a fit lowers it."""
-    recipe = Recipe(network={"kind": name, "width": 7}, whiten=whiten, n_per_device=9, devices="cpu", n_devices=1)
+    recipe = Recipe(
+        network={"kind": name, "width": 7},
+        whiten=whiten,
+        n_per_device=9,
+        devices="cpu",
+        n_devices=1,
+    )
     fitter = fitters.build(recipe, problem_with(**OWN))
     simulations = random_simulations(rng, float64, 40, 30, (4,))
     with fitter.data(training=sources.in_memory(*simulations)) as sets:
@@ -151,28 +184,38 @@ def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, nam
             np.testing.assert_allclose(fisher.covariance(m), np.eye(2), atol=1e-6)
 
         def loss(weights):
-            summaries = derivatives.exact(fitter.compressor.network.apply)(weights, chunks.Batch(*map(jnp.asarray, simulations)))
+            summaries = derivatives.exact(fitter.compressor.network.apply)(
+                weights, chunks.Batch(*map(jnp.asarray, simulations))
+            )
             m = fisher.moments(*summaries)
             return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
         expected = jax.jit(jax.grad(loss))(state.weights)
         largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
         for one, other in zip(*map(jax.tree.leaves, (gradient, expected)), strict=True):
-            tolerance = 1e-10 if other.dtype == np.float64 else 1e-5  # flax keeps its weights in float32
+            tolerance = (
+                1e-10 if other.dtype == np.float64 else 1e-5
+            )  # flax keeps its weights in float32
             np.testing.assert_allclose(one, other, atol=tolerance * largest)
         settings = Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 60, 60)
-        result = fitting.fit(fitter.engine, optax.adam(1e-2), state, sets["training"], None, settings)
+        result = fitting.fit(
+            fitter.engine, optax.adam(1e-2), state, sets["training"], None, settings
+        )
     loss = result.history[:, 0, iteration.QUANTITIES.index("loss")]
     assert loss[-1] < loss[0] - 0.2
 
 
 def test_a_pair_without_settings_is_taken_as_it_is():
-    fitter = fitters.build(Recipe(network={"kind": "pair"}, n_devices=1), problem_with(pair=plain(2)))
+    fitter = fitters.build(
+        Recipe(network={"kind": "pair"}, n_devices=1), problem_with(pair=plain(2))
+    )
     assert jax.tree.leaves(fitter.first_state(0).weights)[0].shape == (5, 4)
 
 
 def integer_weights(n_summaries):
-    return (lambda key, shape: {"a": jnp.ones(2), "steps": jnp.arange(2)}), lambda weights, d: d[:2] * weights["a"]
+    return (
+        lambda key, shape: {"a": jnp.ones(2), "steps": jnp.arange(2)}
+    ), lambda weights, d: d[:2] * weights["a"]
 
 
 @pytest.mark.parametrize(
@@ -188,22 +231,46 @@ def integer_weights(n_summaries):
             {"own": plain},
             r"network 'own' of problem 'mine': expected a function of n_summaries and ",
         ),
-        ({"kind": "own", "depth": 3}, {"own": plain(2)}, r"expected no settings, since it is a pair .*, found \{'depth': 3\}"),
+        (
+            {"kind": "own", "depth": 3},
+            {"own": plain(2)},
+            r"expected no settings, since it is a pair .*, found \{'depth': 3\}",
+        ),
         (
             {"kind": "own"},
             {"own": plain(3)},
             r"network 'own': expected summaries of shape \(2,\), as n_summaries says, found \(3,\)",
         ),
-        ({"kind": "own"}, {"own": integer_weights}, "network 'own': expected weights of real numbers, found int32 in steps"),
+        (
+            {"kind": "own"},
+            {"own": integer_weights},
+            "network 'own': expected weights of real numbers, found int32 in steps",
+        ),
         (
             {"kind": "own"},
             {"own": (lambda key, shape: 1.0, lambda w, d: d @ d @ d)},
             r"for simulations of shape \(4,\), found ",
         ),
-        ({"kind": "own"}, {"own": lambda n_summaries: 1 / 0}, r"found ZeroDivisionError: division by zero"),
-        ({"kind": "own", "width": "1e-3"}, {"own": lambda n, width: 1 / 0 if width == 1e-3 else plain(n)}, "ZeroDivisionError"),
-        ({"kind": "mlp"}, {"mlp": plain}, "network.kind: expected another name for the problem's own network, found 'mlp'"),
-        ({"kind": "onw"}, {"own": plain}, r"network.kind: expected mlp, deep_set, cnn, own, found 'onw' \(nearest: own\)"),
+        (
+            {"kind": "own"},
+            {"own": lambda n_summaries: 1 / 0},
+            r"found ZeroDivisionError: division by zero",
+        ),
+        (
+            {"kind": "own", "width": "1e-3"},
+            {"own": lambda n, width: 1 / 0 if width == 1e-3 else plain(n)},
+            "ZeroDivisionError",
+        ),
+        (
+            {"kind": "mlp"},
+            {"mlp": plain},
+            "network.kind: expected another name for the problem's own network, found 'mlp'",
+        ),
+        (
+            {"kind": "onw"},
+            {"own": plain},
+            r"network.kind: expected mlp, deep_set, cnn, own, found 'onw' \(nearest: own\)",
+        ),
         (
             {"kind": "cnn", "channels_last": True},
             {},

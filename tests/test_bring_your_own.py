@@ -1,4 +1,6 @@
-"""Each way to bring a problem of one's own, as a user runs it: the worked examples of config/, small, through the graph."""
+"""Each way to bring a problem of one's own, as a user runs it: the worked examples of config/,
+small, through the graph.
+"""
 
 import h5py
 import numpy as np
@@ -13,9 +15,24 @@ SMALL = ("n_s=200", "n_d=150", "n_test=1000", "n_monte_carlo=200", "seeds=[1]")
 
 
 def run(root, folder, config, *override, only=(), **how):
-    """Run a config of the project with its results in a folder, or what is wanted of it alone; the output."""
-    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(folder), "--configfile", str(config))
-    return snakemake(folder, *where, *(("--config", *override) if override else ()), *(("--", *only) if only else ()), **how)
+    """Run a config of the project with its results in a folder, or what is wanted of it alone; the
+    output.
+    """
+    where = (
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--configfile",
+        str(config),
+    )
+    return snakemake(
+        folder,
+        *where,
+        *(("--config", *override) if override else ()),
+        *(("--", *only) if only else ()),
+        **how,
+    )
 
 
 def table_of(folder, name):
@@ -33,11 +50,17 @@ def assert_is_whole(folder, name):
 
 
 def test_a_simulator_in_jax_in_a_file_outside(root, tmp_path):
-    """Oracle: F = J^T J / noise^2 of a signal in Gaussian noise, of which the score and a linear compression keep all."""
+    """Oracle: F = J^T J / noise^2 of a signal in Gaussian noise, of which the score and a linear
+    compression keep all.
+    """
     (tmp_path / "elsewhere").mkdir()
     problem = tmp_path / "elsewhere/decay.py"
     problem.write_text((root / "config/examples/decay.py").read_text())
-    text = (root / "config/examples/decay.yaml").read_text().replace("config/examples/decay.py", str(problem))
+    text = (
+        (root / "config/examples/decay.yaml")
+        .read_text()
+        .replace("config/examples/decay.py", str(problem))
+    )
     config = tmp_path / "mine.yaml"
     config.write_text(text)
     summary = ("results/decay/summary.csv",)
@@ -49,18 +72,32 @@ def test_a_simulator_in_jax_in_a_file_outside(root, tmp_path):
     assert abs(row.det_F_score - det_F) < 4 * row.det_F_score_error
     assert abs(row.det_F_linear - det_F) < 4 * row.det_F_linear_error + 0.2 * det_F
 
-    again = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(config))
+    again = (
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--directory",
+        str(tmp_path),
+        "--configfile",
+        str(config),
+    )
     override = ("--config", *SMALL, "fits={mlp: {max_iterations: 20}}", "--", *summary)
     assert planned(tmp_path, *again, *override) == {}
     edit(problem, "# leave it out", "# or leave it out")
     assert planned(tmp_path, *again, *override) == {}
     edit(problem, "NOISE = np.linspace(0, 3, 30), 0.2", "NOISE = np.linspace(0, 3, 30), 0.3")
     jobs = planned(tmp_path, *again, *override)
-    assert (jobs["simulate"], jobs["analytic_fisher"], jobs["fit"], jobs["evaluate"]) == (3, 1, 1, 1)
+    assert (jobs["simulate"], jobs["analytic_fisher"], jobs["fit"], jobs["evaluate"]) == (
+        3,
+        1,
+        1,
+        1,
+    )
 
 
 def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root, tmp_path):
-    """Oracle: F = tr(C^-1 C' C^-1 C') / 2 of a stationary Gaussian series, of which the network's products keep most."""
+    """Oracle: F = tr(C^-1 C' C^-1 C') / 2 of a stationary Gaussian series, of which the network's
+    products keep most.
+    """
     config = root / "config/examples/autoregression.yaml"
     override = (*SMALL[:3], "fits={products: {max_iterations: 400}, mlp: {max_iterations: 20}}")
     run(root, tmp_path, config, *override, only=["results/autoregression/summary.csv"])
@@ -71,11 +108,16 @@ def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root
         return s**2 * a**lag / (1 - a**2)
 
     h = 1e-4
-    slopes = [(covariance(0.5 + i * h, 1 + j * h) - covariance(0.5 - i * h, 1 - j * h)) / (2 * h) for i, j in ((1, 0), (0, 1))]
+    slopes = [
+        (covariance(0.5 + i * h, 1 + j * h) - covariance(0.5 - i * h, 1 - j * h)) / (2 * h)
+        for i, j in ((1, 0), (0, 1))
+    ]
     inverse = np.linalg.inv(covariance(0.5, 1))
     F = [[np.trace(inverse @ a @ inverse @ b) / 2 for b in slopes] for a in slopes]
     products = found.loc["products"]
-    assert 0.75 * np.linalg.det(F) < products["det_F"] < np.linalg.det(F) + 4 * products["det_F_error"]
+    assert (
+        0.75 * np.linalg.det(F) < products["det_F"] < np.linalg.det(F) + 4 * products["det_F_error"]
+    )
     log = (tmp_path / "results/autoregression/logs/evaluate/products/seed-1.log").read_text()
     assert "with delta_theta halved: -0.00" in log
     assert "warning" not in log
@@ -83,7 +125,9 @@ def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root
 
 @pytest.mark.parametrize("kind", ["derivative", "shifted"])
 def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
-    """Read where they lie, split by fractions; oracle: fits and linear compressions of the same numbers."""
+    """Read where they lie, split by fractions; oracle: fits and linear compressions of the same
+    numbers.
+    """
     from dataclasses import replace
 
     problem = shipped.gaussian()
@@ -92,7 +136,9 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     with h5py.File(tmp_path / "simulations.h5", "w") as file:
         file["fiducial"], file[kind] = piece
     override = ["seeds=[1, 2]", "fits={deep_set: {max_iterations: 30, data: streamed}}"]
-    override += [] if kind == "derivative" else ["derivative=finite_difference", "delta_theta=[0.1, 0.1]"]
+    override += (
+        [] if kind == "derivative" else ["derivative=finite_difference", "delta_theta=[0.1, 0.1]"]
+    )
     only = [] if kind == "derivative" else ["results/files/summary.csv"]
     run(root, tmp_path, root / "config/examples/files.yaml", *override, only=only)
     found = table_of(tmp_path, "files")
@@ -108,7 +154,9 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
         "fit": 1,
     }
     monkeypatch.chdir(tmp_path)  # the config names the file from there
-    built = load.build("files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1])
+    built = load.build(
+        "files", [0, 1], [10], ["mu", "Sigma"], None if kind == "derivative" else [0.1, 0.1]
+    )
     rows = []
     for split in ("training", "validation", "test"):
         path = tmp_path / f"results/files/simulations/seed-1/{split}.h5"
@@ -129,7 +177,9 @@ def test_faults_of_files_come_in_one_message_before_any_fit(root, tmp_path):
 
 
 def test_simulations_on_the_fly_with_one_parameter(root, tmp_path):
-    """Oracle: F = 10 of ten draws; in the history training scatters about validation, since it cannot overfit."""
+    """Oracle: F = 10 of ten draws; in the history training scatters about validation, since it
+    cannot overfit.
+    """
     config = root / "config/exponential_rate.yaml"
     recipe = "{max_iterations: 150, patience: 200, averaging: 0}"
     run(root, tmp_path, config, *SMALL, f"fits={{deep_set: {recipe}, mlp: {recipe}}}")
@@ -137,14 +187,20 @@ def test_simulations_on_the_fly_with_one_parameter(root, tmp_path):
     found = table_of(tmp_path, "exponential_rate")
     assert found.loc["deep_set", "ratio_to_score"] > 0.97
     assert not (tmp_path / "results/exponential_rate/simulations/seed-1/training.h5").exists()
-    history = pd.read_csv(tmp_path / "results/exponential_rate/fits/deep_set/seed-1/history.csv")[100:]
-    assert history["training_det_F"].std() > 0.3  # new simulations in each iteration: the sampling noise of 200
+    history = pd.read_csv(tmp_path / "results/exponential_rate/fits/deep_set/seed-1/history.csv")[
+        100:
+    ]
+    assert (
+        history["training_det_F"].std() > 0.3
+    )  # new simulations in each iteration: the sampling noise of 200
     assert history["validation_det_F"].std() < 0.1  # which always are the same
     assert abs(history["training_det_F"].mean() - 10) < 1
 
 
 def test_the_field_through_the_graph(root, tmp_path):
-    """Oracle: the score on the same fields; the recipe of the config, on a smaller grid, where 600 iterations take seconds."""
+    """Oracle: the score on the same fields; the recipe of the config, on a smaller grid, where 600
+    iterations take seconds.
+    """
     config = root / "config/gaussian_field.yaml"
     recipe = "fits={cnn: {max_iterations: 600, network: {channels: [16]}}}"
     run(

@@ -24,11 +24,18 @@ def whole(tmp_path_factory):
 
 
 def draw(folder, name="new"):
-    figures = {which: [str(folder / f"{name}.svg")] for which in ("histories", "history", "estimates")}
+    figures = {
+        which: [str(folder / f"{name}.svg")] for which in ("histories", "history", "estimates")
+    }
     plot_fit(
-        [folder / "one.csv"], [folder / "one.json"], folder / "one-estimates.csv", folder / "analytic.json", figures,
-        fits=["one"], style=STYLE,
-    )  # fmt: skip
+        [folder / "one.csv"],
+        [folder / "one.json"],
+        folder / "one-estimates.csv",
+        folder / "analytic.json",
+        figures,
+        fits=["one"],
+        style=STYLE,
+    )
 
 
 def make_report(folder, root):
@@ -43,10 +50,15 @@ READERS = [
     ("analytic.json", lambda folder, root: do_evaluate(folder, "one")),
     ("one.csv", lambda folder, root: draw(folder)),
     ("one-estimates.csv", lambda folder, root: draw(folder)),
-    ("one.json", lambda folder, root: summarise([folder / "one.json"], folder / "analytic.json", folder / "new.csv")),
+    (
+        "one.json",
+        lambda folder, root: summarise(
+            [folder / "one.json"], folder / "analytic.json", folder / "new.csv"
+        ),
+    ),
     ("one.json", make_report),
     ("figure.svg", make_report),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", ["cut", "flipped", "empty", "missing"])
@@ -60,14 +72,20 @@ def test_a_broken_result_is_named_with_its_remedy(whole, root, tmp_path, reader,
     if change == "missing":
         (folder / name).unlink()
     else:
-        changed = {"cut": content[:at], "flipped": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "empty": b""}
+        changed = {
+            "cut": content[:at],
+            "flipped": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
+            "empty": b"",
+        }
         (folder / name).write_bytes(changed[change])
     before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(InputError) as caught:
         read(folder, root)
     message = str(caught.value)
     assert message.startswith(f"{folder / name}: expected ")
-    assert message.endswith(f"delete it and run snakemake again to make it anew: rm {folder / name}")
+    assert message.endswith(
+        f"delete it and run snakemake again to make it anew: rm {folder / name}"
+    )
     assert "\n" not in message
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -88,5 +106,8 @@ def test_a_fit_to_other_simulations_than_there_are_now_is_not_evaluated(whole, t
     with h5py.File(folder / "training.h5", "a") as file:
         file["fiducial"][0, 0] += 1
     hdf5.seal(folder / "training.h5")
-    with pytest.raises(InputError, match=r"one.h5: expected a fit to .*training.h5 as it is now, found one to other simu"):
+    with pytest.raises(
+        InputError,
+        match=r"one.h5: expected a fit to .*training.h5 as it is now, found one to other simu",
+    ):
         do_evaluate(folder, "one")

@@ -50,7 +50,11 @@ def written(folder, name):
 @pytest.mark.parametrize(
     "recipe",
     [
-        {"optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0}, "validation": False, "n_devices": 2},
+        {
+            "optimiser": {"name": "noisy_sgd", "learning_rate": 1.0e-3, "key": 0},
+            "validation": False,
+            "n_devices": 2,
+        },
         {
             "optimiser": {"learning_rate": 1.0e-2, "mu_dtype": "bfloat16"},
             "whiten": True,
@@ -58,12 +62,20 @@ def written(folder, name):
             "averaging": 0.7,
             "standardise": "all",
         },
-        {"data": "streamed", "n_devices": 2, "augment": "permute", "averaging": 0.7, "weights": "final"},
+        {
+            "data": "streamed",
+            "n_devices": 2,
+            "augment": "permute",
+            "averaging": 0.7,
+            "weights": "final",
+        },
         {"parent": "parent", "on_the_fly": True},
     ],
 )
 def test_interrupted_and_resumed_is_uninterrupted(folder, log, request, recipe):
-    """Bit for bit: the fit's file and its history, interrupted after 8 iterations, and again at its end."""
+    """Bit for bit: the fit's file and its history, interrupted after 8 iterations, and again at its
+    end.
+    """
     name = request.node.name
     do_fit(folder, name, max_iterations=12, **recipe)
     whole = written(folder, name)
@@ -109,8 +121,8 @@ def test_a_checkpoint_of_another_fit_is_left_alone(folder, log, changes, differs
     checkpoint = interrupt(folder, name, **recipe)
     do_fit(folder, name, **recipe | changes)
     assert (
-        f"begins anew, since the checkpoint can't be used: {checkpoint}: it is of another fit, which differs in {differs}"
-        in log.text
+        f"begins anew, since the checkpoint can't be used: {checkpoint}: it is of another fit, "
+        f"which differs in {differs}" in log.text
     )
     assert "goes on" not in log.text
     assert written(folder, name) == whole
@@ -125,7 +137,11 @@ def test_a_broken_checkpoint_is_left_alone(folder, log, fault):
     checkpoint = interrupt(folder, "sound", max_iterations=12)
     content = checkpoint.read_bytes()
     at = len(content) // 2
-    broken = {"cut": content[:at], "flipped": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :], "empty": b""}
+    broken = {
+        "cut": content[:at],
+        "flipped": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
+        "empty": b"",
+    }
     broken |= {"a fit": (folder / "parent.h5").read_bytes(), "not HDF5": b"x" * 10000}
     checkpoint.write_bytes(broken[fault])
     do_fit(folder, "sound", max_iterations=12)
@@ -191,7 +207,10 @@ def test_a_fit_that_goes_on_in_another_way_says_so(folder, log, monkeypatch):
     monkeypatch.setattr(fitters, "how_data_flow", lambda *_: ("streamed", "for this test"))
     do_fit(folder, "moved", max_iterations=12)
     assert "goes on from" in log.text
-    assert "warning: streamed on 1 cpu, before resident on 1 cpu: the result is that of one go to rounding only" in log.text
+    assert (
+        "warning: streamed on 1 cpu, before resident on 1 cpu: the result is that of one go to "
+        "rounding only" in log.text
+    )
 
 
 def test_a_checkpoint_that_cannot_be_saved_does_not_end_the_fit(folder, log):

@@ -29,9 +29,13 @@ def blocks_of(source, groups):
     block_bytes=st.one_of(st.none(), st.integers(1, 3000)),
 )
 @settings(deadline=None)
-def test_blocks_hold_every_simulation_once_and_in_order(n_s, share, n_per_device, n_devices, block_bytes):
+def test_blocks_hold_every_simulation_once_and_in_order(
+    n_s, share, n_per_device, n_devices, block_bytes
+):
     """Oracle: the arrays themselves."""
-    fiducial, derivative = random_simulations(np.random.default_rng(n_s), np.float32, n_s, max(1, int(share * n_s)))
+    fiducial, derivative = random_simulations(
+        np.random.default_rng(n_s), np.float32, n_s, max(1, int(share * n_s))
+    )
     source = sources.in_memory(fiducial, derivative)
     groups = chunks.cut(source, n_per_device, n_devices, block_bytes)
     blocks = list(blocks_of(source, groups))
@@ -40,9 +44,15 @@ def test_blocks_hold_every_simulation_once_and_in_order(n_s, share, n_per_device
         assert len(block.present_x) % n_devices == 0
         assert block.present_x.sum() > 0
         assert np.isfinite(block.batch.fiducial).all()
-    np.testing.assert_array_equal(np.concatenate([b.batch.fiducial[b.present_x == 1] for b in blocks]), fiducial)
-    np.testing.assert_array_equal(np.concatenate([b.batch.derivative[b.present_d == 1] for b in blocks]), derivative)
-    np.testing.assert_array_equal(np.concatenate([b.index[b.present_x == 1] for b in blocks]), np.arange(n_s))
+    np.testing.assert_array_equal(
+        np.concatenate([b.batch.fiducial[b.present_x == 1] for b in blocks]), fiducial
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([b.batch.derivative[b.present_d == 1] for b in blocks]), derivative
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([b.index[b.present_x == 1] for b in blocks]), np.arange(n_s)
+    )
     if block_bytes is None:
         assert len(blocks) == len(groups)
 
@@ -67,7 +77,9 @@ def test_a_stream_gives_every_pass_the_same_blocks(rng):
 
 
 def test_a_stream_reads_ahead_but_no_further_than_its_memory(rng):
-    """Blocks that were read never outnumber those that were used by more than what is running and ahead."""
+    """Blocks that were read never outnumber those that were used by more than what is running and
+    ahead.
+    """
     taken, seen = [], []
     source = sources.in_memory(*random_simulations(rng, np.float32, 100, 100))
 
@@ -104,7 +116,9 @@ def test_a_reader_that_dies_ends_the_pass_with_its_error(rng, fault):
 
 
 def test_a_block_stays_as_it_is_until_it_is_computed():
-    """Oracle: by hand: block k is a matrix of k everywhere, multiplied for longer than the reader takes to overwrite it."""
+    """Oracle: by hand: block k is a matrix of k everywhere, multiplied for longer than the reader
+    takes to overwrite it.
+    """
     n, n_blocks, repeats = 256, 12, 40
     fiducial = np.repeat(np.arange(n_blocks, dtype=np.float32), n * n).reshape(n_blocks * n, n)
     source = sources.in_memory(fiducial, np.zeros((len(fiducial), 1, 1), np.float32))

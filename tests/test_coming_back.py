@@ -9,7 +9,9 @@ from running import QUICK, edit, planned, results_of, snakemake
 
 
 def test_a_second_run_has_nothing_to_do(finished):
-    """In processes of their own, since each has another seed of its hashes, and so another order of its sets."""
+    """In processes of their own, since each has another seed of its hashes, and so another order of
+    its sets.
+    """
     for _ in range(2):
         assert planned(finished, *QUICK, own_process=True) == {}
 
@@ -19,8 +21,12 @@ def test_a_copy_in_another_folder_has_nothing_to_do(project):
 
 
 def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
-    """As after a clone to which results/ and .snakemake/ were copied, with times of modification in any order."""
-    paths = [path for path in project.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    """As after a clone to which results/ and .snakemake/ were copied, with times of modification in
+    any order.
+    """
+    paths = [
+        path for path in project.rglob("*") if path.is_file() and ".snakemake" not in path.parts
+    ]
     random.Random(1).shuffle(paths)
     for i, path in enumerate(paths):
         os.utime(path, (1.7e9 + i, 1.7e9 + i))
@@ -38,26 +44,61 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_fit": 1}
     ("path", "old", "new", "expected"),
     [
         ("scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2", FIGURES),
-        ("scripts/imnn_core/figures/histories.py", '"markeredgewidth": 0.8', '"markeredgewidth": 0.9', OF_FITS),
-        ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
-        ("config/quick.yaml", "run: quick", "run: quick\nfigures: {formats: [svg, png, pdf]}", FIGURES),
-        ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
-        ("scripts/imnn_core/gradient/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2", AFTER_FITS | {"analytic_fisher": 1}),
-        ("scripts/imnn_core/gradient/fisher.py", "# Shifted by", "# Moved by", {}),
-        ("scripts/imnn_core/config/run.py", 'description="Name of the run', 'description="The name of the run', {}),
-        ("scripts/imnn_core/figures/estimates.py", "markersize=2,", "markersize=3,", OF_FITS),
-        ("scripts/imnn_core/figures/ellipses.py", "linewidth=0,", "linewidth=1,", {"plot_comparison": 1, "report": 1}),
-        ("scripts/imnn_core/networks/kinds.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
-        ("workflow/report/report.html.j2", "<h2 id=\"table\">Table", "<h2 id=\"table\">The table", {"report": 1}),
         (
-            "config/quick.yaml", "max_iterations: 40\n    validation", "max_iterations: 41\n    validation", ONE_FIT,
+            "scripts/imnn_core/figures/histories.py",
+            '"markeredgewidth": 0.8',
+            '"markeredgewidth": 0.9',
+            OF_FITS,
+        ),
+        ("config/figures.mplstyle", "font.size: 8", "font.size: 9", FIGURES),
+        (
+            "config/quick.yaml",
+            "run: quick",
+            "run: quick\nfigures: {formats: [svg, png, pdf]}",
+            FIGURES,
+        ),
+        ("workflow/report/histories.rst", "Thin lines", "The thin lines", {"report": 1}),
+        (
+            "scripts/imnn_core/gradient/fisher.py",
+            "(F + F.T) / 2",
+            "(F.T + F) / 2",
+            AFTER_FITS | {"analytic_fisher": 1},
+        ),
+        ("scripts/imnn_core/gradient/fisher.py", "# Shifted by", "# Moved by", {}),
+        (
+            "scripts/imnn_core/config/run.py",
+            'description="Name of the run',
+            'description="The name of the run',
+            {},
+        ),
+        ("scripts/imnn_core/figures/estimates.py", "markersize=2,", "markersize=3,", OF_FITS),
+        (
+            "scripts/imnn_core/figures/ellipses.py",
+            "linewidth=0,",
+            "linewidth=1,",
+            {"plot_comparison": 1, "report": 1},
+        ),
+        ("scripts/imnn_core/networks/kinds.py", "math.sqrt(2 /", "math.sqrt(3 /", AFTER_FITS),
+        (
+            "workflow/report/report.html.j2",
+            '<h2 id="table">Table',
+            '<h2 id="table">The table',
+            {"report": 1},
         ),
         (
-            "config/quick.yaml", "seeds: [1]", "seeds: [1, 7]",
+            "config/quick.yaml",
+            "max_iterations: 40\n    validation",
+            "max_iterations: 41\n    validation",
+            ONE_FIT,
+        ),
+        (
+            "config/quick.yaml",
+            "seeds: [1]",
+            "seeds: [1, 7]",
             AFTER_FITS | {"simulate": 3},
         ),
     ],
-)  # fmt: skip
+)
 def test_what_an_edit_runs_again(project, path, old, new, expected):
     edit(project / path, old, new)
     assert planned(project, *QUICK) == {rule: n for rule, n in expected.items() if n}
@@ -67,7 +108,9 @@ INFORMATION = "results/quick/figures/information.svg"
 
 
 def test_figures_are_drawn_anew_without_the_simulations(project):
-    """From the plan to the pictures: what is drawn has other bytes, the rest the same, and no simulation is missed."""
+    """From the plan to the pictures: what is drawn has other bytes, the rest the same, and no
+    simulation is missed.
+    """
     shutil.rmtree(project / "results/quick/simulations")
     assert planned(project, *QUICK) == {}
     before = results_of(project, "quick")
@@ -76,7 +119,11 @@ def test_figures_are_drawn_anew_without_the_simulations(project):
     assert planned(project, *QUICK, "--", INFORMATION) == {"plot_comparison": 1}
     snakemake(project, *QUICK, "--", INFORMATION)
     one = {name for name, digest in results_of(project, "quick").items() if before[name] != digest}
-    assert one == {f"figures/{name}.{kind}" for name in ("information", "fisher_ellipses") for kind in ("svg", "png")}
+    assert one == {
+        f"figures/{name}.{kind}"
+        for name in ("information", "fisher_ellipses")
+        for kind in ("svg", "png")
+    }
     snakemake(project, *QUICK, "--config", "figures={formats: [svg, png, pdf]}")
     after = results_of(project, "quick")
     assert not (project / "results/quick/simulations").exists()

@@ -38,11 +38,20 @@ def recipe(**values):
         ({"n_s": 0}, "n_s: expected greater than or equal to 1, found 0"),
         ({"n_test": 0}, "n_test: expected greater than or equal to 1, found 0"),
         ({"n_s": 100, "n_d": 101}, "n_d: expected at most n_s = 100, found 101"),
-        ({"n_d": 1}, "n_d: expected greater than or equal to 2, found 1"),  # as of files: else no error of dmu/dtheta
+        (
+            {"n_d": 1},
+            "n_d: expected greater than or equal to 2, found 1",
+        ),  # as of files: else no error of dmu/dtheta
         ({"n_s": 4, "n_d": 4}, "n_s: expected at least n_summaries + 3 = 5 (of fits.mlp), found 4"),
         ({"n_test": 4}, "n_test: expected at least n_summaries + 3 = 5 (of fits.mlp), found 4"),
-        ({"fits": recipe(n_summaries=1)}, "fits.mlp.n_summaries: expected at least n_params = 2, found 1"),
-        ({"fits": recipe(closeness=0.2)}, "fits.mlp: expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1"),
+        (
+            {"fits": recipe(n_summaries=1)},
+            "fits.mlp.n_summaries: expected at least n_params = 2, found 1",
+        ),
+        (
+            {"fits": recipe(closeness=0.2)},
+            "fits.mlp: expected strength λ and closeness ε with 0 < ε (λ - 1) + ε²/(1 + ε) < 1",
+        ),
         ({"fits": recipe(strength=-1)}, "fits.mlp.strength: expected greater than 0, found -1"),
         ({"theta_fid": [0, 0]}, "theta_fid: expected Sigma > 0, found 0"),
         ({"theta_fid": [0, -1.5]}, "theta_fid: expected Sigma > 0, found -1.5"),
@@ -50,70 +59,230 @@ def recipe(**values):
         ({"theta_fid": [0, float("inf")]}, "theta_fid.1: expected a finite number, found inf"),
         ({"input_shape": [10, 0]}, "input_shape.1: expected greater than or equal to 1, found 0"),
         ({"input_shape": []}, "input_shape: expected at least one entry, found []"),
-        ({"fits": recipe(network={"activation": "leaky_rellu"})}, "fits.mlp.network.activation: expected 'celu', "),
-        ({"fits": recipe(network={"hidden": [128, -1]})}, "fits.mlp.network.hidden.1: expected greater than or equal to 1, found -1"),
+        (
+            {"fits": recipe(network={"activation": "leaky_rellu"})},
+            "fits.mlp.network.activation: expected 'celu', ",
+        ),
+        (
+            {"fits": recipe(network={"hidden": [128, -1]})},
+            "fits.mlp.network.hidden.1: expected greater than or equal to 1, found -1",
+        ),
         ({"seeds": [1, 2, 1]}, "seeds: expected each seed once, found 1 more than once"),
         ({"seeds": [2**32]}, "seeds.0: expected less than 4294967296, found 4294967296"),
         ({"seeds": [-1]}, "seeds.0: expected greater than or equal to 0, found -1"),
         ({"seeds": []}, "seeds: expected at least one entry, found []"),
         ({"fits": {}}, "fits: expected at least one entry, found {}"),
-        ({"fits": recipe(n_per_device=0)}, "fits.mlp.n_per_device: expected greater than or equal to 1, found 0"),
-        ({"fits": recipe(devices="tpu")}, "fits.mlp.devices: expected 'auto', 'cpu' or 'gpu', found 'tpu'"),
-        ({"fits": recipe(continue_from="mpl")}, "fits.mlp.continue_from: expected one of the fits mlp, found 'mpl' (nearest: mlp)"),
-        ({"fits": recipe(continue_from="mlp")}, "fits.mlp.continue_from: expected a chain of fits with a beginning, found the circle"),
-        ({"fits": recipe(optimiser={"learning_rate": None})}, "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping"),
-        ({"fits": recipe(optimiser={"learning_rate": -1e-3})}, "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping"),
-        ({"fits": recipe(optimiser={"learning_rate": "fast"})}, "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping"),
-        ({"fits": recipe(optimiser={"learning_rate": {"init_value": 1}})}, "fits.mlp.optimiser.learning_rate: expected a number > 0, or a m"),
-        ({"fits": recipe(optimiser={"b1": float("inf")})}, "fits.mlp.optimiser: expected finite numbers, found inf"),
+        (
+            {"fits": recipe(n_per_device=0)},
+            "fits.mlp.n_per_device: expected greater than or equal to 1, found 0",
+        ),
+        (
+            {"fits": recipe(devices="tpu")},
+            "fits.mlp.devices: expected 'auto', 'cpu' or 'gpu', found 'tpu'",
+        ),
+        (
+            {"fits": recipe(continue_from="mpl")},
+            "fits.mlp.continue_from: expected one of the fits mlp, found 'mpl' (nearest: mlp)",
+        ),
+        (
+            {"fits": recipe(continue_from="mlp")},
+            "fits.mlp.continue_from: expected a chain of fits with a beginning, found the circle",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": None})},
+            "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": -1e-3})},
+            "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": "fast"})},
+            "fits.mlp.optimiser.learning_rate: expected a number > 0, or a mapping",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": {"init_value": 1}})},
+            "fits.mlp.optimiser.learning_rate: expected a number > 0, or a m",
+        ),
+        (
+            {"fits": recipe(optimiser={"b1": float("inf")})},
+            "fits.mlp.optimiser: expected finite numbers, found inf",
+        ),
         ({"fits": recipe(network=None)}, "fits.mlp.network: expected a mapping, found None"),
-        ({"fits": recipe(network={"kind": "deepset"})}, "fits.mlp.network.kind: expected 'mlp' or 'deep_set' or 'cnn', found 'deepset' (nearest: deep_set)"),
-        ({"fits": recipe(network={"kind": ["mlp"]})}, "fits.mlp.network.kind: expected text (a number in quotes is text), found ['mlp']"),
-        ({"fits": recipe(network={"kind": None})}, "fits.mlp.network.kind: expected text (a number in quotes is text), found None"),
-        ({"fits": recipe(network={"kind": "deep_set", "hiden": [3]})}, "fits.mlp.network.hiden: unknown key (nearest: hidden)"),
-        ({"fits": recipe(network={"kind": "deep_set", "hidden": []})}, "fits.mlp.network.hidden: expected at least one entry, found []"),
-        ({"fits": recipe(augment="shuffle")}, "fits.mlp.augment: expected 'permute', found 'shuffle'"),
+        (
+            {"fits": recipe(network={"kind": "deepset"})},
+            "fits.mlp.network.kind: expected 'mlp' or 'deep_set' or 'cnn', found 'deepset' "
+            "(nearest: deep_set)",
+        ),
+        (
+            {"fits": recipe(network={"kind": ["mlp"]})},
+            "fits.mlp.network.kind: expected text (a number in quotes is text), found ['mlp']",
+        ),
+        (
+            {"fits": recipe(network={"kind": None})},
+            "fits.mlp.network.kind: expected text (a number in quotes is text), found None",
+        ),
+        (
+            {"fits": recipe(network={"kind": "deep_set", "hiden": [3]})},
+            "fits.mlp.network.hiden: unknown key (nearest: hidden)",
+        ),
+        (
+            {"fits": recipe(network={"kind": "deep_set", "hidden": []})},
+            "fits.mlp.network.hidden: expected at least one entry, found []",
+        ),
+        (
+            {"fits": recipe(augment="shuffle")},
+            "fits.mlp.augment: expected 'permute', found 'shuffle'",
+        ),
         ({"fits": recipe(averaging=1)}, "fits.mlp.averaging: expected less than 1, found 1"),
-        ({"fits": recipe(averaging=0.9, validation=False)}, "fits.mlp: expected averaging 0 without a validation set"),
+        (
+            {"fits": recipe(averaging=0.9, validation=False)},
+            "fits.mlp: expected averaging 0 without a validation set",
+        ),
         ({"seeds": 0}, "seeds: expected a list, found 0"),
         ({"run": 2024}, "run: expected text (a number in quotes is text), found 2024"),
-        ({"fits": recipe(validation="maybe")}, "fits.mlp.validation: expected true or false, found 'maybe'"),
+        (
+            {"fits": recipe(validation="maybe")},
+            "fits.mlp.validation: expected true or false, found 'maybe'",
+        ),
         ({"run": "../elsewhere"}, "run: expected a name of letters, digits"),
-        *(({"run": name}, f"run: expected a name of letters, digits, '_', '.' and '-' that begins with neither '.' nor '-', found {name!r}") for name in ("/abs", "", ".", "..", "a\nb", "a\0b", "ü", "{run}", "-n")),
+        *(
+            (
+                {"run": name},
+                "run: expected a name of letters, digits, '_', '.' and '-' that begins with "
+                f"neither '.' nor '-', found {name!r}",
+            )
+            for name in ("/abs", "", ".", "..", "a\nb", "a\0b", "ü", "{run}", "-n")
+        ),
         ({"run": "a" * 101}, "run: expected a name of at most 100 letters"),
         ({"fits": {"a\n\x1b[2Kb": {}}}, "fits.a\\n\\x1b[2Kb: expected a name of letters, digits"),
         ({"seeds": ["../x"]}, "seeds.0: expected a whole number, found '../x'"),
         ({"fits": {"a/b": {}}}, "fits.a/b: expected a name of letters, digits"),
         ({"fits": 5}, "fits: expected a mapping, found 5"),
-        ({"problem": "gausian"}, "problem: expected gaussian, exponential_rate, gaussian_field, files, or a Python file such as my_problem.py (nearest: gaussian"),
-        ({"problem": "my_problem"}, "problem: expected gaussian, exponential_rate, gaussian_field, files, or a Python file such as my_problem.py"),
-        ({"names": ["mu", "Sigma"]}, "names: expected none, since the problem has its own, found ['mu', 'Sigma']"),
-        ({"problem": "exponential_rate", "theta_fid": [0.0]}, "theta_fid: expected rate > 0, found 0"),
+        (
+            {"problem": "gausian"},
+            "problem: expected gaussian, exponential_rate, gaussian_field, files, or a Python "
+            "file such as my_problem.py (nearest: gaussian",
+        ),
+        (
+            {"problem": "my_problem"},
+            "problem: expected gaussian, exponential_rate, gaussian_field, files, or a Python "
+            "file such as my_problem.py",
+        ),
+        (
+            {"names": ["mu", "Sigma"]},
+            "names: expected none, since the problem has its own, found ['mu', 'Sigma']",
+        ),
+        (
+            {"problem": "exponential_rate", "theta_fid": [0.0]},
+            "theta_fid: expected rate > 0, found 0",
+        ),
         ({"simulations": "fly"}, "simulations: expected 'draw' or 'on_the_fly', found 'fly'"),
         ({"simulations": {"test": "a.h5"}}, "simulations.training: expected a value, found none"),
-        ({"simulations": {"trainning": "a.h5", "training": "a.h5", "test": "b.h5"}}, "simulations.trainning: unknown key (nearest: training)"),
-        ({"simulations": {"training": "a.h5"}}, "simulations: expected a test set, by `test: FILE` or by `fractions: {test: 0.2}`, found none"),
-        ({"simulations": {"training": "a.h5", "test": "b.h5", "fractions": {"test": 0.5}}}, "simulations: fractions.test: expected none, since test has a file, found 0.5"),
-        ({"simulations": {"training": "a.h5", "fractions": {"test": 0.5, "validation": 0.6}}}, "simulations: fractions: expected less than 1 together, found 1.1"),
-        ({"simulations": {"training": "a.h5", "fractions": {"test": 1.5}}}, "simulations.fractions.test: expected less than 1, found 1.5"),
-        ({"simulations": {"training": "a.h5", "test": "b.h5"}, "fits": recipe()}, "fits.mlp.validation: expected false, or validation simulations by a file or a fraction, found true"),
-        ({"simulations": {"training": "a.h5", "test": "b.h5"}, "n_s": 50, "fits": recipe(validation=False)}, "n_s: expected none, since the files of `simulations` say how many there are, found 50"),
-        ({"problem": "files", "names": ["a"], "theta_fid": [1], "input_shape": [3]}, "simulations: expected files, as `problem: files` says, found 'draw'"),
-        ({"problem": "files", "names": ["a", "b"], "input_shape": [3], "simulations": {"training": "a.h5", "fractions": {"test": 0.3, "validation": 0.3}}}, "theta_fid: expected a value, since `problem: files` has none of its own, found none"),
-        ({"problem": "files", "names": ["a", "a"], "theta_fid": [1, 2], "input_shape": [3], "simulations": {"training": "a.h5", "fractions": {"test": 0.3, "validation": 0.3}}}, "names: expected each name once, found ['a', 'a']"),
-        ({"derivative": "finite_difference"}, "delta_theta: expected a distance for each parameter with `derivative: finite_difference`, found none"),
-        ({"delta_theta": [0.1, 0.1]}, "delta_theta: expected none unless `derivative: finite_difference`, found [0.1, 0.1]"),
-        ({"derivative": "finite_difference", "delta_theta": [0.1]}, "delta_theta: expected 2 numbers (mu, Sigma), found 1"),
-        ({"derivative": "finite_difference", "delta_theta": [0.1, 2.0]}, "delta_theta: expected Sigma > 0 at theta_fid - delta_theta / 2, found 0"),
-        ({"derivative": "finite_difference", "delta_theta": [0.1, 0]}, "delta_theta.1: expected greater than 0, found 0"),
-        ({"derivative": "numerical"}, "derivative: expected 'exact' or 'finite_difference', found 'numerical'"),
-        ({"refine": 2}, "refine: expected 0 without `observed`, from which the estimates come, found 2"),
-        ({"simulations": "on_the_fly", "fits": recipe(validation=False)}, "fits.mlp.validation: expected true with `simulations: on_the_fly`, found false"),
-        ({"simulations": "on_the_fly", "fits": recipe(augment="permute")}, "fits.mlp.augment: expected null with `simulations: on_the_fly`, found 'permute'"),
-        ({"fits": recipe(network={"kind": "cnn", "channels": [3, 4], "strides": [1]})}, "fits.mlp.network: expected 2 strides, one for each of channels, found 1"),
-        ({"fits": recipe(standardise="some")}, "fits.mlp.standardise: expected 'all' or 'each', found 'some'"),
+        (
+            {"simulations": {"trainning": "a.h5", "training": "a.h5", "test": "b.h5"}},
+            "simulations.trainning: unknown key (nearest: training)",
+        ),
+        (
+            {"simulations": {"training": "a.h5"}},
+            "simulations: expected a test set, by `test: FILE` or by `fractions: {test: 0.2}`, "
+            "found none",
+        ),
+        (
+            {"simulations": {"training": "a.h5", "test": "b.h5", "fractions": {"test": 0.5}}},
+            "simulations: fractions.test: expected none, since test has a file, found 0.5",
+        ),
+        (
+            {"simulations": {"training": "a.h5", "fractions": {"test": 0.5, "validation": 0.6}}},
+            "simulations: fractions: expected less than 1 together, found 1.1",
+        ),
+        (
+            {"simulations": {"training": "a.h5", "fractions": {"test": 1.5}}},
+            "simulations.fractions.test: expected less than 1, found 1.5",
+        ),
+        (
+            {"simulations": {"training": "a.h5", "test": "b.h5"}, "fits": recipe()},
+            "fits.mlp.validation: expected false, or validation simulations by a file or a "
+            "fraction, found true",
+        ),
+        (
+            {
+                "simulations": {"training": "a.h5", "test": "b.h5"},
+                "n_s": 50,
+                "fits": recipe(validation=False),
+            },
+            "n_s: expected none, since the files of `simulations` say how many there are, found 50",
+        ),
+        (
+            {"problem": "files", "names": ["a"], "theta_fid": [1], "input_shape": [3]},
+            "simulations: expected files, as `problem: files` says, found 'draw'",
+        ),
+        (
+            {
+                "problem": "files",
+                "names": ["a", "b"],
+                "input_shape": [3],
+                "simulations": {"training": "a.h5", "fractions": {"test": 0.3, "validation": 0.3}},
+            },
+            "theta_fid: expected a value, since `problem: files` has none of its own, found none",
+        ),
+        (
+            {
+                "problem": "files",
+                "names": ["a", "a"],
+                "theta_fid": [1, 2],
+                "input_shape": [3],
+                "simulations": {"training": "a.h5", "fractions": {"test": 0.3, "validation": 0.3}},
+            },
+            "names: expected each name once, found ['a', 'a']",
+        ),
+        (
+            {"derivative": "finite_difference"},
+            "delta_theta: expected a distance for each parameter with `derivative: "
+            "finite_difference`, found none",
+        ),
+        (
+            {"delta_theta": [0.1, 0.1]},
+            "delta_theta: expected none unless `derivative: finite_difference`, found [0.1, 0.1]",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [0.1]},
+            "delta_theta: expected 2 numbers (mu, Sigma), found 1",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [0.1, 2.0]},
+            "delta_theta: expected Sigma > 0 at theta_fid - delta_theta / 2, found 0",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [0.1, 0]},
+            "delta_theta.1: expected greater than 0, found 0",
+        ),
+        (
+            {"derivative": "numerical"},
+            "derivative: expected 'exact' or 'finite_difference', found 'numerical'",
+        ),
+        (
+            {"refine": 2},
+            "refine: expected 0 without `observed`, from which the estimates come, found 2",
+        ),
+        (
+            {"simulations": "on_the_fly", "fits": recipe(validation=False)},
+            "fits.mlp.validation: expected true with `simulations: on_the_fly`, found false",
+        ),
+        (
+            {"simulations": "on_the_fly", "fits": recipe(augment="permute")},
+            "fits.mlp.augment: expected null with `simulations: on_the_fly`, found 'permute'",
+        ),
+        (
+            {"fits": recipe(network={"kind": "cnn", "channels": [3, 4], "strides": [1]})},
+            "fits.mlp.network: expected 2 strides, one for each of channels, found 1",
+        ),
+        (
+            {"fits": recipe(standardise="some")},
+            "fits.mlp.standardise: expected 'all' or 'each', found 'some'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_fault_is_one_line(values, line):
     lines = faults_of(**values)
     assert len(lines) == 1
@@ -121,7 +290,9 @@ def test_each_fault_is_one_line(values, line):
 
 
 def test_the_nearest_activation_is_offered():
-    assert "(nearest: leaky_relu" in faults_of(fits=recipe(network={"activation": "leaky_rellu"}))[0]
+    assert (
+        "(nearest: leaky_relu" in faults_of(fits=recipe(network={"activation": "leaky_rellu"}))[0]
+    )
 
 
 def test_all_faults_at_once():
@@ -143,7 +314,11 @@ def test_longer_circles():
     [
         ({"network": {"hidden": [3]}}, "fits.b.network: expected the same as in 'a'"),
         ({"n_summaries": 3}, "fits.b.n_summaries: expected the same as in 'a'"),
-        ({"whiten": True}, "fits.b.whiten: expected false, since this fit begins with the weights of 'a', found true"),
+        (
+            {"whiten": True},
+            "fits.b.whiten: expected false, since this fit begins with the weights of 'a', found "
+            "true",
+        ),
         ({"averaging": 0.9}, "fits.b.averaging: expected the same as in 'a'"),
         ({"validation": False}, "fits.b.validation: expected the same as in 'a'"),
         ({"optimiser": {"name": "sgd"}}, "fits.b.optimiser.name: expected 'adam' as in 'a'"),
@@ -161,8 +336,18 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
 
 def test_equal_settings_are_equal_values_whatever_way_they_are_written():
     """Else Snakemake would run again for 10 in place of 10.0."""
-    one = read_config({"theta_fid": [0, 1], "fits": {"a": {"strength": 10, "network": {"hidden": [5], "kind": "mlp"}}}})
-    other = read_config({"fits": {"a": {"network": {"kind": "mlp", "hidden": [5]}, "strength": 10.0}}, "theta_fid": [0.0, 1.0]})
+    one = read_config(
+        {
+            "theta_fid": [0, 1],
+            "fits": {"a": {"strength": 10, "network": {"hidden": [5], "kind": "mlp"}}},
+        }
+    )
+    other = read_config(
+        {
+            "fits": {"a": {"network": {"kind": "mlp", "hidden": [5]}, "strength": 10.0}},
+            "theta_fid": [0.0, 1.0],
+        }
+    )
     assert repr(one.model_dump()) == repr(other.model_dump())
 
 
@@ -176,11 +361,27 @@ def test_the_default_config_is_the_default_of_every_key(root):
 def test_the_defaults_are_the_run_of_the_design():
     """Oracle: the example's settings, written out here once more."""
     config, mlp = Config(), Config().fits["mlp"]
-    assert (config.n_s, config.n_d, config.theta_fid, config.input_shape, config.seeds) == (1000, 1000, [0, 1], [10], [1, 2, 3])
-    assert (mlp.n_summaries, mlp.network.hidden, mlp.network.activation) == (2, [128, 128, 128], "leaky_relu")
+    assert (config.n_s, config.n_d, config.theta_fid, config.input_shape, config.seeds) == (
+        1000,
+        1000,
+        [0, 1],
+        [10],
+        [1, 2, 3],
+    )
+    assert (mlp.n_summaries, mlp.network.hidden, mlp.network.activation) == (
+        2,
+        [128, 128, 128],
+        "leaky_relu",
+    )
     assert (mlp.optimiser.name, mlp.optimiser.learning_rate) == ("adam", 1e-3)
     assert (mlp.strength, mlp.closeness, mlp.n_per_device) == (10, 0.1, 100)
-    assert (mlp.patience, mlp.min_iterations, mlp.max_iterations, mlp.validation, mlp.weights) == (10, 100, 1000, True, "best")
+    assert (mlp.patience, mlp.min_iterations, mlp.max_iterations, mlp.validation, mlp.weights) == (
+        10,
+        100,
+        1000,
+        True,
+        "best",
+    )
 
 
 @given(strength=st.floats(0.1, 50), closeness=st.floats(0.01, 2))
@@ -210,14 +411,35 @@ def test_every_key_is_described_in_the_readme(root):
     [
         ({"name": "adm"}, r"name: expected an optimiser of optax, found 'adm' \(nearest: .*adam"),
         ({"name": "scale_by_adam"}, "name: expected an optimiser of optax, found 'scale_by_adam'"),
-        ({"beta1": 0.9}, r"beta1: optimiser 'adam' has no such argument; it takes learning_rate, b1"),
-        ({"b1": "high"}, "name: 'adam' cannot take a step from gradients and learning_rate = 0.001, b1 = 'high'"),
-        ({"learning_rate": {"schedule": "cosine", "init_value": 1}}, r"^learning_rate.schedule: expected a schedule of optax, found 'cosine' \(nea"),
-        ({"learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 1}}, "^learning_rate.decay_steps: schedule 'cosine_decay_schedule' needs"),
-        ({"learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 1, "decay_steps": -1}}, "^learning_rate.schedule: 'cosine_decay_schedule' refuses .*decay_steps = -1.*positive"),
+        (
+            {"beta1": 0.9},
+            r"beta1: optimiser 'adam' has no such argument; it takes learning_rate, b1",
+        ),
+        (
+            {"b1": "high"},
+            "name: 'adam' cannot take a step from gradients and learning_rate = 0.001, b1 = 'high'",
+        ),
+        (
+            {"learning_rate": {"schedule": "cosine", "init_value": 1}},
+            r"^learning_rate.schedule: expected a schedule of optax, found 'cosine' \(nea",
+        ),
+        (
+            {"learning_rate": {"schedule": "cosine_decay_schedule", "init_value": 1}},
+            "^learning_rate.decay_steps: schedule 'cosine_decay_schedule' needs",
+        ),
+        (
+            {
+                "learning_rate": {
+                    "schedule": "cosine_decay_schedule",
+                    "init_value": 1,
+                    "decay_steps": -1,
+                }
+            },
+            "^learning_rate.schedule: 'cosine_decay_schedule' refuses .*decay_steps = -1.*positive",
+        ),
         ({"name": "lbfgs"}, "name: 'lbfgs' cannot take a step"),
     ],
-)  # fmt: skip
+)
 def test_faults_of_an_optimiser(values, fault):
     optimiser = read_config({"fits": recipe(optimiser=copy.deepcopy(values))}).fits["mlp"].optimiser
     with pytest.raises(InputError, match=fault):
@@ -235,7 +457,9 @@ def test_an_optimiser_whose_state_does_not_fit_that_of_the_fit_that_it_continues
     assert optimisers.faults(read_config({"fits": fits}).fits) == []
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "adabelief", "nadam", "lamb", "noisy_sgd"])
+@pytest.mark.parametrize(
+    "name", ["adam", "adamw", "sgd", "rmsprop", "lion", "adabelief", "nadam", "lamb", "noisy_sgd"]
+)
 def test_optimisers_by_name(name):
     extra = {"key": 0} if name == "noisy_sgd" else {}
     optimisers.build(name, learning_rate=1e-3, **extra)
@@ -243,7 +467,14 @@ def test_optimisers_by_name(name):
 
 def test_a_schedule_of_schedules():
     """Oracle: by hand, 0.1 falling to 0.05 at step 10, then 0.01."""
-    linear = {"schedule": "linear_schedule", "init_value": 0.1, "end_value": 0.0, "transition_steps": 20}
+    linear = {
+        "schedule": "linear_schedule",
+        "init_value": 0.1,
+        "end_value": 0.0,
+        "transition_steps": 20,
+    }
     constant = {"schedule": "constant_schedule", "value": 0.01}
-    joined = optimisers.build_schedules({"schedule": "join_schedules", "schedules": [linear, constant], "boundaries": [11]})
+    joined = optimisers.build_schedules(
+        {"schedule": "join_schedules", "schedules": [linear, constant], "boundaries": [11]}
+    )
     assert [float(joined(step)) for step in (0, 10, 11)] == pytest.approx([0.1, 0.05, 0.01])

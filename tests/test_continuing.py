@@ -21,7 +21,9 @@ def folder(tmp_path_factory):
     ],
 )
 def test_continuing_equals_one_go_through_the_files(folder, recipe):
-    """Bit for bit: 7 + 5 iterations and 12, in every tree, the history, the statistics and the counters."""
+    """Bit for bit: 7 + 5 iterations and 12, in every tree, the history, the statistics and the
+    counters.
+    """
     whole = read(do_fit(folder, "whole", max_iterations=12, **recipe), **recipe)
     do_fit(folder, "first", max_iterations=7, **recipe)
     second = read(do_fit(folder, "second", parent="first", max_iterations=5, **recipe), **recipe)
@@ -33,7 +35,9 @@ def test_continuing_equals_one_go_through_the_files(folder, recipe):
     for name, values in whole[2]["validation"].items():
         np.testing.assert_array_equal(second[2]["validation"][name], values)
     differ = ("recipe", "made_from")
-    assert {k: v for k, v in second[3].items() if k not in differ} == {k: v for k, v in whole[3].items() if k not in differ}
+    assert {k: v for k, v in second[3].items() if k not in differ} == {
+        k: v for k, v in whole[3].items() if k not in differ
+    }
     assert (folder / "second.csv").read_text() == (folder / "whole.csv").read_text()
 
 
@@ -46,5 +50,12 @@ def test_a_fit_out_of_patience_gets_new_patience(folder):
 
 def test_a_fit_with_less_patience_than_its_parent_had_lost_gets_new_patience(folder):
     do_fit(folder, "falling", max_iterations=7, optimiser={"learning_rate": 1e-3})
-    path = do_fit(folder, "again", parent="falling", max_iterations=3, patience=4, optimiser={"learning_rate": 1e-3})
+    path = do_fit(
+        folder,
+        "again",
+        parent="falling",
+        max_iterations=3,
+        patience=4,
+        optimiser={"learning_rate": 1e-3},
+    )
     assert len(read(path)[1]) == 10

@@ -1,4 +1,6 @@
-"""Every kind of simulations through the one aggregate: finite differences, and simulations drawn on the fly."""
+"""Every kind of simulations through the one aggregate: finite differences, and simulations drawn on
+the fly.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -30,9 +32,17 @@ def network_and_weights(input_shape, dtype=None, n_summaries=2):
 
 @pytest.mark.parametrize(
     ("way", "n_devices", "n_d", "n_params"),
-    [("kept", 1, 9, 1), ("kept", 2, 13, 3), ("recomputed", 1, 13, 2), ("streamed", 1, 9, 3), ("streamed", 8, 5, 2)],
+    [
+        ("kept", 1, 9, 1),
+        ("kept", 2, 13, 3),
+        ("recomputed", 1, 13, 2),
+        ("streamed", 1, 9, 3),
+        ("streamed", 8, 5, 2),
+    ],
 )
-def test_finite_differences_through_every_engine(dtype, rng, way, n_devices, n_d, n_params, monkeypatch):
+def test_finite_differences_through_every_engine(
+    dtype, rng, way, n_devices, n_d, n_params, monkeypatch
+):
     """Oracle: jax.grad of the whole loss, of the differences written out in one expression."""
     if way == "recomputed":
         monkeypatch.setattr(passes, "ACTIVATIONS", 0)
@@ -45,12 +55,17 @@ def test_finite_differences_through_every_engine(dtype, rng, way, n_devices, n_d
         x = jax.vmap(partial(network.apply, weights))(batch.fiducial)
         columns = []
         for p in range(n_params):
-            minus, plus = (jax.vmap(partial(network.apply, weights))(batch.derivative[:, side, p]) for side in (0, 1))
+            minus, plus = (
+                jax.vmap(partial(network.apply, weights))(batch.derivative[:, side, p])
+                for side in (0, 1)
+            )
             columns.append((plus - minus) / step[p])
         return x, jnp.stack(columns, axis=-1)
 
     engine = engine_of(way, derivatives.differences(network.apply, step), n_devices)
-    assert_is_the_direct_gradient(engine, weights, (fiducial, shifted), written_out, 4, 10 * tolerance_of(dtype))
+    assert_is_the_direct_gradient(
+        engine, weights, (fiducial, shifted), written_out, 4, 10 * tolerance_of(dtype)
+    )
 
 
 def curved():
@@ -84,7 +99,9 @@ def test_finite_differences_converge_to_the_exact_derivative(float64):
 
 
 def written_keys(seed, iteration_number, n):
-    """The keys that the design promises: of the seed's own stream, the iteration, and the number of the simulation."""
+    """The keys that the design promises: of the seed's own stream, the iteration, and the number of
+    the simulation.
+    """
     key = jax.random.fold_in(simulations.seed_key(seed, "on_the_fly"), iteration_number)
     return [jax.random.fold_in(key, i) for i in range(n)]
 
@@ -92,38 +109,56 @@ def written_keys(seed, iteration_number, n):
 @pytest.mark.parametrize(
     ("data", "delta_theta", "n_devices", "n_per_device", "n_d"),
     [
-        ("resident", None, 3, 4, 25), ("resident", [0.1, 0.2], 1, 7, 40),
-        ("streamed", None, 1, 7, 40), ("streamed", [0.1, 0.2], 3, 4, 25),
+        ("resident", None, 3, 4, 25),
+        ("resident", [0.1, 0.2], 1, 7, 40),
+        ("streamed", None, 1, 7, 40),
+        ("streamed", [0.1, 0.2], 3, 4, 25),
     ],
-)  # fmt: skip
-def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(data, delta_theta, n_devices, n_per_device, n_d):
+)
+def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(
+    data, delta_theta, n_devices, n_per_device, n_d
+):
     """Oracle: jax.grad of the whole loss of simulations that were drawn one by one beforehand."""
     problem = replace(curved(), delta_theta=delta_theta)
     recipe = Recipe(
-        data=data, n_per_device=n_per_device, devices="cpu", n_devices=n_devices,
+        data=data,
+        n_per_device=n_per_device,
+        devices="cpu",
+        n_devices=n_devices,
         network={"hidden": [5], "activation": "softplus"},
-    )  # fmt: skip
+    )
     fitter = fitters.build(recipe, problem, on_the_fly=True)
     weights = fitter.compressor.network.init(jax.random.key(0), problem.input_shape)
     keys = written_keys(3, 5, 40)
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     fiducial = jnp.stack([problem.simulator(key, theta) for key in keys])
     if delta_theta is None:
-        derivative = jnp.stack([jax.jacfwd(partial(problem.simulator, key))(theta) for key in keys[:n_d]])
+        derivative = jnp.stack(
+            [jax.jacfwd(partial(problem.simulator, key))(theta) for key in keys[:n_d]]
+        )
     else:
         h = jnp.diag(jnp.asarray(delta_theta)) / 2
-        sides = [[[problem.simulator(key, theta + sign * h[p]) for p in (0, 1)] for sign in (-1, 1)] for key in keys[:n_d]]
+        sides = [
+            [[problem.simulator(key, theta + sign * h[p]) for p in (0, 1)] for sign in (-1, 1)]
+            for key in keys[:n_d]
+        ]
         derivative = jnp.array(sides)
 
     def loss(weights):
-        m = fisher.moments(*fitter.compressor.summarise(weights, chunks.Batch(fiducial, derivative)))
+        m = fisher.moments(
+            *fitter.compressor.summarise(weights, chunks.Batch(fiducial, derivative))
+        )
         return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
 
     expected = jax.jit(jax.grad(loss))(weights)
     change = fitter.augment(seed=3)
     with fitter.data(training=sources.on_the_fly(40, n_d)) as sets:
-        gradient_of = jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
-        m, _, gradient = gradient_of(weights, change(jax.device_put(5, fitter.engine.home), sets["training"]))
+        gradient_of = (
+            jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
+        )
+        m, _, gradient = gradient_of(
+            weights, change(jax.device_put(5, fitter.engine.home), sets["training"])
+        )
         again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
         measured = fitter.moments(weights, fitter.measured(sets["training"], 3, 5))
     assert (int(m.n_s), int(m.n_d)) == (40, n_d)
@@ -132,21 +167,29 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(dat
     for one, other in zip(*map(jax.tree.leaves, (gradient, expected)), strict=True):
         np.testing.assert_allclose(one, other, atol=5e-5 * largest)
     assert any(
-        np.abs(one - other).max() > 0.01 * largest for one, other in zip(*map(jax.tree.leaves, (gradient, again)), strict=True)
+        np.abs(one - other).max() > 0.01 * largest
+        for one, other in zip(*map(jax.tree.leaves, (gradient, again)), strict=True)
     )
 
 
 def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_not_seen(tmp_path):
-    """Oracle: numpy's mean and covariance of the summaries of the simulations of the iteration after the last."""
+    """Oracle: numpy's mean and covariance of the summaries of the simulations of the iteration
+    after the last.
+    """
     path = do_fit(prepare(tmp_path), "fly", on_the_fly=True, max_iterations=6)
     trees, history, statistics, _ = read(path)
     assert len(history) == 6
-    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
+    problem, network = (
+        load.build(**PROBLEM),
+        compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network,
+    )
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     d = jnp.stack([problem.simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
     x = np.asarray(jax.vmap(partial(network.apply, trees["weights/best"]))(d), np.float64)
     np.testing.assert_allclose(statistics["training"]["mu"], x.mean(axis=0), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(statistics["training"]["C"], np.cov(x, rowvar=False), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        statistics["training"]["C"], np.cov(x, rowvar=False), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_permuted_simulations_at_shifted_parameters_move_with_their_own(rng):
@@ -155,10 +198,15 @@ def test_permuted_simulations_at_shifted_parameters_move_with_their_own(rng):
 
     problem = replace(shipped.gaussian(input_shape=(5,)), delta_theta=[0.1, 0.1])
     fiducial = rng.permutation(40).reshape(8, 5).astype(np.float32)
-    shifted = np.stack([np.stack([fiducial + 100 * side + 1000 * p for p in (0, 1)], axis=1) for side in (0, 1)], axis=1)
+    shifted = np.stack(
+        [np.stack([fiducial + 100 * side + 1000 * p for p in (0, 1)], axis=1) for side in (0, 1)],
+        axis=1,
+    )
     source = sources.in_memory(fiducial, shifted)
     (group,) = chunks.cut(source, 3)
-    part = augment.permute(problem, jax.random.key(1), chunks.fill(source, group, 0, chunks.empty(source, group)))
+    part = augment.permute(
+        problem, jax.random.key(1), chunks.fill(source, group, 0, chunks.empty(source, group))
+    )
     d, dd = np.asarray(part.batch.fiducial), np.asarray(part.batch.derivative)
     for side in (0, 1):
         for p in (0, 1):
@@ -182,19 +230,25 @@ def test_a_linear_compression_of_shifted_simulations(rng):
 
 @pytest.mark.parametrize(("correlation", "expected"), [(0.0, 1.0), (0.9, 0.1), (1.0, 0.0)])
 def test_independence_of_shifted_simulations(rng, correlation, expected, monkeypatch):
-    """Oracle: by definition, Var(a - b) = 2 (1 - rho) of two numbers of variance 1; whatever their means are."""
+    """Oracle: by definition, Var(a - b) = 2 (1 - rho) of two numbers of variance 1; whatever their
+    means are.
+    """
     monkeypatch.setattr(step_check, "BYTES", 3000)
     common = rng.standard_normal((20000, 2, 3))
     own = rng.standard_normal((20000, 2, 2, 3))
     shifted = (
-        np.sqrt(correlation) * common[:, None] + np.sqrt(1 - correlation) * own + np.array([5.0, -5.0])[None, :, None, None]
+        np.sqrt(correlation) * common[:, None]
+        + np.sqrt(1 - correlation) * own
+        + np.array([5.0, -5.0])[None, :, None, None]
     )
     found = step_check.independence(sources.in_memory(common[:, 0], shifted))
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_change_of_det_F_of_several_correlated_summaries(rng):
-    """Oracle: numpy: |F| from the definition before and after, and the jackknife over simulations for its error."""
+    """Oracle: numpy: |F| from the definition before and after, and the jackknife over simulations
+    for its error.
+    """
     A = rng.standard_normal((3, 3))
     x = rng.standard_normal((2000, 3)) @ A.T
     whole = rng.standard_normal((3, 2)) + 0.3 * rng.standard_normal((2000, 3, 2))
@@ -213,10 +267,15 @@ def test_change_of_det_F_of_several_correlated_summaries(rng):
 
 
 def test_change_of_det_F_where_the_steps_are_halved(rng):
-    """Oracle: x = theta^3 at theta = 1 has the slope 3 + h^2/4 with step h: |F| changes by (3.0625/3.25)^2 from 1 to 1/2."""
+    """Oracle: x = theta^3 at theta = 1 has the slope 3 + h^2/4 with step h: |F| changes by
+    (3.0625/3.25)^2 from 1 to 1/2.
+    """
     x = rng.standard_normal((5000, 1))
     noise = 0.1 * rng.standard_normal((5000, 1, 1))
-    whole, half = 3 + 1 / 4 + noise, 3 + 1 / 16 + noise[:400] + 0.01 * rng.standard_normal((400, 1, 1))
+    whole, half = (
+        3 + 1 / 4 + noise,
+        3 + 1 / 16 + noise[:400] + 0.01 * rng.standard_normal((400, 1, 1)),
+    )
     change, error = step_check.change_of_det_F(step_check.Summaries(x, whole), half)
     slope, half_slope = whole[:400].mean(), half.mean()
     assert change == pytest.approx((half_slope / slope) ** 2 - 1, rel=1e-6)

@@ -1,4 +1,6 @@
-"""What the documents say to do works: every command in them, as it stands, in a copy whose runs are small."""
+"""What the documents say to do works: every command in them, as it stands, in a copy whose runs are
+small.
+"""
 
 import os
 import re
@@ -16,17 +18,34 @@ PATTERNS = ("*.md", "config/README.md", "docs/*.md", "profiles/README.md")
 PAGES = sorted(str(path.relative_to(ROOT)) for pattern in PATTERNS for path in ROOT.glob(pattern))
 # Those that this file does not run, and what does or why nothing can.
 ELSEWHERE = {
-    "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt && .venv/bin/snakemake --cores all":
-        "pip's part as in the next one; snakemake's is run below, before all others",
-    "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements-dev.txt && .venv/bin/pytest": ".ci/run",
+    "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt && "
+    ".venv/bin/snakemake --cores "
+    "all": "pip's part as in the next one; snakemake's is run below, before all others",
+    "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements-dev.txt && "
+    ".venv/bin/pytest": ".ci/run",
     '.venv/bin/pip install "jax[cuda13]"': "needs a GPU",
-    ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv engine.csv": "test_project.py, with smaller numbers",
+    'pip install "imnn-pipeline[workflow] @ git+https://HOST/OWNER/REPOSITORY@TAG"': "names no real place; test_install.py",
+    ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv "
+    "engine.csv": "test_project.py, with smaller numbers",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
     'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",
     'squeue --me -o "%.9i %.9T %.10M %.10l %k"': "test_slurm.py",
-    "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^imnn_/ {print $1}' | xargs -r scancel && snakemake --unlock": "test_slurm.py",
-}  # fmt: skip
+    "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^imnn_/ {print $1}' | xargs -r scancel && "
+    "snakemake --unlock": "test_slurm.py",
+}
+# Those that are only planned here, and what runs the same; pytest -m long runs them as they stand.
+PLANNED = {
+    "snakemake --cores all --configfile config/quick.yaml": "the fixture `finished`, in full",
+    "snakemake --cores all --config n_s=2000 n_d=2000 run=larger": "test_bring_your_own.py",
+    'snakemake --cores all --config "fits={mlp: {patience: 20}}" run=patient': "test_bring_your_own.py",
+    "snakemake --cores all --directory elsewhere": "test_workflow.py, test_bring_your_own.py",
+    "snakemake --cores 1 --configfile config/quick.yaml -- results/quick/summary.csv": "`finished`",
+    'snakemake --cores all --config "figures={formats: [svg, png, pdf]}"': "test_coming_back.py",
+    "snakemake --cores all -- results/gaussian/gaussian.zip": "test_pack.py",
+    "snakemake --cores all --configfile config/examples/decay.yaml --config "
+    "problem=my_problem.py run=mine": "test_bring_your_own.py",
+}
 
 
 def commands_of(text):
@@ -49,15 +68,26 @@ def shrink(path):
     fits = config["fits"]
     (name, recipe), *_ = fits.items()
     small = {"min_iterations": 0, "max_iterations": 3, "n_per_device": 100}
-    config |= {"seeds": [1], "n_s": 60, "n_d": 50, "n_test": 200, "n_monte_carlo": 50, "fits": {name: recipe | small}}
+    config |= {
+        "seeds": [1],
+        "n_s": 60,
+        "n_d": 50,
+        "n_test": 200,
+        "n_monte_carlo": 50,
+        "fits": {name: recipe | small},
+    }
     path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 @pytest.fixture(scope="module")
 def folder(root, tmp_path_factory):
-    """The project as a clone has it, with an environment that is this one's, after the run of the first command."""
+    """The project as a clone has it, with an environment that is this one's, after the run of the
+    first command.
+    """
     folder = tmp_path_factory.mktemp("clone")
-    for path in subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=True).stdout.splitlines():
+    for path in subprocess.run(
+        ["git", "ls-files"], cwd=root, text=True, capture_output=True, check=True
+    ).stdout.splitlines():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / path, folder / path)
     for name in ("config.yaml", "quick.yaml", "ten_seeds.yaml", "examples/decay.yaml"):
@@ -70,19 +100,38 @@ def folder(root, tmp_path_factory):
 def do(folder, command):
     environment = variables() | {"PATH": f"{folder}/.venv/bin:{os.environ['PATH']}"}
     done = subprocess.run(
-        command.replace("tail -f", "tail"), shell=True, cwd=folder, env=environment, text=True, timeout=600, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        command.replace("tail -f", "tail"),
+        shell=True,
+        cwd=folder,
+        env=environment,
+        text=True,
+        timeout=600,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
+def cases():
+    """Commands as they are run: a plan in place of some."""
+    copy = "cp config/examples/decay.py my_problem.py"
+    for command in dict.fromkeys(COMMANDS):
+        if command in PLANNED:
+            yield command.replace("snakemake ", "snakemake -n ", 1)
+            alone = f"{copy} && {command}" if "my_problem.py" in command else command
+            yield pytest.param(alone, marks=pytest.mark.long)
+        elif command not in ELSEWHERE:
+            yield command
+
+
 def test_no_command_is_left_out():
-    assert ELSEWHERE.keys() <= set(COMMANDS)
+    assert ELSEWHERE.keys() | PLANNED.keys() <= set(COMMANDS)
     assert len(COMMANDS) > 20
 
 
-@pytest.mark.parametrize("command", dict.fromkeys(command for command in COMMANDS if command not in ELSEWHERE))
+@pytest.mark.parametrize("command", list(cases()))
 def test_the_command_works(folder, command):
     output = do(folder, command)
     assert "Traceback" not in output
@@ -90,8 +139,12 @@ def test_the_command_works(folder, command):
 
 def anchors_of(page):
     """The anchors that GitHub gives to the headings of a page."""
-    headings = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S), flags=re.M)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    headings = re.findall(
+        r"^#+ (.*)", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S), flags=re.M
+    )
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -110,7 +163,9 @@ def test_the_readme_links_to_every_page():
 
 
 def test_the_example_of_the_page_is_that_of_its_file():
-    (example,) = re.findall(r'^```python\n(""".*?)^```', text_of("docs/own_problems.md"), flags=re.M | re.S)
+    (example,) = re.findall(
+        r'^```python\n(""".*?)^```', text_of("docs/own_problems.md"), flags=re.M | re.S
+    )
     assert example == (ROOT / "config/examples/decay.py").read_text(encoding="utf-8")
 
 
@@ -126,18 +181,30 @@ def without_transitive(arrows):
 
 def test_arrows_that_follow_from_others_are_left_out():
     """Oracle: by hand."""
-    assert without_transitive({("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("x", "c")}) == {
-        ("a", "b"), ("b", "c"), ("c", "d"), ("x", "c")
-    }  # fmt: skip
+    assert without_transitive(
+        {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("x", "c")}
+    ) == {("a", "b"), ("b", "c"), ("c", "d"), ("x", "c")}
 
 
 def test_the_graph_of_the_page_is_snakemakes_own(tmp_path):
     """Oracle: the rules of the default run, as Snakemake itself prints them; without `all`."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        ROOT / "Snakefile",
+        "--directory",
+        tmp_path,
+    ]
     done = subprocess.run(
-        [*command, "--forceall", "--rulegraph", "mermaid-js"], cwd=tmp_path, env=variables(), text=True, capture_output=True,
+        [*command, "--forceall", "--rulegraph", "mermaid-js"],
+        cwd=tmp_path,
+        env=variables(),
+        text=True,
+        capture_output=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]", done.stdout, flags=re.M))
     arrows = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", done.stdout)}

@@ -1,4 +1,6 @@
-"""The problems that ship with the project: closed forms against what automatic differentiation and simulations say."""
+"""The problems that ship with the project: closed forms against what automatic differentiation and
+simulations say.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,10 @@ from imnn_core.problems import shipped, simulations
 CASES = [
     ("exponential_rate", {"theta_fid": (2.5,), "input_shape": (7,)}),
     ("gaussian_field", {"theta_fid": (0.7, 1.5), "input_shape": (8, 8)}),
-    ("gaussian_field", {"theta_fid": (2.0, 0.5), "input_shape": (7, 6)}),  # an odd side has no frequency of Nyquist
+    (
+        "gaussian_field",
+        {"theta_fid": (2.0, 0.5), "input_shape": (7, 6)},
+    ),  # an odd side has no frequency of Nyquist
     ("gaussian_field", {"theta_fid": (2.0, 0.5), "input_shape": (11,)}),
 ]
 
@@ -23,14 +28,20 @@ def drawn(problem, n, n_d=1):
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_the_closed_form_is_the_covariance_of_the_score_and_the_mean_curvature(name, settings):
-    """Oracle: Cov of d lnL/dtheta and mean of -d^2 lnL/dtheta^2, by autodiff over 4000 simulations; 4 of their errors."""
+    """Oracle: Cov of d lnL/dtheta and mean of -d^2 lnL/dtheta^2, by autodiff over 4000 simulations;
+    4 of their errors.
+    """
     problem = shipped.EXAMPLES[name](**settings)
     F = problem.closed_form()
     found = monte_carlo(problem, 4000)
-    assert np.all(np.abs(np.asarray(found["F"]) - F) < 4 * np.asarray(found["F_error"]) + 1e-4 * np.abs(F))
+    assert np.all(
+        np.abs(np.asarray(found["F"]) - F) < 4 * np.asarray(found["F_error"]) + 1e-4 * np.abs(F)
+    )
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
     d, _ = drawn(problem, 4000)
-    score = np.asarray(jax.vmap(lambda d: jax.grad(problem.log_likelihood)(theta, d))(d), np.float64)
+    score = np.asarray(
+        jax.vmap(lambda d: jax.grad(problem.log_likelihood)(theta, d))(d), np.float64
+    )
     root = np.sqrt(np.diag(F))
     np.testing.assert_allclose(score.mean(axis=0) / root, 0, atol=4 / np.sqrt(4000))
     C = np.cov(score, rowvar=False).reshape(F.shape)
@@ -38,16 +49,22 @@ def test_the_closed_form_is_the_covariance_of_the_score_and_the_mean_curvature(n
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (7, 6), (9,), (4, 4, 4)])
-def test_the_field_has_the_covariance_that_its_likelihood_and_its_fisher_information_say(float64, shape):
-    """Oracle: numpy, with the pixels' covariance written out: a circulant sum of cosines; lnL and F of a Gaussian by matrices.
+def test_the_field_has_the_covariance_that_its_likelihood_and_its_fisher_information_say(
+    float64, shape
+):
+    """Oracle: numpy, with the pixels' covariance written out: a circulant sum of cosines; lnL and F
+    of a Gaussian by matrices.
 
-    The mean over the grid is 0, so that the covariance has one eigenvalue 0: pseudo-inverse and product of the others.
+    The mean over the grid is 0, so that the covariance has one eigenvalue 0: pseudo-inverse and
+    product of the others.
     """
     A, B = 0.7, 1.3
     problem = shipped.gaussian_field((A, B), shape)
     n = int(np.prod(shape))
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(n, -1)
-    waves = np.stack(np.meshgrid(*(np.fft.fftfreq(m, 1 / m) for m in shape), indexing="ij"), axis=-1).reshape(n, -1)[1:]
+    waves = np.stack(
+        np.meshgrid(*(np.fft.fftfreq(m, 1 / m) for m in shape), indexing="ij"), axis=-1
+    ).reshape(n, -1)[1:]
     k = np.sqrt((waves**2).sum(axis=1))
     phase = 2 * np.pi * ((points[:, None] - points[None]) / np.array(shape)) @ waves.T
     cosines = np.cos(phase) / n
@@ -66,7 +83,9 @@ def test_the_field_has_the_covariance_that_its_likelihood_and_its_fisher_informa
 
 
 def test_the_simulated_field_has_its_power_spectrum():
-    """Oracle: |d_k|^2 of 4000 fields has the mean A k^-B, with an error of that over sqrt(4000), or sqrt(2) times as much."""
+    """Oracle: |d_k|^2 of 4000 fields has the mean A k^-B, with an error of that over sqrt(4000), or
+    sqrt(2) times as much.
+    """
     A, B = 1.5, 1.0
     problem = shipped.gaussian_field((A, B), (6, 8))
     d, dd = drawn(problem, 4000, 4000)

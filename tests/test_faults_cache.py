@@ -1,4 +1,4 @@
-"""Snakemake's cache between workflows: each seed and split its own, and nothing old after a change."""
+"""Snakemake's cache between workflows: each seed and split its own, nothing old after a change."""
 
 import h5py
 import pytest
@@ -6,7 +6,11 @@ from running import edit, results_of, snakemake
 from small_files import arrays_of, write
 from tiny_project import TINY_RUN, copied
 
-SETS = [f"results/tiny/simulations/seed-{seed}/{split}.h5" for seed in (1, 2) for split in ("training", "validation", "test")]
+SETS = [
+    f"results/tiny/simulations/seed-{seed}/{split}.h5"
+    for seed in (1, 2)
+    for split in ("training", "validation", "test")
+]
 FITS = [f"results/tiny/fits/small/seed-{seed}/fit.h5" for seed in (1, 2)]
 
 
@@ -45,26 +49,40 @@ def was_computed(folder, target):
 
 
 def test_the_cache_gives_each_seed_and_split_its_own(cached, by_itself):
-    """Snakemake leaves wildcards out of account: without them in the parameters all six sets would be one."""
+    """Snakemake leaves wildcards out of account: without them in the parameters all six sets would
+    be one.
+    """
     filled = cached(*SETS, *FITS)
     assert len({by_itself[path.removeprefix("results/tiny/")] for path in SETS + FITS}) == 8
     assert results_of(filled) == by_itself
     folder = cached(*SETS, *FITS)
     assert results_of(folder) == by_itself
     assert n_from_cache(folder, [*SETS, *FITS]) == 8
-    assert not [log for log in (folder / "results/tiny/logs").rglob("*.log") if log.stat().st_size]  # nothing was computed
+    assert not [
+        log for log in (folder / "results/tiny/logs").rglob("*.log") if log.stat().st_size
+    ]  # nothing was computed
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "again", "kept"),
     [
-        ("simulations.py", "jax.random.fold_in(key, index)", "jax.random.fold_in(key, index + 1)", [SETS[0], FITS[0]], []),
+        (
+            "simulations.py",
+            "jax.random.fold_in(key, index)",
+            "jax.random.fold_in(key, index + 1)",
+            [SETS[0], FITS[0]],
+            [],
+        ),
         ("fisher.py", "(F + F.T) / 2", "(F + F.T) / 2.001", [FITS[0]], [SETS[0]]),
     ],
 )
-def test_the_cache_gives_nothing_old_after_a_change_of_the_core(cached, path, old, new, again, kept):
+def test_the_cache_gives_nothing_old_after_a_change_of_the_core(
+    cached, path, old, new, again, kept
+):
     cached(SETS[0], FITS[0])
-    folder = cached(SETS[0], FITS[0], change=lambda folder: edit(folder / "scripts/imnn_core" / path, old, new))
+    folder = cached(
+        SETS[0], FITS[0], change=lambda folder: edit(folder / "scripts/imnn_core" / path, old, new)
+    )
     made = [target for target in (SETS[0], FITS[0]) if was_computed(folder, target)]
     assert made == again
     assert n_from_cache(folder, kept) == len(kept)
@@ -73,20 +91,29 @@ def test_the_cache_gives_nothing_old_after_a_change_of_the_core(cached, path, ol
 def test_the_cache_knows_a_users_file(root, tmp_path, monkeypatch):
     """The fit of another file is not that of this one, whatever its time of modification.
 
-    Nor that of the same under another name, which stands in the sets: it would not be known to be a fit to these.
+    Nor that of the same under another name, which stands in the sets: it would not be known to be a
+    fit to these.
     """
     (tmp_path / "cache").mkdir()
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
     found = []
-    for i, (scale, name) in enumerate(((1, "mine.h5"), (2, "mine.h5"), (1, "mine.h5"), (1, "same.h5"))):
+    for i, (scale, name) in enumerate(
+        ((1, "mine.h5"), (2, "mine.h5"), (1, "mine.h5"), (1, "same.h5"))
+    ):
         folder = tmp_path / f"{i}"
         copied(root, folder)
         text = (folder / "tiny.yaml").read_text()
         sizes = ('"n_s": 40, "n_d": 30, "n_test": 60, ', "")
-        files = '"simulations": {"training": "NAME", "fractions": {"validation": 0.3, "test": 0.4}}, '
-        (folder / "tiny.yaml").write_text(text.replace(*sizes).replace('"fits"', files.replace("NAME", name) + '"fits"'))
+        files = (
+            '"simulations": {"training": "NAME", "fractions": {"validation": 0.3, "test": 0.4}}, '
+        )
+        (folder / "tiny.yaml").write_text(
+            text.replace(*sizes).replace('"fits"', files.replace("NAME", name) + '"fits"')
+        )
         write(folder / name, {name: scale * array for name, array in arrays_of(120, 100).items()})
-        snakemake(folder, *TINY_RUN, "--cache", "fit", "--", FITS[0].replace("fit.h5", "information.json"))
+        snakemake(
+            folder, *TINY_RUN, "--cache", "fit", "--", FITS[0].replace("fit.h5", "information.json")
+        )
         with h5py.File(folder / FITS[0]) as file:
             found.append((file["history"][:].tolist(), was_computed(folder, FITS[0])))
     assert [computed for _, computed in found] == [True, True, False, True]

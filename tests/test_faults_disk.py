@@ -1,4 +1,6 @@
-"""Disks that are really full: one line that says so, and after room was made the results of an untouched run."""
+"""Disks that are really full: one line that says so, and after room was made the results of an
+untouched run.
+"""
 
 import contextlib
 import re
@@ -18,7 +20,10 @@ def disk_of(folder, size):
     """A file system of this size at a folder."""
     folder.mkdir(exist_ok=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounted.returncode:
         cannot(f"a small file system could not be mounted: {mounted.stderr.strip()}")
@@ -52,13 +57,19 @@ def test_results_on_a_full_disk(root, tmp_path, untouched):
     """While simulating, fitting and plotting."""
     folder = copied(root, tmp_path / "project")
     with disk_of(folder / "results", "3m") as disk:
-        for before, target, room in ((SETS, TEST_SET, 12_288), (SETS, FIT, 24_576), ([INFORMATION], FIGURE, 61_440)):
+        for before, target, room in (
+            (SETS, TEST_SET, 12_288),
+            (SETS, FIT, 24_576),
+            ([INFORMATION], FIGURE, 61_440),
+        ):
             snakemake(folder, *TINY_RUN, "--", *before)
             with only(room, disk):
                 output = snakemake(folder, *TINY_RUN, "--", target, ok=False)
             (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
             assert line.startswith(f"error: {target}: ")
-            assert "; make room there, or have the results elsewhere (snakemake --directory)" in line
+            assert (
+                "; make room there, or have the results elsewhere (snakemake --directory)" in line
+            )
             assert "Traceback" not in output
             assert not (folder / target).exists()
         snakemake(folder, *TINY_RUN, "--", FIGURE)
@@ -69,7 +80,11 @@ def test_no_room_for_a_jobs_log_either(root, tmp_path):
     folder = copied(root, tmp_path / "project")
     with disk_of(folder / "results", "1m") as disk, only(0, disk):
         output = snakemake(folder, *TINY_RUN, "--", TEST_SET, ok=False)
-    assert re.search(f"error: {TEST_SET}: (expected 7200 bytes free|no space left) on the disk.*; make room there", output)
+    assert re.search(
+        f"error: {TEST_SET}: (expected 7200 bytes free|no space left) on the disk.*; make room "
+        "there",
+        output,
+    )
     assert "Traceback" not in output
 
 
@@ -80,7 +95,9 @@ def test_a_full_working_directory(root, tmp_path, untouched):
         with only(0, disk):
             output = snakemake(folder, *TINY_RUN, "--", TEST_SET, ok=False)
         (line,) = [line for line in output.splitlines() if "error" in line.lower()]
-        assert line.startswith("error: .snakemake: expected 1048576 bytes free on the disk, found 0; make room there")
+        assert line.startswith(
+            "error: .snakemake: expected 1048576 bytes free on the disk, found 0; make room there"
+        )
         assert "Traceback" not in output
         with only(2**21, disk):
             output = snakemake(folder, *TINY_RUN, "--", TEST_SET, ok=False)

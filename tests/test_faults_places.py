@@ -1,4 +1,6 @@
-"""A project that belongs to somebody else and can't be written, odd names, no home: as an ordinary user meets them."""
+"""A project that belongs to somebody else and can't be written, odd names, no home: as an ordinary
+user meets them.
+"""
 
 import os
 import shutil
@@ -14,7 +16,8 @@ from tiny_project import TEST_SET, TINY_RUN, cannot, copied
 
 FIGURE = "results/tiny/figures/history/small/seed-1.svg"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-# In mounts of its own: a folder that only root may enter is made one for all, with nothing in it but a child.
+# In mounts of its own: a folder that only root may enter is made one for all, with nothing in it
+# but a child.
 OPENED = """
 mkdir "$1" && mount --bind "$3" "$1" && mount -t tmpfs -o mode=755 tmpfs "$2" && mkdir -p "$3" && mount --bind "$1" "$3" &&
 shift 3 && exec "$@"
@@ -23,7 +26,9 @@ shift 3 && exec "$@"
 
 def closed_to_others(path: Path):
     """The first folder on a path that other users may not enter, or None."""
-    return next((folder for folder in reversed(path.parents) if not folder.stat().st_mode & 1), None)
+    return next(
+        (folder for folder in reversed(path.parents) if not folder.stat().st_mode & 1), None
+    )
 
 
 @pytest.fixture
@@ -36,7 +41,9 @@ def room():
 
 @pytest.fixture
 def as_anyone(room):
-    """What comes before a command that root gives as an ordinary user; nothing for an ordinary user."""
+    """What comes before a command that root gives as an ordinary user; nothing for an ordinary
+    user.
+    """
     if os.getuid():
         return []
     python = Path(sys.executable).resolve()
@@ -44,8 +51,24 @@ def as_anyone(room):
     command = NOBODY
     if closed:
         child = closed / python.relative_to(closed).parts[0]
-        command = ["unshare", "--mount", "bash", "-c", OPENED, "bash", room / "opened", closed, child, *NOBODY]
-    tried = subprocess.run([*command, "bash", "-c", f"'{sys.executable}' -c ''"], capture_output=True, text=True, check=False)
+        command = [
+            "unshare",
+            "--mount",
+            "bash",
+            "-c",
+            OPENED,
+            "bash",
+            room / "opened",
+            closed,
+            child,
+            *NOBODY,
+        ]
+    tried = subprocess.run(
+        [*command, "bash", "-c", f"'{sys.executable}' -c ''"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if closed:
         shutil.rmtree(room / "opened", ignore_errors=True)
     if tried.returncode:
@@ -55,7 +78,9 @@ def as_anyone(room):
 
 @pytest.fixture
 def place(root, room):
-    """A project that can't be written, and beside it a folder for results and one for temporary files, which can."""
+    """A project that can't be written, and beside it a folder for results and one for temporary
+    files, which can.
+    """
     project = copied(root, room / "somebody's project ü")
     for path in (project, *project.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -69,17 +94,41 @@ def place(root, room):
 
 def run(as_anyone, place, home, *arguments):
     project, folder, temporary = place
-    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME", "XLA_FLAGS")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("HOME", "XDG_CACHE_HOME", "XLA_FLAGS")
+    }
     environment |= {"TMPDIR": str(temporary)} | ({} if home is None else {"HOME": home})
     environment.pop("JAX_COMPILATION_CACHE_DIR")  # of the tests, where this user may not write
-    command = [*as_anyone, sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", project / "Snakefile", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False)
+    command = [
+        *as_anyone,
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "1",
+        "--snakefile",
+        project / "Snakefile",
+        *arguments,
+    ]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=-1,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     shutil.rmtree(project.parent / "opened", ignore_errors=True)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-@pytest.mark.parametrize(("home", "target"), [(None, FIGURE), ("/nowhere/at all", TEST_SET), ("/proc", TEST_SET)])
+@pytest.mark.parametrize(
+    ("home", "target"), [(None, FIGURE), ("/nowhere/at all", TEST_SET), ("/proc", TEST_SET)]
+)
 def test_somebody_elses_project_without_a_home(root, tmp_path, as_anyone, place, home, target):
     project, folder, temporary = place
     before = sorted(project.rglob("*"))
@@ -95,9 +144,13 @@ def test_somebody_elses_project_without_a_home(root, tmp_path, as_anyone, place,
         assert results_of(folder) == results_of(ordinary)
 
 
-@pytest.mark.parametrize("config", ["config/quick.yaml", "config/examples/decay.yaml", "config/examples/files.yaml"])
+@pytest.mark.parametrize(
+    "config", ["config/quick.yaml", "config/examples/decay.yaml", "config/examples/files.yaml"]
+)
 def test_examples_of_somebody_elses_project(as_anyone, place, config):
     project, folder, _ = place
     write(folder / "simulations.h5", arrays_of(120, 100))
     assert "total" in run(as_anyone, place, None, "-n", "--configfile", project / config)
-    assert "total" in run(as_anyone, place, None, "-n", "--configfile", project / config, "--directory", folder)
+    assert "total" in run(
+        as_anyone, place, None, "-n", "--configfile", project / config, "--directory", folder
+    )

@@ -39,7 +39,8 @@ def write_yaml(folder, text):
     [
         ("run: one\nn_s: 100\nrun: two\n", ["run: expected once, found it in lines 1 and 3 of"]),
         (
-            "run: one\nfits:\n  a:\n    patience: 3\n    patience: 4\n  b: {network: {hidden: [4], hidden: [5]}}\n  a: {}\n",
+            "run: one\nfits:\n  a:\n    patience: 3\n    patience: 4\n  b: {network: {hidden: "
+            "[4], hidden: [5]}}\n  a: {}\n",
             [
                 "fits.a.patience: expected once, found it in lines 4 and 5 of",
                 "fits.b.network.hidden: expected once, found it in lines 6 and 6 of",
@@ -65,7 +66,9 @@ def test_what_yaml_may_repeat(project):
     assert "total" in snakemake(project, "-n", *write_yaml(project, text))
 
 
-@pytest.mark.parametrize("tag", ["!!python/object/apply:os.mkdir [EXECUTED]", "!!python/object/new:os.mkdir [EXECUTED]"])
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.mkdir [EXECUTED]", "!!python/object/new:os.mkdir [EXECUTED]"]
+)
 @pytest.mark.parametrize("where", ["file", "command line"])
 def test_a_tag_that_would_run_code(project, tag, where):
     if where == "file":
@@ -91,7 +94,10 @@ def write_evil(folder, name):
 
 
 def assert_refused(output, folder, name):
-    assert f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is not read" in output
+    assert (
+        f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is "
+        "not read" in output
+    )
     assert "Traceback" not in output
     assert not (folder / "EXECUTED").exists()
 
@@ -109,4 +115,6 @@ def test_a_pickle_among_simulations(project, name):
 @pytest.mark.parametrize("name", ["objects.npy", "pickled.npy", "pickled.h5"])
 def test_a_pickle_as_observed_data(project, name):
     write_evil(project, name)
-    assert_refused(snakemake(project, "-n", *TINY_RUN, "--config", f"observed={name}", ok=False), project, name)
+    assert_refused(
+        snakemake(project, "-n", *TINY_RUN, "--config", f"observed={name}", ok=False), project, name
+    )

@@ -15,7 +15,9 @@ REFUSED = "run 'tiny': expected no other snakemake at work on it in this folder,
 def started(folder, *arguments):
     """A workflow that has begun."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-    return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def wait_for(path, process):
@@ -25,17 +27,23 @@ def wait_for(path, process):
 
 
 def test_of_two_workflows_of_a_run_one_is_refused(root, tmp_path):
-    """Also where Snakemake's own locks are gone, as after the end of a workflow with another run in the same folder."""
+    """Also where Snakemake's own locks are gone, as after the end of a workflow with another run in
+    the same folder.
+    """
     folder, alone = copied(root, tmp_path / "one"), copied(root, tmp_path / "alone")
     with started(folder, *TINY_RUN, "--", TEST_SET) as first:
         wait_for(folder / "results/tiny/logs/simulate/seed-1/test.log", first)
         os.kill(first.pid, signal.SIGSTOP)  # it is at work until the test lets it go on
         try:
-            snakemake(folder, *TINY_RUN, "--config", "run=other", "--", TEST_SET.replace("tiny", "other"))
+            snakemake(
+                folder, *TINY_RUN, "--config", "run=other", "--", TEST_SET.replace("tiny", "other")
+            )
             output = snakemake(folder, *TINY_RUN, "--forceall", "--", TEST_SET, ok=False)
             assert REFUSED in output
             assert "Traceback" not in output
-            assert "total" in snakemake(folder, *TINY_RUN, "-n", "--forceall", "--", TEST_SET)  # one may still look
+            assert "total" in snakemake(
+                folder, *TINY_RUN, "-n", "--forceall", "--", TEST_SET
+            )  # one may still look
         finally:
             os.kill(first.pid, signal.SIGCONT)
         output, _ = first.communicate(timeout=300)
@@ -50,6 +58,8 @@ def test_two_workflows_that_begin_in_the_same_moment(root, tmp_path):
     outputs = [process.communicate(timeout=300)[0] for process in both]
     codes = [process.returncode for process in both]
     assert 0 in codes
-    for code, output in zip(codes, outputs, strict=True):  # both end well where one was so late that all was done
+    for code, output in zip(
+        codes, outputs, strict=True
+    ):  # both end well where one was so late that all was done
         assert code == 0 or REFUSED in output or "Directory cannot be locked" in output, output
     assert "Nothing to be done" in snakemake(folder, *TINY_RUN, "--", TEST_SET)

@@ -1,4 +1,6 @@
-"""Clocks that jump and times that are all the same: nothing stale is kept, nothing is made again in vain."""
+"""Clocks that jump and times that are all the same: nothing stale is kept, nothing is made again in
+vain.
+"""
 
 import os
 import shutil
@@ -49,12 +51,18 @@ def copy_of(tmp_path):
 
 
 def of_results(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts)
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts
+    )
 
 
 @pytest.mark.parametrize(
     "time",
-    [lambda path: 1e9, lambda path: 1e10, lambda path: 1e10 - 1e6 * len(path.parts) - path.stat().st_mtime % 1000],
+    [
+        lambda path: 1e9,
+        lambda path: 1e10,
+        lambda path: 1e10 - 1e6 * len(path.parts) - path.stat().st_mtime % 1000,
+    ],
     ids=["equal", "in the future", "reversed"],
 )
 def test_times_alone_make_nothing_anew(drawn, copy_of, time):
@@ -65,19 +73,27 @@ def test_times_alone_make_nothing_anew(drawn, copy_of, time):
 
 
 def remade(folder, *targets):
-    """As if targets had been made again by a workflow that went no further, with a clock that was set back."""
+    """As if targets had been made again by a workflow that went no further, with a clock that was
+    set back.
+    """
     snakemake(folder, *TINY_RUN, "--touch", "--", *targets)
     for target in targets:
         os.utime(folder / target, LONG_AGO)
 
 
-SETS = [f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation", "test")]
+SETS = [
+    f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation", "test")
+]
 AFTER_SETS = {"fit": 2, "evaluate": 2, "summarise": 1}
 
 
 def test_new_simulations_that_are_older_than_the_fits_to_them(drawn, copy_of):
     folder = copy_of(drawn)
-    edit(folder / "scripts/simulate.py", "simulations.seed_key(seed, split)", "simulations.seed_key(seed + 1, split)")
+    edit(
+        folder / "scripts/simulate.py",
+        "simulations.seed_key(seed, split)",
+        "simulations.seed_key(seed + 1, split)",
+    )
     remade(folder, *SETS)
     assert planned(folder, *TINY_RUN, *SUMMARY) == AFTER_SETS
 
@@ -92,7 +108,11 @@ def test_a_new_parent_that_is_older_than_the_fit_that_continues_it(drawn, copy_o
 @pytest.mark.parametrize(
     ("changes", "target", "expected"),
     [
-        ({"n_monte_carlo": 30}, "results/tiny/analytic_fisher.json", {"evaluate": 2, "summarise": 1}),
+        (
+            {"n_monte_carlo": 30},
+            "results/tiny/analytic_fisher.json",
+            {"evaluate": 2, "summarise": 1},
+        ),
         ({"n_test": 70}, TEST_SET, {"evaluate": 2, "summarise": 1}),
     ],
 )
@@ -105,7 +125,9 @@ def test_what_only_evaluations_need(drawn, copy_of, changes, target, expected):
 
 @pytest.mark.parametrize("age", [LONG_AGO, None], ids=["older", "of the same time"])
 def test_a_users_file_that_was_replaced(used, copy_of, age):
-    """By numbers of the same size: even a copy that keeps times, or a clock that was set back, is seen."""
+    """By numbers of the same size: even a copy that keeps times, or a clock that was set back, is
+    seen.
+    """
     folder = copy_of(used)
     assert planned(folder, *TINY_RUN, *OF_FILES) == {}
     path = folder / "mine.h5"
@@ -114,10 +136,19 @@ def test_a_users_file_that_was_replaced(used, copy_of, age):
         file["fiducial"][7, 3] += 1
     assert path.stat().st_size == before.st_size
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns) if age is None else (10**18, 10**18))
-    jobs = {"check_files": 1, "use_files": 1, "fit": 1, "evaluate": 1, "estimate": 1, "summarise": 1}
+    jobs = {
+        "check_files": 1,
+        "use_files": 1,
+        "fit": 1,
+        "evaluate": 1,
+        "estimate": 1,
+        "summarise": 1,
+    }
     assert planned(folder, *TINY_RUN, *OF_FILES) == jobs
     remade(folder, "results/tiny/simulations/checked.json", *SETS)
-    assert planned(folder, *TINY_RUN, *OF_FILES) == {job: jobs[job] for job in ("fit", "evaluate", "estimate", "summarise")}
+    assert planned(folder, *TINY_RUN, *OF_FILES) == {
+        job: jobs[job] for job in ("fit", "evaluate", "estimate", "summarise")
+    }
 
 
 def test_observed_data_that_were_replaced(used, copy_of):

@@ -17,7 +17,9 @@ KINDS = ("svg", "png", "pdf")
 
 
 def history(n, kept, patience_began, splits=("training",)):
-    columns = {f"{split}_{name}": len(split) * np.linspace(1, 2, n) for split in splits for name in PANELS}
+    columns = {
+        f"{split}_{name}": len(split) * np.linspace(1, 2, n) for split in splits for name in PANELS
+    }
     return History({"iteration": np.arange(n)} | columns, kept, patience_began)
 
 
@@ -29,14 +31,21 @@ def test_the_kept_iteration_lies_within_the_figure(root):
 
 
 def test_histories_mark_each_seed_on_the_curve_that_decided(root):
-    """Oracle: by hand: rows 3 and 8 of validation |F|, and the last row where the final weights were kept."""
-    seeds = [history(10, 3, 3, ("training", "validation")), history(9, 9, 7, ("training", "validation"))]
+    """Oracle: by hand: rows 3 and 8 of validation |F|, and the last row where the final weights
+    were kept.
+    """
+    seeds = [
+        history(10, 3, 3, ("training", "validation")),
+        history(9, 9, 7, ("training", "validation")),
+    ]
     with styles.style(root / "config/figures.mplstyle"):
         figure = history_figure(seeds, ["training", "validation"], analytic=None, title="")
     marks = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert list(marks["weights kept"].get_xdata()) == [3, 8]
     assert list(marks["patience begins"].get_xdata()) == [3, 7]
-    assert marks["weights kept"].get_ydata() == pytest.approx([10 * (1 + 3 / 9), 10 * 2])  # ten letters has validation
+    assert marks["weights kept"].get_ydata() == pytest.approx(
+        [10 * (1 + 3 / 9), 10 * 2]
+    )  # ten letters has validation
 
 
 def test_a_fit_that_has_stopped_counts_with_its_last_value():
@@ -78,13 +87,18 @@ with styles.style(style):
 def draw(root, folder, style):
     folder.mkdir()
     subprocess.run(
-        [sys.executable, "-c", DRAW, folder, style], check=True, cwd=folder, env={"PYTHONPATH": str(root / "scripts")}
+        [sys.executable, "-c", DRAW, folder, style],
+        check=True,
+        cwd=folder,
+        env={"PYTHONPATH": str(root / "scripts")},
     )
     return [(folder / f"a.{kind}").read_bytes() for kind in KINDS]
 
 
 def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tmp_path):
-    """In SVG, PNG and PDF, from two processes, with matplotlib's settings of the user's own in one of them."""
+    """In SVG, PNG and PDF, from two processes, with matplotlib's settings of the user's own in one
+    of them.
+    """
     style = root / "config/figures.mplstyle"
     first = draw(root, tmp_path / "first", style)
     own = tmp_path / "own"
@@ -92,7 +106,12 @@ def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tm
     (own / "matplotlibrc").write_text("font.size: 20\nsvg.hashsalt: other\nxtick.direction: in\n")
     folder = tmp_path / "second"
     folder.mkdir()
-    subprocess.run([sys.executable, "-c", DRAW, folder, style], check=True, cwd=own, env={"PYTHONPATH": str(root / "scripts")})
+    subprocess.run(
+        [sys.executable, "-c", DRAW, folder, style],
+        check=True,
+        cwd=own,
+        env={"PYTHONPATH": str(root / "scripts")},
+    )
     assert [(folder / f"a.{kind}").read_bytes() for kind in KINDS] == first
     assert b"<text" not in first[0] and b"font-family" not in first[0]
     assert b"/FontFile2" in first[2]
@@ -100,7 +119,9 @@ def test_an_unchanged_figure_is_an_unchanged_file_and_holds_its_letters(root, tm
 
 def test_another_style_gives_another_figure(root, tmp_path):
     style = root / "config/figures.mplstyle"
-    changed = style.read_text().replace("3.4, 3.0", "7.0, 3.0").replace("font.size: 8", "font.size: 16")
+    changed = (
+        style.read_text().replace("3.4, 3.0", "7.0, 3.0").replace("font.size: 8", "font.size: 16")
+    )
     (tmp_path / "wide.mplstyle").write_text(changed)
     with styles.style(tmp_path / "wide.mplstyle"):
         wide = plots.new_figure(2)
@@ -113,18 +134,30 @@ def test_another_style_gives_another_figure(root, tmp_path):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("font.size: large\nfont.sise: 8\n", "a.mplstyle: expected matplotlib's settings, found: .*font"),
+        (
+            "font.size: large\nfont.sise: 8\n",
+            "a.mplstyle: expected matplotlib's settings, found: .*font",
+        ),
         ("nonsense\n", "a.mplstyle: expected matplotlib's settings, found: "),
         (None, "a.mplstyle: expected a style file of matplotlib, found: "),
         (b"\xff\xfe", "a.mplstyle: expected a style file of matplotlib, found: "),
-        ("figure.figsize: 0.1, 3", "a.mplstyle: expected a figure.figsize as wide as ten letters or more, found 0.1 inches"),
+        (
+            "figure.figsize: 0.1, 3",
+            "a.mplstyle: expected a figure.figsize as wide as ten letters or more, found 0.1 "
+            "inches",
+        ),
         ("font.size: 0", "a.mplstyle: expected a font.size of 1 or more, found 0"),
-        ("axes.prop_cycle: cycler('linestyle', ['-'])", "a.mplstyle: expected colours in axes.prop_cycle, found none"),
+        (
+            "axes.prop_cycle: cycler('linestyle', ['-'])",
+            "a.mplstyle: expected colours in axes.prop_cycle, found none",
+        ),
     ],
 )
 def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
     if content is not None:
-        (tmp_path / "a.mplstyle").write_bytes(content if isinstance(content, bytes) else content.encode())
+        (tmp_path / "a.mplstyle").write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
     with pytest.raises(InputError, match=fault), styles.style(tmp_path / "a.mplstyle"):
         pass
 
@@ -132,28 +165,47 @@ def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
 @pytest.mark.parametrize("font_size", [8, 13])
 @pytest.mark.parametrize("n_params", [1, 2, 3, 5])
 def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_params, font_size):
-    """Nothing is cut off: what is drawn lies within the figure. matplotlib warns, and so fails, where it can't make room."""
+    """Nothing is cut off: what is drawn lies within the figure. matplotlib warns, and so fails,
+    where it can't make room.
+    """
     rng = np.random.default_rng(1)
     name = "a_recipe_with_a_name_" * 4
     F = np.diag(rng.uniform(1, 9, n_params))
     symbols, theta = [f"$p_{i}$" for i in range(n_params)], rng.normal(size=n_params)
     x = rng.normal(size=(50, n_params))
-    style = (root / "config/figures.mplstyle").read_text().replace("font.size: 8", f"font.size: {font_size}")
+    style = (
+        (root / "config/figures.mplstyle")
+        .read_text()
+        .replace("font.size: 8", f"font.size: {font_size}")
+    )
     (tmp_path / "a.mplstyle").write_text(style)
     with styles.style(tmp_path / "a.mplstyle"):
         for figure in (
             ellipses_figure({name: F, "b": 2 * F}, analytic=F, theta_fid=theta, symbols=symbols),
             estimates_figure(
-                x, x + 0.1, theta_fid=theta, bound=np.ones(n_params), symbols=symbols, other="exact", colour="C0", title=name
+                x,
+                x + 0.1,
+                theta_fid=theta,
+                bound=np.ones(n_params),
+                symbols=symbols,
+                other="exact",
+                colour="C0",
+                title=name,
             ),
             information_figure(
-                {name: Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")}, line=None, quantity="a", title=name
+                {name: Kept(np.ones(3), np.ones(3), "85.0 ± 1.0 %")},
+                line=None,
+                quantity="a",
+                title=name,
             ),
         ):
             figure.draw_without_rendering()
             inches = figure.get_tightbbox()
             assert inches.x0 > -0.02 and inches.y0 > -0.02
-            assert inches.x1 < figure.get_figwidth() + 0.02 and inches.y1 < figure.get_figheight() + 0.02
+            assert (
+                inches.x1 < figure.get_figwidth() + 0.02
+                and inches.y1 < figure.get_figheight() + 0.02
+            )
 
 
 def test_what_is_not_finite_is_left_out(root):
@@ -161,11 +213,23 @@ def test_what_is_not_finite_is_left_out(root):
     x = np.array([[1.0, 2.0], [3.0, np.nan], [2.0, 5.0], [0.0, 1.0]])
     with styles.style(root / "config/figures.mplstyle"):
         for n in (1, 2):
-            F_of = {"good": np.eye(n), "singular": np.zeros((n, n)), "none": np.full((n, n), np.nan)}
-            drawn = ellipses_figure(F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n])
+            F_of = {
+                "good": np.eye(n),
+                "singular": np.zeros((n, n)),
+                "none": np.full((n, n), np.nan),
+            }
+            drawn = ellipses_figure(
+                F_of, analytic=None, theta_fid=np.zeros(n), symbols=["a", "b"][:n]
+            )
             assert {text.get_text() for text in drawn.legends[0].get_texts()} == {"good"}
         ellipses_figure({"none": F_of["none"]}, analytic=None, theta_fid=[0, 0], symbols=["a", "b"])
-        known = {"theta_fid": [0, 0], "symbols": ["a", "b"], "other": "exact", "colour": "C0", "title": ""}
+        known = {
+            "theta_fid": [0, 0],
+            "symbols": ["a", "b"],
+            "other": "exact",
+            "colour": "C0",
+            "title": "",
+        }
         drawn = estimates_figure(x, x + 1, bound=[1.0, np.nan], **known)
         assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 3
         assert [text.get_text() for text in drawn.axes[2].texts] == ["not finite"]
@@ -178,4 +242,10 @@ def test_formats_that_are_asked_for_no_more_do_not_stay_behind(root, tmp_path):
         plots.save_all(figure, [tmp_path / "a.svg", tmp_path / "a.pdf"])
         (tmp_path / "b.pdf").write_text("of another figure")
         plots.save_all(figure, [tmp_path / "a.svg", tmp_path / "a.png"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.png.sha256", ".a.svg.sha256", "a.png", "a.svg", "b.pdf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".a.png.sha256",
+        ".a.svg.sha256",
+        "a.png",
+        "a.svg",
+        "b.pdf",
+    ]

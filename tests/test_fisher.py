@@ -1,4 +1,4 @@
-"""Moments, F, penalty, coupling and errors, each against an oracle that shares none of their code."""
+"""Moments, F, penalty, coupling and errors, each against an oracle that shares no code."""
 
 import jax
 import jax.numpy as jnp
@@ -21,17 +21,27 @@ def merged(x, dx, cuts):
 
 @pytest.mark.parametrize("cuts", [[], [1], [10, 20, 21, 500], list(range(100, 1000, 100))])
 def test_moments_of_data_far_from_zero_equal_two_passes_in_numpy_float64(dtype, rng, cuts):
-    """Oracle: numpy's two-pass covariance in float64. Mean 1e4 times the spread: sum x x^T - n mu mu^T fails in float32."""
-    x = (1e4 + rng.standard_normal((1000, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0.2], [0, 0, 1]])).astype(dtype)
+    """Oracle: numpy's two-pass covariance in float64.
+
+    Mean 1e4 times the spread: sum x x^T - n mu mu^T fails in float32.
+    """
+    x = (
+        1e4 + rng.standard_normal((1000, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0.2], [0, 0, 1]])
+    ).astype(dtype)
     dx = (rng.standard_normal((700, 3, 2)) + 5).astype(dtype)
     m = merged(x, dx, cuts)
     loose = dtype == np.float32
     assert (m.n_s, m.n_d) == (1000, 700)
-    np.testing.assert_allclose(m.mean, x.astype(np.float64).mean(0), rtol=2e-7 if loose else 1e-14)  # 2 ulp
+    np.testing.assert_allclose(
+        m.mean, x.astype(np.float64).mean(0), rtol=2e-7 if loose else 1e-14
+    )  # 2 ulp
     covariance = np.cov(x.astype(np.float64), rowvar=False)
-    # float32 holds 1e4 + 1 to 1e-3 of the spread; cancellation would give errors of order 1 and more.
+    # float32 holds 1e4 + 1 to 1e-3 of the spread; cancellation would give errors of order 1 and
+    # more.
     np.testing.assert_allclose(fisher.covariance(m), covariance, atol=2e-3 if loose else 1e-8)
-    np.testing.assert_allclose(m.mean_derivative, dx.astype(np.float64).mean(0), rtol=1e-5 if loose else 1e-13)
+    np.testing.assert_allclose(
+        m.mean_derivative, dx.astype(np.float64).mean(0), rtol=1e-5 if loose else 1e-13
+    )
 
 
 def test_filling_does_not_count(dtype, rng):
@@ -56,10 +66,15 @@ def test_an_empty_chunk_changes_nothing(float64, rng):
 @given(seed=st.integers(0, 2**31), n_summaries=st.integers(2, 5), n_params=st.integers(1, 3))
 @settings(max_examples=10, deadline=None)
 def test_F_does_not_change_under_an_affine_map(seed, n_summaries, n_params):
-    """Oracle: the invariance of F under x -> A x + b, A invertible; to 1e-12 in float64 at a condition number of at most 4."""
+    """Oracle: the invariance of F under x -> A x + b, A invertible; to 1e-12 in float64 at a
+    condition number of at most 4.
+    """
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
-        x, dx = rng.standard_normal((50, n_summaries)), rng.standard_normal((50, n_summaries, n_params))
+        x, dx = (
+            rng.standard_normal((50, n_summaries)),
+            rng.standard_normal((50, n_summaries, n_params)),
+        )
         q, _ = np.linalg.qr(rng.standard_normal((n_summaries, n_summaries)))
         A = q * rng.uniform(0.5, 2, n_summaries)
         F_of = jax.jit(lambda x, dx: fisher.statistics(fisher.moments(x, dx)).F)
@@ -69,13 +84,16 @@ def test_F_does_not_change_under_an_affine_map(seed, n_summaries, n_params):
 
 
 def test_F_by_hand(dtype):
-    """Oracle: by hand, C = diag(4, 1) and dmu/dtheta = ((2, 0), (1, 3)) give F = ((2, 3), (3, 9))."""
+    """Oracle: by hand: C = diag(4, 1), dmu/dtheta = ((2, 0), (1, 3)), F = ((2, 3), (3, 9))."""
     C, D = jnp.asarray([[4.0, 0.0], [0.0, 1.0]]), jnp.asarray([[2.0, 0.0], [1.0, 3.0]])
     np.testing.assert_allclose(fisher.information(C, D), [[2, 3], [3, 9]], rtol=1e-6)
 
 
 def test_penalty_by_hand(dtype):
-    """Oracle: by hand, C = diag(4, 1): |C - 1| = 3, |C^-1 - 1| = 3/4. And at C = 1 it is 0, with a finite gradient."""
+    """Oracle: by hand, C = diag(4, 1): |C - 1| = 3, |C^-1 - 1| = 3/4.
+
+    And at C = 1 it is 0, with a finite gradient.
+    """
     assert fisher.penalty(jnp.diag(jnp.asarray([4.0, 1.0]))) == pytest.approx(3.75, rel=1e-6)
     value, gradient = jax.value_and_grad(fisher.penalty)(jnp.eye(2))
     assert value == 0
@@ -85,7 +103,9 @@ def test_penalty_by_hand(dtype):
 @given(strength=st.floats(0.5, 50), closeness=st.floats(0.01, 0.9))
 @settings(deadline=None)
 def test_coupling_at_the_closeness(strength, closeness):
-    """Oracle: what the rate is defined by, r(epsilon) = lambda / (lambda + epsilon / (1 + epsilon))."""
+    """Oracle: what the rate is defined by, r(epsilon) = lambda / (lambda + epsilon / (1 +
+    epsilon)).
+    """
     with jax.enable_x64(True):
         try:
             rate = fisher.rate(strength, closeness)
@@ -93,7 +113,9 @@ def test_coupling_at_the_closeness(strength, closeness):
             return
         assert rate > 0
         r = fisher.coupling(jnp.asarray(closeness), strength, rate)
-        assert float(r) == pytest.approx(strength / (strength + closeness / (1 + closeness)), rel=1e-9)
+        assert float(r) == pytest.approx(
+            strength / (strength + closeness / (1 + closeness)), rel=1e-9
+        )
 
 
 @pytest.mark.parametrize(("strength", "closeness"), [(10, 0.2), (0.5, 0.1), (11, 0.1)])
@@ -112,7 +134,12 @@ def test_loss_by_hand(float64):
 
 @pytest.mark.parametrize(
     "A",
-    [[[1.0, 0.0], [0.0, -1.0]], [[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [0.0, -1.0]], [[1.0, 2.0], [2.0, 1.0]]],
+    [
+        [[1.0, 0.0], [0.0, -1.0]],
+        [[0.0, 0.0], [0.0, 0.0]],
+        [[-1.0, 0.0], [0.0, -1.0]],
+        [[1.0, 2.0], [2.0, 1.0]],
+    ],
 )
 def test_ln_det_of_what_is_not_positive_definite_is_nan(dtype, A):
     """Oracle: numpy's eigenvalues. Two negative ones give a positive determinant."""
@@ -126,7 +153,9 @@ def test_ln_det_and_its_gradient(float64, rng):
     B = rng.standard_normal((4, 4))
     A = B @ B.T + np.eye(4)
     assert float(fisher.log_det(A)) == pytest.approx(np.linalg.slogdet(A)[1], rel=1e-12)
-    np.testing.assert_allclose(jax.grad(fisher.log_det)(A), np.linalg.inv(A).T, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        jax.grad(fisher.log_det)(A), np.linalg.inv(A).T, rtol=1e-10, atol=1e-12
+    )
 
 
 def test_whitened_summaries_have_covariance_one(float64, rng):

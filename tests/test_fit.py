@@ -22,14 +22,20 @@ def engine_of(summarise, settings=SETTINGS, n_devices=1):
     return aggregate.resident(summarise, loss, jax.devices()[:n_devices])
 
 
-def small_fit(rng, settings=SETTINGS, *, state=None, engine=None, with_validation=True, learning_rate=3e-3):
+def small_fit(
+    rng, settings=SETTINGS, *, state=None, engine=None, with_validation=True, learning_rate=3e-3
+):
     """A fit of the small network to random numbers; (result, engine, training, validation)."""
     summarise, weights = small_network()
     engine = engine or engine_of(summarise, settings)
-    training, validation = (loaded(engine, random_simulations(rng, np.float32, 40, 40), 13) for _ in range(2))
+    training, validation = (
+        loaded(engine, random_simulations(rng, np.float32, 40, 40), 13) for _ in range(2)
+    )
     optimiser = optax.adam(learning_rate)
     state = state or iteration.first_state(weights, optimiser)
-    result = fitting.fit(engine, optimiser, state, training, validation if with_validation else None, settings)
+    result = fitting.fit(
+        engine, optimiser, state, training, validation if with_validation else None, settings
+    )
     return result, engine, training, validation
 
 
@@ -46,14 +52,18 @@ def scripted_engine(det_F):
         return moments(weights, data), -table[0], -jnp.ones(1)
 
     device = jax.devices()[0]
-    return aggregate.Engine(None, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True)
+    return aggregate.Engine(
+        None, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True
+    )
 
 
 def scripted_fit(det_F, report=lambda progress: None, **settings):
     optimiser = optax.sgd(1.0)
     state = iteration.first_state(jnp.zeros(1), optimiser)
     settings = SETTINGS._replace(**settings)
-    return fitting.fit(scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings, report)
+    return fitting.fit(
+        scripted_engine([*det_F, *[0.5] * 200]), optimiser, state, (), (), settings, report
+    )
 
 
 @pytest.mark.parametrize("report_every", [1, 3, 100])
@@ -70,30 +80,56 @@ def scripted_fit(det_F, report=lambda progress: None, **settings):
         ([1, 5, 1, 1, 1, 1, 6, 1, 1, 1], {"patience": 2, "min_iterations": 6}, 6, 1, "patience"),
         ([1, 5, 1, 1, 1, 1, 6, 1, 1, 1], {"patience": 2, "min_iterations": 7}, 9, 6, "patience"),
         # and at max_iterations whatever happens
-        ([1, 2, 3, 4, 5, 6, 7, 8], {"patience": 3, "min_iterations": 0, "max_iterations": 5}, 5, 4, "max_iterations"),
+        (
+            [1, 2, 3, 4, 5, 6, 7, 8],
+            {"patience": 3, "min_iterations": 0, "max_iterations": 5},
+            5,
+            4,
+            "max_iterations",
+        ),
         # out of both at once: patience had run out
-        ([5, 1, 1, 1, 1, 1], {"patience": 3, "min_iterations": 0, "max_iterations": 4}, 4, 0, "patience"),
+        (
+            [5, 1, 1, 1, 1, 1],
+            {"patience": 3, "min_iterations": 0, "max_iterations": 4},
+            4,
+            0,
+            "patience",
+        ),
         # but it had not where min_iterations is more than there may be
-        ([5, 1, 1, 1, 1, 1], {"patience": 3, "min_iterations": 9, "max_iterations": 5}, 5, 0, "max_iterations"),
+        (
+            [5, 1, 1, 1, 1, 1],
+            {"patience": 3, "min_iterations": 9, "max_iterations": 5},
+            5,
+            0,
+            "max_iterations",
+        ),
     ],
 )
 def test_where_a_fit_stops(det_F, settings, iterations, best, stopped, report_every):
     """Oracle: histories written by hand, with the iteration at which each must stop."""
     blocks = []
-    result = scripted_fit(det_F, report=lambda p: blocks.append(len(p.history)), report_every=report_every, **settings)
+    result = scripted_fit(
+        det_F, report=lambda p: blocks.append(len(p.history)), report_every=report_every, **settings
+    )
     assert min(blocks) > 0
     assert sum(blocks) == iterations
     assert len(result.history) == iterations
     assert int(result.state.iteration) == iterations
     assert int(result.state.best.iteration) == best
-    assert float(result.state.best.weights[0]) == best  # the weight counts updates: best weights and iteration are of one row
+    assert (
+        float(result.state.best.weights[0]) == best
+    )  # the weight counts updates: best weights and iteration are of one row
     assert float(result.state.weights[0]) == iterations
     assert result.stopped == stopped
-    np.testing.assert_allclose(np.exp(result.history[:, 0, 0]), ([*det_F, *[0.5] * 200])[:iterations], rtol=1e-6)
+    np.testing.assert_allclose(
+        np.exp(result.history[:, 0, 0]), ([*det_F, *[0.5] * 200])[:iterations], rtol=1e-6
+    )
 
 
 def test_the_best_weights_give_the_best_statistic_of_the_history(rng):
-    """Oracle: one more iteration of the same program from the best weights records the same row, bit for bit."""
+    """Oracle: one more iteration of the same program from the best weights records the same row,
+    bit for bit.
+    """
     result, engine, training, validation = small_fit(rng)
     best = result.state.best
     assert float(best.log_det_F) == result.history[:, 1, 0].max()
@@ -118,17 +154,24 @@ def assert_same(one, other):
 
 def test_blocks_do_not_touch_the_numbers():
     """Bit for bit: report_every is for the reader."""
-    results = [small_fit(np.random.default_rng(1), SETTINGS._replace(report_every=n))[0] for n in (1, 7, 60)]
+    results = [
+        small_fit(np.random.default_rng(1), SETTINGS._replace(report_every=n))[0]
+        for n in (1, 7, 60)
+    ]
     for result in results[1:]:
         assert_same(result, results[0])
 
 
 def test_continuing_is_the_same_as_not_having_stopped():
-    """Bit for bit, 30 + 20 iterations against 50: weights, optimiser state, best weights, counters, history."""
+    """Bit for bit, 30 + 20 iterations against 50: weights, optimiser state, best weights, counters,
+    history.
+    """
     settings = SETTINGS._replace(patience=100, min_iterations=0)
     whole = small_fit(np.random.default_rng(1), settings._replace(max_iterations=50))[0]
     first = small_fit(np.random.default_rng(1), settings._replace(max_iterations=30))[0]
-    second = small_fit(np.random.default_rng(1), settings._replace(max_iterations=20), state=first.state)[0]
+    second = small_fit(
+        np.random.default_rng(1), settings._replace(max_iterations=20), state=first.state
+    )[0]
     assert_same(second.state, whole.state)
     np.testing.assert_array_equal(np.concatenate([first.history, second.history]), whole.history)
 
@@ -136,15 +179,28 @@ def test_continuing_is_the_same_as_not_having_stopped():
 @pytest.mark.parametrize("n_devices", [1, 2])
 @pytest.mark.parametrize("n_d", [40, 17])
 def test_streamed_is_the_same_fit_as_resident(float64, n_devices, n_d):
-    """Oracle: the resident fit's history over 50 iterations in float64, to 1e-5, and where it stops."""
+    """Oracle: the resident fit's history over 50 iterations in float64, to 1e-5, and where it
+    stops.
+    """
     summarise, weights = small_network()
     settings = SETTINGS._replace(max_iterations=50, min_iterations=0, patience=30)
-    optimiser, loss, devices = optax.adam(3e-3), iteration.loss_of(settings), jax.devices()[:n_devices]
+    optimiser, loss, devices = (
+        optax.adam(3e-3),
+        iteration.loss_of(settings),
+        jax.devices()[:n_devices],
+    )
     results = []
-    for engine in (aggregate.resident(summarise, loss, devices), aggregate.streamed(summarise, loss, devices, block_bytes=500)):
+    for engine in (
+        aggregate.resident(summarise, loss, devices),
+        aggregate.streamed(summarise, loss, devices, block_bytes=500),
+    ):
         rng = np.random.default_rng(1)
         data = [loaded(engine, random_simulations(rng, float64, 40, n_d), 6) for _ in range(2)]
-        results.append(fitting.fit(engine, optimiser, iteration.first_state(weights, optimiser), *data, settings))
+        results.append(
+            fitting.fit(
+                engine, optimiser, iteration.first_state(weights, optimiser), *data, settings
+            )
+        )
     resident, streamed = results
     assert len(resident.history) >= 30
     np.testing.assert_allclose(streamed.history, resident.history, rtol=1e-5, atol=1e-5)
@@ -156,7 +212,9 @@ def test_streamed_is_the_same_fit_as_resident(float64, n_devices, n_d):
 
 def test_streamed_repeats_are_the_same_bits():
     summarise, _ = small_network()
-    engine = aggregate.streamed(summarise, iteration.loss_of(SETTINGS), jax.devices()[:1], 2, block_bytes=500)
+    engine = aggregate.streamed(
+        summarise, iteration.loss_of(SETTINGS), jax.devices()[:1], 2, block_bytes=500
+    )
     first, second = (small_fit(np.random.default_rng(1), engine=engine)[0] for _ in range(2))
     assert_same(first, second)
 
@@ -168,11 +226,15 @@ def test_without_a_validation_set_the_training_set_decides(rng):
 
 
 def test_the_history_is_of_the_weights_before_the_update(rng):
-    """Oracle: the row of the initial weights computed on its own, from numpy's covariance in float64."""
+    """Oracle: the row of the initial weights computed on its own, from numpy's covariance in
+    float64.
+    """
     result, _, _, _ = small_fit(np.random.default_rng(5), SETTINGS._replace(max_iterations=2))
     summarise, weights = small_network()
     fiducial, derivative = random_simulations(np.random.default_rng(5), np.float32, 40, 40)
-    x, dx = (np.asarray(a, np.float64) for a in summarise(weights, chunks.Batch(fiducial, derivative)))
+    x, dx = (
+        np.asarray(a, np.float64) for a in summarise(weights, chunks.Batch(fiducial, derivative))
+    )
     C, D = np.cov(x, rowvar=False), dx.mean(0)
     one = np.eye(2)
     penalty = np.linalg.norm(C - one) + np.linalg.norm(np.linalg.inv(C) - one)
@@ -183,8 +245,12 @@ def test_the_history_is_of_the_weights_before_the_update(rng):
 
 
 def test_a_fit_that_diverges_says_where_and_keeps_its_history(rng):
-    """Oracle: the history itself: the iteration named is its first row that is not finite, and its last."""
-    with pytest.raises(fitting.Diverged, match=r"not finite at iteration \d+ .* smaller learning_rate") as caught:
+    """Oracle: the history itself: the iteration named is its first row that is not finite, and its
+    last.
+    """
+    with pytest.raises(
+        fitting.Diverged, match=r"not finite at iteration \d+ .* smaller learning_rate"
+    ) as caught:
         small_fit(rng, SETTINGS._replace(report_every=60), learning_rate=1e18)
     history = caught.value.history
     named = int(re.search(r"iteration (\d+)", str(caught.value)).group(1))
@@ -200,6 +266,14 @@ def test_progress_is_reported_after_each_block(rng):
     training = loaded(engine, random_simulations(rng, np.float32, 40, 40), 13)
     optimiser = optax.adam(1e-3)
     settings = SETTINGS._replace(max_iterations=17, report_every=7)
-    result = fitting.fit(engine, optimiser, iteration.first_state(weights, optimiser), training, None, settings, seen.append)
+    result = fitting.fit(
+        engine,
+        optimiser,
+        iteration.first_state(weights, optimiser),
+        training,
+        None,
+        settings,
+        seen.append,
+    )
     assert [(p.iteration, p.end) for p in seen] == [(7, 17), (14, 17), (17, 17)]
     np.testing.assert_array_equal(np.concatenate([p.history for p in seen]), result.history)

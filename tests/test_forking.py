@@ -30,7 +30,9 @@ rule all:
 
 
 def found(folder, **how):
-    (line,) = [line for line in snakemake(folder, "-n", **how).splitlines() if line.startswith("found ")]
+    (line,) = [
+        line for line in snakemake(folder, "-n", **how).splitlines() if line.startswith("found ")
+    ]
     return json.loads(line.removeprefix("found "))
 
 
@@ -44,12 +46,20 @@ def test_a_forked_snakemake_finds_what_one_that_was_started_finds(tmp_path):
 
 
 def words(output):
-    """Those of a plan, in no order, since Snakemake's sets have none; without times and the like."""
-    return sorted(re.findall(r"[^\s,;]*[^\s,;\d:][^\s,;]*", re.sub(r"\b[\da-f-]{36}\b|\b\w{3} \w{3} +\d+", "", output)))
+    """Words of a plan, sorted, since Snakemake's sets have no order; without times and the like."""
+    return sorted(
+        re.findall(
+            r"[^\s,;]*[^\s,;\d:][^\s,;]*",
+            re.sub(r"\b[\da-f-]{36}\b|\b\w{3} \w{3} +\d+", "", output),
+        )
+    )
 
 
 def test_a_forked_plan_is_that_of_a_process_of_its_own(root, tmp_path):
-    """Oracle: `python -m snakemake -n`. The code is that of the folder, not of the one that was planned before."""
+    """Oracle: `python -m snakemake -n`.
+
+    The code is that of the folder, not of the one that was planned before.
+    """
     first, second = (copied(root, tmp_path / name) for name in ("first", "second"))
     expected = words(snakemake(second, "-n", *TINY_RUN, own_process=True))
     (first / "scripts/imnn_core/__init__.py").write_text("1 / 0")
@@ -58,7 +68,9 @@ def test_a_forked_plan_is_that_of_a_process_of_its_own(root, tmp_path):
 
 
 def test_another_environment_has_a_process_of_its_own(tmp_path, monkeypatch):
-    (tmp_path / "Snakefile").write_text("import jax\nprint('found', jax.config.jax_enable_x64)\nrule all:\n    shell: 'true'\n")
+    (tmp_path / "Snakefile").write_text(
+        "import jax\nprint('found', jax.config.jax_enable_x64)\nrule all:\n    shell: 'true'\n"
+    )
     assert server().suits(variables())
     assert "found False" in snakemake(tmp_path, "-n")
     monkeypatch.setenv("JAX_ENABLE_X64", "1")

@@ -21,12 +21,25 @@ def project(root, tmp_path):
 
 def git(folder, *arguments):
     who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def asked(folder, **variables):
-    environment = os.environ | {"PYTHONPATH": str(folder / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"} | variables
-    done = subprocess.run([sys.executable, "-c", ASK], cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    environment = (
+        os.environ
+        | {"PYTHONPATH": str(folder / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+        | variables
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert done.stderr == ""
     return done.stdout.strip()
 

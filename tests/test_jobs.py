@@ -44,7 +44,9 @@ with jobs.job("log"), files.replacing("result"):
 def begun(root, folder, wait="time.sleep(60)", through=None):
     """A job on its way: its process, or that of the program that has begun it."""
     command = [sys.executable, "-c", WAITING.format(scripts=str(root / "scripts"), wait=wait)]
-    process = subprocess.Popen([*(through or []), *command], cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*(through or []), *command], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
     end = time.monotonic() + 60
     while "begun" not in ((folder / "log").read_text() if (folder / "log").exists() else ""):
         assert time.monotonic() < end
@@ -59,20 +61,32 @@ subprocess.run(["bash", "-c", shlex.join(sys.argv[1:]) + "; exit $?"])
 """
 
 
-@pytest.mark.parametrize("code", ["import subprocess, sys; subprocess.run(sys.argv[1:])", SHELL], ids=["directly", "shell"])
+@pytest.mark.parametrize(
+    "code",
+    ["import subprocess, sys; subprocess.run(sys.argv[1:])", SHELL],
+    ids=["directly", "shell"],
+)
 def test_a_job_ends_where_what_began_it_was_killed(root, tmp_path, code):
-    """Also where a shell stands between. And leaves nothing half-written: its next one may be on its way already."""
+    """Also where a shell stands between.
+
+    And leaves nothing half-written: its next one may be on its way already.
+    """
     process = begun(root, tmp_path, through=[sys.executable, "-c", code])
     process.kill()
     process.wait()
     process.communicate()  # to the end of all that have its pipe: of the job
     log = (tmp_path / "log").read_text()
-    assert "what started this job has ended, so that nobody waits for it\ninterrupted by SIGTERM\n" in log
+    assert (
+        "what started this job has ended, so that nobody waits for it\ninterrupted by SIGTERM\n"
+        in log
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
 def test_a_job_ends_where_another_one_writes_its_log(root, tmp_path):
-    """As on a cluster, where a job goes on after its workflow was killed, and the next workflow knows nothing of it."""
+    """As on a cluster, where a job goes on after its workflow was killed, and the next workflow
+    knows nothing of it.
+    """
     first, log = begun(root, tmp_path), (tmp_path / "log").open()
     (tmp_path / "log").unlink()  # as Snakemake does
     second = begun(root, tmp_path)
@@ -104,8 +118,13 @@ def test_what_ended_a_job_reaches_the_terminal_where_its_log_is_full(root, tmp_p
 
 def test_a_log_that_cannot_be_written_is_named(root, tmp_path):
     code = f"import sys; sys.path.append({str(root / 'scripts')!r}); from imnn_core.workflow import jobs\nwith jobs.job('no/log'): pass"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stderr == "error: no/log: expected a log that can be written, found: No such file or directory\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (
+        done.stderr
+        == "error: no/log: expected a log that can be written, found: No such file or directory\n"
+    )
     assert done.returncode == 1
 
 
@@ -121,12 +140,20 @@ with jobs.job("log"):
     step = lambda c, _: (jax.numpy.tanh(c @ c), None)
     jax.jit(lambda x: jax.lax.scan(step, x, None, length=300, unroll=300)[0])(jax.numpy.ones((9, 9)))
 """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {"JAX_PLATFORMS": "cpu"}
-    environment |= {"JAX_COMPILATION_CACHE_DIR": chosen, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"} if chosen else {}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {
+        "JAX_PLATFORMS": "cpu"
+    }
+    environment |= (
+        {"JAX_COMPILATION_CACHE_DIR": chosen, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        if chosen
+        else {}
+    )
     folder, kept = tmp_path / (chosen or ".snakemake/compilations"), []
     for _ in range(2):
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
-        kept.append([path.name for path in folder.rglob("jit__lambda*-cache")])  # others take as long under load
+        kept.append(
+            [path.name for path in folder.rglob("jit__lambda*-cache")]
+        )  # others take as long under load
     assert kept[0] == kept[1] != []
 
 
@@ -153,7 +180,10 @@ def test_one_job_has_the_line_on_the_terminal_and_it_fits(terminal):
         with jobs.Bar(outside, "mlp/seed-2") as other:
             other.show(1, 2, "of the other")
             bar.show(1, 2, "|F| training 41.2, validation 39.9; best 40.1 at 300")
-    assert written() == "\r\033[K" + "mlp/seed-1 [##########----------] 1/2  |F| training"[:39] + "\r\033[K"
+    assert (
+        written()
+        == "\r\033[K" + "mlp/seed-1 [##########----------] 1/2  |F| training"[:39] + "\r\033[K"
+    )
 
 
 def test_without_a_terminal_there_is_no_line(tmp_path):

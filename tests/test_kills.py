@@ -1,6 +1,9 @@
-"""Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of it."""
+"""Jobs and workflows that are killed or interrupted at any moment, and what the next run makes of
+it.
+"""
 
 import contextlib
+import datetime
 import itertools
 import os
 import random
@@ -42,13 +45,32 @@ def project(root, tmp_path_factory):
 
 def started(project, folder, *arguments):
     """Snakemake, on its way in a folder, in a process group of its own."""
-    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # which is ignored in the background of a shell
-    become = f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    command = [sys.executable, "-c", become, "-m", "snakemake", "--cores", "2", "-s", project / "Snakefile"]
+    # which is ignored in the background of a shell
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    become = (
+        f"import os, signal, sys; {heed}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        become,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "-s",
+        project / "Snakefile",
+    ]
     command += ["--directory", folder, "--workflow-profile", project / "profiles/default"]
     command += ["--configfile", project / "config/tiny.yaml", *arguments]
     with open(folder / "output", "w") as output:
-        return subprocess.Popen(command, env=variables(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=variables(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def run(project, folder, *arguments):
@@ -88,15 +110,20 @@ def wait_for(condition, seconds=180):
     return value
 
 
-MOMENTS = 20
+@pytest.mark.parametrize("n_moments", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
+    project, untouched, tmp_path, n_moments
+):
+    """A job, the workflow, or both by SIGKILL; each run begins at once after the one before.
 
-
-def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(project, untouched, tmp_path):
-    """A job, the workflow, or both by SIGKILL; each run begins at once after the one before."""
-    choose, kinds = random.Random(6), itertools.cycle(["job", "workflow", "both"])
+    At other moments each day, or at those of the seed in IMNN_KILLS_SEED.
+    """
+    seed = int(os.environ.get("IMNN_KILLS_SEED") or datetime.date.today().toordinal())
+    print(f"IMNN_KILLS_SEED={seed}")  # pytest shows it if the test fails
+    choose, kinds = random.Random(seed), itertools.cycle(["job", "workflow", "both"])
     n_killed, n_finished = 0, 0
-    while n_killed < MOMENTS:
-        assert n_finished < MOMENTS, "the moments are too late for this machine"
+    while n_killed < n_moments:
+        assert n_finished < 20, "the moments are too late for this machine"
         process, kind = started(project, tmp_path), next(kinds)
         wait_for(lambda: jobs_of(process.pid) or process.poll() is not None)  # noqa: B023
         time.sleep(choose.uniform(0, 4))
@@ -121,13 +148,19 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(proj
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path, number):
-    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes on."""
+    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes
+    on.
+    """
     process, log = started(project, tmp_path), tmp_path / "results/tiny/logs/fit/small/seed-1.log"
     wait_for(lambda: log.exists() and "iteration 3" in log.read_text())
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     else:
-        (fit,) = (pid for pid in jobs_of(process.pid) if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        (fit,) = (
+            pid
+            for pid in jobs_of(process.pid)
+            if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
         os.kill(fit, number)
     process.wait(180)
     checkpoint = tmp_path / "results/tiny/fits/small/seed-1/fit.checkpoint.h5"

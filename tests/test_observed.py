@@ -23,7 +23,9 @@ GAUSSIAN = load.build(**PROBLEM)
 
 
 def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
-    """Oracle: numpy, theta_fid + F^-1 D^T C^-1 (x - mu) with the statistics of the test set; errors from its debiased F."""
+    """Oracle: numpy, theta_fid + F^-1 D^T C^-1 (x - mu) with the statistics of the test set; errors
+    from its debiased F.
+    """
     prepare(tmp_path)
     recipe = {"standardise": "each", "max_iterations": 12}
     path = do_fit(tmp_path, "one", **recipe)
@@ -35,16 +37,22 @@ def test_estimates_are_those_of_the_same_simulations_in_the_test_set(tmp_path):
     paths = (tmp_path / "observed.h5", path, tmp_path / "one.json", tmp_path / "observed.json")
     estimate(*paths, problem=PROBLEM, fit="one", seed=1, recipe=recipe_of(**recipe))
     found = json.loads((tmp_path / "observed.json").read_text())
-    with sets.open_simulations(tmp_path / "training.h5", GAUSSIAN, seed=1, split="training") as source:
+    with sets.open_simulations(
+        tmp_path / "training.h5", GAUSSIAN, seed=1, split="training"
+    ) as source:
         training, _ = everything(source)
     network = compressor.build(Recipe(**recipe_of(**recipe)), GAUSSIAN).network
     weights = read(path)[0]["weights/best"]
-    x = jax.vmap(lambda d: network.apply(weights, d))((d - training.mean(axis=0)) / training.std(axis=0))
+    x = jax.vmap(lambda d: network.apply(weights, d))(
+        (d - training.mean(axis=0)) / training.std(axis=0)
+    )
     x = np.asarray(x, np.float64)
     of_test = information["splits"]["test"]["network"]["F"]
     F, C = np.array(of_test["value"]), np.cov(x, rowvar=False)
     D = np.array(information["calibration"]["dmu_dtheta"])
-    np.testing.assert_allclose(D.T @ np.linalg.inv(C) @ D, F, rtol=1e-3, atol=1e-3 * np.abs(F).max())
+    np.testing.assert_allclose(
+        D.T @ np.linalg.inv(C) @ D, F, rtol=1e-3, atol=1e-3 * np.abs(F).max()
+    )
     expected = [0, 1] + (np.linalg.inv(F) @ D.T @ np.linalg.inv(C) @ (x[:3] - x.mean(axis=0)).T).T
     np.testing.assert_allclose(found["estimates"], expected, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found["covariance"], np.linalg.inv(of_test["debiased"]))
@@ -70,7 +78,10 @@ def test_every_form_of_observed_data(tmp_path, rng, suffix, shape):
     [
         ({"data": np.ones(10)}, "expected a dataset 'observed', found data"),
         ({"observed": np.ones(9)}, r"expected data of shape \(10,\) or \(n, 10\), found \(9,\)"),
-        ({"observed": np.ones((0, 10))}, r"expected data of shape \(10,\) or \(n, 10\), found \(0, 10\)"),
+        (
+            {"observed": np.ones((0, 10))},
+            r"expected data of shape \(10,\) or \(n, 10\), found \(0, 10\)",
+        ),
         ({"observed": np.full(10, np.nan)}, "expected finite numbers, found NaN or infinity"),
         ({"observed": np.full(10, "a")}, "expected real numbers, found <U1"),
     ],
@@ -82,7 +93,9 @@ def test_faults_of_observed_data(tmp_path, arrays, fault):
         read_observed(path, GAUSSIAN)
 
 
-def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_largest_information(tmp_path):
+def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_largest_information(
+    tmp_path,
+):
     """Oracle: by hand."""
     paths = []
     for fit, seed, det_F, estimates in (
@@ -92,7 +105,13 @@ def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_larges
         ("b", 2, 38.0, [[3.0, 1.0], [4.0, 3.0]]),
     ):
         paths.append(tmp_path / f"{fit}{seed}.json")
-        values = {"fit": fit, "seed": seed, "det_F": det_F, "estimates": estimates, "names": ["mu", "Sigma"]}
+        values = {
+            "fit": fit,
+            "seed": seed,
+            "det_F": det_F,
+            "estimates": estimates,
+            "names": ["mu", "Sigma"],
+        }
         paths[-1].write_text(json.dumps(values))
     refine(paths, tmp_path / "theta.json")
     found = json.loads((tmp_path / "theta.json").read_text())
@@ -104,22 +123,39 @@ def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_larges
 
 
 def test_observed_data_and_a_refinement(root, tmp_path):
-    """Oracle: the maximum-likelihood estimates of 100 draws of N(0.5, 1.5), their mean and variance; within two sigma."""
+    """Oracle: the maximum-likelihood estimates of 100 draws of N(0.5, 1.5), their mean and
+    variance; within two sigma.
+    """
     rng = np.random.default_rng(5)
     d = rng.normal(0.5, np.sqrt(1.5), 100).astype(np.float32)
     np.savez(tmp_path / "observed.npz", observed=d)
     recipe = "{network: {kind: deep_set}, optimiser: {learning_rate: 3.0e-3}, max_iterations: 40}"
     (tmp_path / "mine.yaml").write_text(
-        "{run: refined, input_shape: [100], seeds: [1], n_s: 600, n_d: 600, n_test: 1000, n_monte_carlo: 100, "
-        f"observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
+        "{run: refined, input_shape: [100], seeds: [1], n_s: 600, n_d: 600, n_test: 1000, "
+        f"n_monte_carlo: 100, observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
     )
-    where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
+    where = (
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--directory",
+        str(tmp_path),
+        "--configfile",
+        str(tmp_path / "mine.yaml"),
+    )
     all_of_it = planned(tmp_path, *where)
-    assert (all_of_it["simulate"], all_of_it["refine"], all_of_it["estimate"], all_of_it["report"]) == (9, 2, 3, 3)
+    assert (
+        all_of_it["simulate"],
+        all_of_it["refine"],
+        all_of_it["estimate"],
+        all_of_it["report"],
+    ) == (9, 2, 3, 3)
     estimate = "results/refined/refined-2/fits/deep_set/seed-1/observed.json"
     snakemake(tmp_path, *where, "--", estimate)
     results = tmp_path / "results/refined"
-    theta = [pd.read_json(results / f"refined-{step}/theta_fid.json", typ="series")["theta_fid"] for step in (1, 2)]
+    theta = [
+        pd.read_json(results / f"refined-{step}/theta_fid.json", typ="series")["theta_fid"]
+        for step in (1, 2)
+    ]
     exact = np.array([d.mean(), d.var()])
     F = np.array([100 / exact[1], 100 / (2 * exact[1] ** 2)])
     found = pd.read_json(tmp_path / estimate, typ="series")
@@ -129,9 +165,15 @@ def test_observed_data_and_a_refinement(root, tmp_path):
     np.testing.assert_allclose(found["error"], 1 / np.sqrt(F), rtol=0.2)
     assert np.all(np.abs(np.array(theta[1]) - exact) < 0.2 / np.sqrt(F))  # far nearer than an error
     assert not (results / "theta_fid.json").exists()
-    information = json.loads((results / "refined-2/fits/deep_set/seed-1/information.json").read_text())
-    assert information["det_F_analytic"] == pytest.approx(100 / theta[1][1] * 100 / (2 * theta[1][1] ** 2))
-    score = information["splits"]["test"]["score"]["det_F"]  # taken at the same parameters as the simulations
+    information = json.loads(
+        (results / "refined-2/fits/deep_set/seed-1/information.json").read_text()
+    )
+    assert information["det_F_analytic"] == pytest.approx(
+        100 / theta[1][1] * 100 / (2 * theta[1][1] ** 2)
+    )
+    score = information["splits"]["test"]["score"][
+        "det_F"
+    ]  # taken at the same parameters as the simulations
     assert abs(score["value"] - information["det_F_analytic"]) < 5 * score["error"]
     with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
         np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

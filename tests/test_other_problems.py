@@ -1,4 +1,6 @@
-"""From simulations to figures and the report for problems of other kinds: no likelihood, one parameter, three."""
+"""From simulations to figures and the report for problems of other kinds: no likelihood, one
+parameter, three.
+"""
 
 import json
 
@@ -29,20 +31,30 @@ def linear_gaussian(n_params, known):
             theta_fid=np.asarray(theta_fid, np.float64),
             input_shape=tuple(input_shape),
             simulator=lambda key, theta: A @ theta + jax.random.normal(key, (10,)),
-            log_likelihood=(lambda theta, d: -0.5 * jnp.sum((d - A @ theta) ** 2)) if known else None,
+            log_likelihood=(lambda theta, d: -0.5 * jnp.sum((d - A @ theta) ** 2))
+            if known
+            else None,
             fisher=(lambda theta: A.T @ A) if known == "all" else None,
         )
 
     return build, A.T @ A
 
 
-@pytest.mark.parametrize(("n_params", "known"), [(1, "all"), (1, ""), (3, "all"), (2, ""), (2, "likelihood")])
+@pytest.mark.parametrize(
+    ("n_params", "known"), [(1, "all"), (1, ""), (3, "all"), (2, ""), (2, "likelihood")]
+)
 def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
-    """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within four errors."""
+    """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within
+    four errors.
+    """
     build, F = linear_gaussian(n_params, known)
     monkeypatch.setitem(load.EXAMPLES, "linear", build)
     problem = {"kind": "linear", "theta_fid": [1.0] * n_params, "input_shape": [10]}
-    for split, sizes in (("training", SIZES), ("validation", SIZES), ("test", {"n_s": 500, "n_d": 500})):
+    for split, sizes in (
+        ("training", SIZES),
+        ("validation", SIZES),
+        ("test", {"n_s": 500, "n_d": 500}),
+    ):
         simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, **sizes)
     analytic_fisher(tmp_path / "analytic.json", problem=problem, n_monte_carlo=100)
     do_fit(tmp_path, "one", problem=problem, n_summaries=n_params, max_iterations=20)
@@ -63,10 +75,16 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
 
     drawn = {name: tmp_path / f"{name}.svg" for name in ("information_figure", "ellipses")}
     analytic = tmp_path / "analytic.json"
-    plot_comparison(informations, analytic, [drawn["information_figure"]], [drawn["ellipses"]], style=STYLE)
-    of_fit = {name: [str(tmp_path / f"{name}.svg")] for name in ("histories", "history", "estimates")}
+    plot_comparison(
+        informations, analytic, [drawn["information_figure"]], [drawn["ellipses"]], style=STYLE
+    )
+    of_fit = {
+        name: [str(tmp_path / f"{name}.svg")] for name in ("histories", "history", "estimates")
+    }
     table = tmp_path / "one-estimates.csv"
-    plot_fit([tmp_path / "one.csv"], informations, table, analytic, of_fit, fits=["one"], style=STYLE)
+    plot_fit(
+        [tmp_path / "one.csv"], informations, table, analytic, of_fit, fits=["one"], style=STYLE
+    )
     columns = pd.read_csv(table)
     other = "exact" if known else "linear"
     assert list(columns) == [name + kind for kind in ("", f"_{other}") for name in "abc"[:n_params]]
@@ -83,7 +101,9 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
 
 
 def test_estimates_of_the_score_are_the_maximum_likelihood_estimates(tmp_path):
-    """Oracle: at (0, 1) one step of Fisher scoring gives the mean and the mean square of the ten draws."""
+    """Oracle: at (0, 1) one step of Fisher scoring gives the mean and the mean square of the ten
+    draws.
+    """
     from conftest import everything
     from small_run import PROBLEM, prepare
 

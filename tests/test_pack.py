@@ -19,12 +19,21 @@ from tiny_project import TINY, TINY_RUN
 def packed(root, tmp_path_factory):
     """A project with the run made and packed; with what a user and the system may leave there."""
     folder = project(root, tmp_path_factory.mktemp("packed"))
-    for name in ("config/mine.yaml", "notes.txt", "docs/draft.tex", "config/.hidden", "workflow/rules/.old.smk.swp"):
+    for name in (
+        "config/mine.yaml",
+        "notes.txt",
+        "docs/draft.tex",
+        "config/.hidden",
+        "workflow/rules/.old.smk.swp",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("of mine")
     (folder / "docs/graph.svg").write_text("<svg/>")
     snakemake(folder, *TINY_RUN)
-    for name in ("results/tiny/fits/small/seed-1/fit.checkpoint.h5", "results/tiny/fits/small/seed-1/.fit.h5.1.part"):
+    for name in (
+        "results/tiny/fits/small/seed-1/fit.checkpoint.h5",
+        "results/tiny/fits/small/seed-1/.fit.h5.1.part",
+    ):
         (folder / name).write_text("half done")
     snakemake(folder, *TINY_RUN, "--", ARCHIVE)
     return folder
@@ -59,13 +68,28 @@ def test_what_is_in_it(packed, elsewhere):
     """Oracle: the project's own lists, and the bytes of each result."""
     found = files_in(elsewhere)
     results = {
-        name: digest for name, digest in results_of(packed).items()
-        if not name.startswith("simulations") and name != "tiny.zip" and "checkpoint" not in name and ".part" not in name
-    }  # fmt: skip
+        name: digest
+        for name, digest in results_of(packed).items()
+        if not name.startswith("simulations")
+        and name != "tiny.zip"
+        and "checkpoint" not in name
+        and ".part" not in name
+    }
     assert results_of(elsewhere) == results
-    assert not [name for name in found if "__pycache__" in name or "of mine" in found[name].read_text(errors="ignore")]
+    assert not [
+        name
+        for name in found
+        if "__pycache__" in name or "of mine" in found[name].read_text(errors="ignore")
+    ]
     code = {str(path.relative_to(packed)) for path in (packed / "scripts").rglob("*.py")}
-    code |= {"Snakefile", "docs/graph.svg", *TEXTS, "results/tiny/logs/fit/small/seed-1.log", "UNPACKED.md", "SHA256SUMS"}
+    code |= {
+        "Snakefile",
+        "docs/graph.svg",
+        *TEXTS,
+        "results/tiny/logs/fit/small/seed-1.log",
+        "UNPACKED.md",
+        "SHA256SUMS",
+    }
     assert code <= found.keys()
     names = set(json.loads((packed / "tiny.yaml").read_text()))
     settings = yaml.safe_load((elsewhere / "config/config.yaml").read_text())
@@ -76,11 +100,15 @@ def test_what_is_in_it(packed, elsewhere):
 
 def test_it_has_every_file_of_the_project(root, tmp_path):
     """Oracle: git's list of files; none but tests and what is for developers stays behind."""
-    listed = subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=False).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=root, text=True, capture_output=True, check=False
+    ).stdout.split()
     if not listed:
         pytest.skip("not in a git repository")
     folders = ("workflow/", "scripts/", "config/", "profiles/", "docs/")
-    assert {name for name in listed if name.startswith(folders)} - {"config/config.yaml"} <= packing.project_files(root).keys()
+    assert {name for name in listed if name.startswith(folders)} - {
+        "config/config.yaml"
+    } <= packing.project_files(root).keys()
 
 
 def test_checksums_are_of_every_file_and_a_changed_byte_is_noticed(elsewhere):
@@ -103,7 +131,9 @@ def test_there_is_nothing_to_do_there_whatever_the_times(elsewhere):
     assert "Nothing to be done" in output
     assert "missing provenance" not in output
     assert "Migrating" not in output
-    paths = [path for name, path in files_in(elsewhere).items() if not name.startswith(".snakemake")]
+    paths = [
+        path for name, path in files_in(elsewhere).items() if not name.startswith(".snakemake")
+    ]
     for seed in (1, 2):
         random.Random(seed).shuffle(paths)
         for i, path in enumerate(paths):
@@ -115,7 +145,13 @@ def test_what_an_edit_makes_anew_there(elsewhere):
     edit(elsewhere / "scripts/imnn_core/figures/plots.py", "MARGIN = 0.1", "MARGIN = 0.2")
     assert planned(elsewhere) == FIGURES
     edit(elsewhere / "scripts/imnn_core/gradient/fisher.py", "(F + F.T) / 2", "(F.T + F) / 2")
-    expected = FIGURES | {"simulate": 3, "fit": 1, "evaluate": 1, "summarise": 1, "analytic_fisher": 1}
+    expected = FIGURES | {
+        "simulate": 3,
+        "fit": 1,
+        "evaluate": 1,
+        "summarise": 1,
+        "analytic_fisher": 1,
+    }
     assert planned(elsewhere) == expected
 
 
@@ -129,7 +165,11 @@ def test_a_figure_is_drawn_anew_there(elsewhere):
     assert "rule plot_comparison:" in output
     assert "1 of 1 steps" in output
     after = results_of(elsewhere)
-    drawn = {f"figures/{name}.{kind}" for name in ("information", "fisher_ellipses") for kind in ("svg", "png")}
+    drawn = {
+        f"figures/{name}.{kind}"
+        for name in ("information", "fisher_ellipses")
+        for kind in ("svg", "png")
+    }
     assert {name for name in before if before[name] != after[name]} == drawn
     assert before.keys() == after.keys()
 
@@ -146,7 +186,9 @@ def test_the_same_bytes_when_it_is_packed_again(packed, elsewhere, tmp_path):
 
 
 def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
-    """A result that was changed, and one of which Snakemake has no record; the archive is made once they are made anew."""
+    """A result that was changed, and one of which Snakemake has no record; the archive is made once
+    they are made anew.
+    """
     folder = tmp_path / "copy"
     shutil.copytree(packed, folder)
     expected = (folder / ARCHIVE).read_bytes()
@@ -154,17 +196,27 @@ def test_what_is_at_fault_is_said_in_a_line(packed, tmp_path):
         changed = folder / "results/tiny/fits/small/seed-1" / name
         whole, times = changed.read_bytes(), changed.stat()
         changed.write_bytes(whole[:-1] + b"?")
-        os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))  # or Snakemake would know as well
+        os.utime(
+            changed, ns=(times.st_atime_ns, times.st_mtime_ns)
+        )  # or Snakemake would know as well
         output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
-        assert f"error: results/tiny/fits/small/seed-1/{name}: expected the bytes that were written" in output
-        assert not [path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")]
+        assert (
+            f"error: results/tiny/fits/small/seed-1/{name}: expected the bytes that were written"
+            in output
+        )
+        assert not [
+            path for path in (folder / "results/tiny").iterdir() if path.suffix in (".zip", ".part")
+        ]
         changed.write_bytes(whole)
         os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
     for record in (folder / ".snakemake/metadata").iterdir():
         if json.loads(record.read_text())["rule"] == "summarise":
             record.rename(folder / "kept")
             output = snakemake(folder, *TINY_RUN, "--force", ARCHIVE, ok=False)
-            assert "error: results/tiny/summary.csv: expected Snakemake's record of how it was made in" in output
+            assert (
+                "error: results/tiny/summary.csv: expected Snakemake's record of how it was made in"
+                in output
+            )
             assert "Traceback" not in output
             (folder / "kept").rename(record)
     snakemake(folder, *TINY_RUN, "--", ARCHIVE)
@@ -183,7 +235,9 @@ def test_links_are_packed_as_what_they_lead_to(packed, tmp_path):
     snakemake(folder, *TINY_RUN, "--force", ARCHIVE)
     elsewhere = unpacked(folder / ARCHIVE, tmp_path / "elsewhere")
     for name in ("fit.h5", "history.csv"):
-        assert (elsewhere / fit.relative_to(folder) / name).read_bytes() == (tmp_path / name).read_bytes()
+        assert (elsewhere / fit.relative_to(folder) / name).read_bytes() == (
+            tmp_path / name
+        ).read_bytes()
         (tmp_path / name).unlink()
     assert planned(elsewhere) == {}
     snakemake(elsewhere, "--force", "results/tiny/figures/history/small/seed-1.svg")

@@ -1,4 +1,4 @@
-"""An archive of a run with files of the user's own: those that it has, and those that stay behind."""
+"""An archive of a run with a user's own files: those that it has, and those that stay behind."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ problem = Problem(simulator, theta_fid=[0, 1], names=["a", "b"], input_shape=(WI
 
 
 def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root, tmp_path):
-    """With the code in one folder and the results in another, and recipes of every kind of value."""
+    """With the code in one folder, the results in another, and recipes of every kind of value."""
     code, here, outside = (tmp_path / name for name in ("code", "here", "outside"))
     project(root, code)
     (outside / "my_parts").mkdir(parents=True)
@@ -33,7 +33,12 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
     (outside / "wide.mplstyle").write_text("figure.figsize: 7, 3\n")
     (here / "data").mkdir(parents=True)
     np.save(here / "data/observed.npy", np.array([0.1, 1.1, -0.9, 0.3]))
-    rate = {"schedule": "exponential_decay", "init_value": 1e-05, "transition_steps": 3, "decay_rate": 0.5}
+    rate = {
+        "schedule": "exponential_decay",
+        "init_value": 1e-05,
+        "transition_steps": 3,
+        "decay_rate": 0.5,
+    }
     optimiser = {"name": "adamw", "learning_rate": rate, "weight_decay": "1e-4"}
     fits = {"1.10": TINY["fits"]["small"] | {"optimiser": optimiser, "standardise": "each"}}
     given = {
@@ -45,14 +50,26 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
         "fits": fits,
     }
     write_config(here, **given)
-    where = ("--snakefile", str(code / "Snakefile"), "--directory", str(here), "--configfile", str(here / "tiny.yaml"))
+    where = (
+        "--snakefile",
+        str(code / "Snakefile"),
+        "--directory",
+        str(here),
+        "--configfile",
+        str(here / "tiny.yaml"),
+    )
     snakemake(tmp_path, *where, "--", ARCHIVE)
     elsewhere = unpacked(here / ARCHIVE, tmp_path / "elsewhere")
     shutil.rmtree(outside)
     shutil.rmtree(code)
     here.rename(tmp_path / "gone")
     found = files_in(elsewhere)
-    assert {"config/mine.py", "config/my_parts/width.py", "data/observed.npy", "config/wide.mplstyle"} <= found.keys()
+    assert {
+        "config/mine.py",
+        "config/my_parts/width.py",
+        "data/observed.npy",
+        "config/wide.mplstyle",
+    } <= found.keys()
     assert "config/unrelated.py" not in found
     assert "results/tiny/refined-1/theta_fid.json" in found
     assert not [name for name in found if "/simulations/" in name]
@@ -65,7 +82,9 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
 
 
 def test_files_of_simulations_stay_behind(root, tmp_path):
-    """And are not missed there, where their digests are remembered; others in their place are noticed."""
+    """And are not missed there, where their digests are remembered; others in their place are
+    noticed.
+    """
     here = project(root, tmp_path / "here")
     write(tmp_path / "mine.h5", arrays_of(120, 100))
     values = {key: value for key, value in TINY.items() if key not in ("n_s", "n_d", "n_test")}
@@ -82,4 +101,6 @@ def test_files_of_simulations_stay_behind(root, tmp_path):
     write(elsewhere.parent / "mine.h5", arrays_of(110, 90))
     assert planned(elsewhere)["fit"] == 1
     shutil.copy(tmp_path / "mine.h5", elsewhere.parent / "mine.h5")
-    assert planned(elsewhere) == {rule: n for rule, n in FIGURES.items() if rule != "plot_comparison"}
+    assert planned(elsewhere) == {
+        rule: n for rule, n in FIGURES.items() if rule != "plot_comparison"
+    }

@@ -9,18 +9,24 @@ from imnn_core.problems import shipped, simulations
 
 @pytest.mark.parametrize("theta_fid", [(0.0, 1.0), (0.5, 1.5)])
 def test_the_closed_form_is_the_monte_carlo_mean_of_the_curvature(theta_fid):
-    """Oracle: the mean of -d^2 ln L / d theta^2 by autodiff over 20 000 simulations, within 4 of its standard errors."""
+    """Oracle: the mean of -d^2 ln L / d theta^2 by autodiff over 20 000 simulations, within 4 of
+    its standard errors.
+    """
     problem = shipped.gaussian(theta_fid)
     found = monte_carlo(problem, 20000)
     F = problem.fisher(problem.theta_fid)
-    error = np.maximum(found["F_error"], 1e-4)  # F_mu_mu is n / Sigma in every simulation: rounding is all of its error
+    error = np.maximum(
+        found["F_error"], 1e-4
+    )  # F_mu_mu is n / Sigma in every simulation: rounding is all of its error
     assert np.all(np.abs(np.asarray(found["F"]) - F) < 4 * error)
     assert abs(found["det_F"] - np.linalg.det(F)) < 4 * found["det_F_error"]
     assert found["det_F_error"] < 0.02 * found["det_F"]
 
 
 def test_errors_of_the_monte_carlo_mean():
-    """Oracle: by hand, for n = 10 draws at Sigma = 1, the entries have variance 0, n and 2 n; |F| = 10 F_Sigma_Sigma."""
+    """Oracle: by hand, for n = 10 draws at Sigma = 1, the entries have variance 0, n and 2 n; |F| =
+    10 F_Sigma_Sigma.
+    """
     found = monte_carlo(shipped.gaussian(), 20000)
     expected = np.sqrt(np.array([[0, 10], [10, 20]]) / 20000)
     np.testing.assert_allclose(
@@ -36,7 +42,9 @@ def test_ten_draws_at_the_default_have_a_determinant_of_fifty():
 
 
 def test_derivatives_of_the_simulator(float64):
-    """Oracle: by hand, d = mu + sqrt(Sigma) z, so that dd/dmu = 1 and dd/dSigma = (d - mu) / (2 Sigma)."""
+    """Oracle: by hand, d = mu + sqrt(Sigma) z, so that dd/dmu = 1 and dd/dSigma = (d - mu) / (2
+    Sigma).
+    """
     problem = shipped.gaussian(theta_fid=(0.5, 1.5), input_shape=(4, 3))
     (piece,) = simulations.draw(problem, jax.random.key(3), 7, 5)
     assert piece.fiducial.shape == (7, 4, 3)

@@ -24,7 +24,10 @@ def shapes_in_products(program):
 @pytest.mark.parametrize("of_matrix", [0, 1])
 def test_a_product_over_any_axes(float64, rng, axis, of_matrix):
     """Oracle: numpy's tensordot."""
-    array, matrix = np.moveaxis(rng.standard_normal((4, 5, 3)), -1, axis), rng.standard_normal((3, 2))
+    array, matrix = (
+        np.moveaxis(rng.standard_normal((4, 5, 3)), -1, axis),
+        rng.standard_normal((3, 2)),
+    )
     matrix = matrix.T if of_matrix else matrix
 
     def function(array, matrix):
@@ -50,14 +53,22 @@ def test_a_network_and_its_gradient_multiply_matrices_only(float64, rng):
         return jax.grad(lambda w: sum(jnp.sum(jnp.sin(leaf)) for leaf in function(w, batch)))
 
     before, after = gradient(summarise), gradient(products.of_matrices(summarise))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), after(weights), before(weights))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), after(weights), before(weights)
+    )
     assert max(map(max, shapes_in_products(jax.make_jaxpr(before)(weights).jaxpr))) == 3
     assert max(map(max, shapes_in_products(jax.make_jaxpr(after)(weights).jaxpr))) == 2
 
 
 def test_loops_calls_and_derivatives_of_ones_own_stay(float64, rng):
-    """Oracle: jax on the function as it was written, whose derivative by the array is wrong on purpose."""
-    array, matrix, constant = rng.standard_normal((4, 5, 3)), rng.standard_normal((3, 3)), rng.standard_normal((4, 5, 3))
+    """Oracle: jax on the function as it was written, whose derivative by the array is wrong on
+    purpose.
+    """
+    array, matrix, constant = (
+        rng.standard_normal((4, 5, 3)),
+        rng.standard_normal((3, 3)),
+        rng.standard_normal((4, 5, 3)),
+    )
 
     @jax.custom_jvp
     def odd(x):
@@ -74,6 +85,8 @@ def test_loops_calls_and_derivatives_of_ones_own_stay(float64, rng):
         return {"sum": jnp.sum(looped), "same": x, "literal": 2.0}
 
     rewritten = products.of_matrices(function)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), rewritten(array), function(array))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), rewritten(array), function(array)
+    )
     slopes = (jax.grad(lambda x, f=f: f(x)["sum"])(array) for f in (rewritten, function))
     np.testing.assert_allclose(*slopes, rtol=1e-12)

@@ -14,12 +14,31 @@ from packaging.requirements import Requirement
 CORE = "imnn_core"
 # Packages of the core; each imports only from itself and from those before it.
 ROOMS = (
-    "store", "config", "problems", "data", "networks", "gradient", "compression", "training", "evaluation", "figures",
+    "store",
+    "config",
+    "problems",
+    "data",
+    "networks",
+    "gradient",
+    "compression",
+    "training",
+    "evaluation",
+    "figures",
     "workflow",
-)  # fmt: skip
+)
 # Libraries that only some parts of the core know: packages, or modules.
 KNOWN_BY = {
-    "jax": {"store.fits", "problems", "data", "networks", "gradient", "compression", "training", "evaluation", "workflow"},
+    "jax": {
+        "store.fits",
+        "problems",
+        "data",
+        "networks",
+        "gradient",
+        "compression",
+        "training",
+        "evaluation",
+        "workflow",
+    },
     "optax": {"training"},
     "h5py": {"store.hdf5", "store.fits", "data.arrays", "data.links"},
     "matplotlib": {"figures"},
@@ -27,11 +46,21 @@ KNOWN_BY = {
 }
 # What no figure, table or check of the config needs jax for.
 WITHOUT_JAX = (
-    "imnn_core", "imnn_core.problems", "imnn_core.config.read", "imnn_core.workflow.digest", "imnn_core.workflow.jobs",
-    "imnn_core.workflow.requests", "imnn_core.workflow.packing", "imnn_core.figures.histories", "imnn_core.figures.ellipses",
-    "imnn_core.figures.estimates", "imnn_core.figures.information", "imnn_core.evaluation.results",
-    "imnn_core.evaluation.tables", "imnn_core.evaluation.warnings",
-)  # fmt: skip
+    "imnn_core",
+    "imnn_core.problems",
+    "imnn_core.config.read",
+    "imnn_core.workflow.digest",
+    "imnn_core.workflow.jobs",
+    "imnn_core.workflow.requests",
+    "imnn_core.workflow.packing",
+    "imnn_core.figures.histories",
+    "imnn_core.figures.ellipses",
+    "imnn_core.figures.estimates",
+    "imnn_core.figures.information",
+    "imnn_core.evaluation.results",
+    "imnn_core.evaluation.tables",
+    "imnn_core.evaluation.warnings",
+)
 
 
 def imports_of(path):
@@ -48,14 +77,18 @@ def imports_of(path):
 def modules_of(root):
     """Files of the core by their dotted names below it."""
     core = root / "scripts" / CORE
-    return {".".join(path.relative_to(core).with_suffix("").parts): path for path in core.rglob("*.py")}
+    return {
+        ".".join(path.relative_to(core).with_suffix("").parts): path for path in core.rglob("*.py")
+    }
 
 
 def test_the_core_has_rooms_and_no_other_module(root):
     """Oracle: the list above, in the order of the arrows."""
     core = root / "scripts" / CORE
     assert [path.name for path in core.glob("*.py")] == ["__init__.py"]
-    assert {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ROOMS)
+    assert {
+        path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"
+    } == set(ROOMS)
 
 
 def test_imports_go_down_only(root):
@@ -68,7 +101,9 @@ def test_imports_go_down_only(root):
             top, _, rest = name.partition(".")
             if top == CORE and rest:
                 assert rest.split(".")[0] in below, f"{module} imports {name}"
-            assert top not in {"snakemake", "pandas", "yaml", "jinja2"} | scripts, f"{module} imports {name}"
+            assert top not in {"snakemake", "pandas", "yaml", "jinja2"} | scripts, (
+                f"{module} imports {name}"
+            )
             if top in KNOWN_BY:
                 assert {room, module} & KNOWN_BY[top], f"{module} imports {name}"
 
@@ -76,7 +111,8 @@ def test_imports_go_down_only(root):
 def test_modules_of_a_room_import_each_other_in_no_circle(root):
     modules = modules_of(root)
     imported = {
-        module: {name.removeprefix(f"{CORE}.") for name in imports_of(path)} & modules.keys() - {module}
+        module: {name.removeprefix(f"{CORE}.") for name in imports_of(path)}
+        & modules.keys() - {module}
         for module, path in modules.items()
     }
     while imported:
@@ -102,7 +138,9 @@ def locked(path):
     """Versions per package in a lock, and its lines."""
     text = path.read_text()
     versions = {}
-    for name, version in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[a-z0-9,]+\])?==([^ ;\\]+)", text, flags=re.M):
+    for name, version in re.findall(
+        r"^([A-Za-z0-9_.-]+)(?:\[[a-z0-9,]+\])?==([^ ;\\]+)", text, flags=re.M
+    ):
         versions.setdefault(name.lower().replace("_", "-"), []).append(version)
     return versions, text
 
@@ -113,7 +151,9 @@ def test_the_lists_of_dependencies_are_equal(root):
     direct = requirements(project["project"]["dependencies"] + extras.pop("workflow"))
     conda = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
     renamed = {"snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib"}
-    in_conda = {renamed.get(name, name): specifier for name, specifier in requirements(conda).items()}
+    in_conda = {
+        renamed.get(name, name): specifier for name, specifier in requirements(conda).items()
+    }
     assert str(in_conda.pop("python")) == project["project"]["requires-python"]
     assert in_conda == direct
 
@@ -127,43 +167,73 @@ def test_the_lists_of_dependencies_are_equal(root):
     for plugins in extras.values():
         for name, specifier in requirements(plugins).items():
             assert all(specifier.contains(version) for version in for_clusters[name]), name
-            assert name not in versions  # with SLURM's client installed it makes each start ask the controller
+            assert (
+                name not in versions
+            )  # with SLURM's client installed it makes each start ask the controller
     assert requirements(project["dependency-groups"]["dev"]).keys() <= for_tests.keys()
     for lock in (text, text_for_clusters, text_for_tests):
         assert "://" not in lock
-        assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z0-9])", lock) if "==" in block.split("\n")[0])
+        assert all(
+            "--hash=sha256:" in block
+            for block in re.split(r"\n(?=[a-z0-9])", lock)
+            if "==" in block.split("\n")[0]
+        )
 
 
 def test_ci_runs_the_command_of_the_readme(root):
     readme, ci = (root / "README.md").read_text(), (root / ".ci/run").read_text()
-    (command,) = [line for line in readme.splitlines() if line.startswith("python3 -m venv") and "pytest" in line]
+    (command,) = [
+        line
+        for line in readme.splitlines()
+        if line.startswith("python3 -m venv") and "pytest" in line
+    ]
     assert command in ci.splitlines()
 
 
 def test_the_readme_has_its_two_commands(root):
-    lines = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("python3 -m venv")]
+    lines = [
+        line
+        for line in (root / "README.md").read_text().splitlines()
+        if line.startswith("python3 -m venv")
+    ]
     assert len(lines) == 2
     assert lines[0].endswith(".venv/bin/snakemake --cores all")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ruff", "check"], ["ruff", "format", "--check"], ["snakefmt", "--check", "Snakefile", "workflow"]]
+    "arguments",
+    [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["snakefmt", "--check", "Snakefile", "workflow"],
+    ],
 )
 def test_style(root, arguments):
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=root, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=root, text=True, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 # What `snakemake --lint` may complain of, and why that stays.
 LINT_EXCEPTIONS = {
-    "Specify a conda environment or container for each rule.": "the workflow runs in one environment, that of the user",
+    "Specify a conda environment or container for each "
+    "rule.": "the workflow runs in one environment, that of the user",
 }
 
 
 def test_lint(root):
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=root, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"],
+        cwd=root,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     titles = set(re.findall(r"^    \* (.+):$", done.stderr, flags=re.M))
-    assert "Lints for rule" in done.stderr, done.stderr  # else its words have changed, and this test saw nothing
+    assert "Lints for rule" in done.stderr, (
+        done.stderr
+    )  # else its words have changed, and this test saw nothing
     assert titles <= LINT_EXCEPTIONS.keys()
 
 
@@ -172,10 +242,29 @@ def test_no_file_has_grown_too_long(root):
         assert len(path.read_text().splitlines()) <= 300, path
 
 
+def test_the_benchmark_can_be_imported(root):
+    command = [sys.executable, "tests/benchmarks/engine.py", "--help"]
+    subprocess.run(command, cwd=root, check=True)
+
+
+@pytest.mark.long
 def test_the_benchmark_runs(root, tmp_path):
     """Its figures are for a person to read; here only that it still works."""
-    small = ["--rounds=1", "--iterations=1", "--n-streamed=500", "--n-fields=100", "--n-large=5000", "--processes=1"]
-    command = [sys.executable, "tests/benchmarks/engine.py", "--csv", tmp_path / "engine.csv", *small]
+    small = [
+        "--rounds=1",
+        "--iterations=1",
+        "--n-streamed=500",
+        "--n-fields=100",
+        "--n-large=5000",
+        "--processes=1",
+    ]
+    command = [
+        sys.executable,
+        "tests/benchmarks/engine.py",
+        "--csv",
+        tmp_path / "engine.csv",
+        *small,
+    ]
     subprocess.run(command, cwd=root, check=True)
     table = pd.read_csv(tmp_path / "engine.csv")
     assert list(table.columns) == ["figure", "value", "low", "high", "target"]

@@ -16,7 +16,10 @@ from imnn_core.training import fitter as fitters
 @pytest.mark.parametrize(
     ("keys", "fault"),
     [
-        ({"devices": "gpu"}, "devices: expected a GPU, found none that jax can use .* set `devices: auto`"),
+        (
+            {"devices": "gpu"},
+            "devices: expected a GPU, found none that jax can use .* set `devices: auto`",
+        ),
         ({"n_devices": 9}, "n_devices: expected at most 8, the CPU devices here, found 9"),
     ],
 )
@@ -28,7 +31,12 @@ def test_devices_that_are_not_there(keys, fault):
 @pytest.mark.parametrize(
     ("data", "n_bytes", "fused", "why"),
     [
-        ("auto", 1000, True, r"resident, since the sets take 0.001 MB and may take \d+\.\d GB of each device"),
+        (
+            "auto",
+            1000,
+            True,
+            r"resident, since the sets take 0.001 MB and may take \d+\.\d GB of each device",
+        ),
         ("auto", 10**15, False, "streamed, since the sets take 1000000.0 GB and may take "),
         ("resident", 10**15, True, "resident, as the recipe says"),
         ("streamed", 1000, False, "streamed, as the recipe says"),
@@ -50,13 +58,18 @@ def test_a_job_on_a_cluster_has_the_memory_that_it_was_given(monkeypatch):
 
 def test_a_gpu_has_what_is_free_on_it():
     """Oracle: by hand: half of the rest, of a stand-in with the numbers of a GPU."""
-    gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000, "bytes_in_use": 200})
+    gpu = SimpleNamespace(
+        platform="gpu", memory_stats=lambda: {"bytes_limit": 1000, "bytes_in_use": 200}
+    )
     assert devices.memory(gpu) == 400
 
 
 def test_a_device_out_of_memory_names_n_per_device():
     """The allocation is real, and more than any machine has."""
-    with pytest.raises(InputError, match="n_per_device: .* found 100; try 50, or `data: streamed` .*[Oo]ut of memory"):
+    with pytest.raises(
+        InputError,
+        match="n_per_device: .* found 100; try 50, or `data: streamed` .*[Oo]ut of memory",
+    ):
         with devices.memory_for(100):
             jax.jit(lambda: jnp.zeros((10**8, 10**8)).at[3, 4].set(1))()
 

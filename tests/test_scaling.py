@@ -1,4 +1,6 @@
-"""The scale of simulations, taken off before the network sees them: through fit, evaluation and a fit that continues."""
+"""The scale of simulations, taken off before the network sees them: through fit, evaluation and a
+fit that continues.
+"""
 
 import h5py
 import numpy as np
@@ -38,13 +40,15 @@ def folder(tmp_path_factory):
     problem = load.build(**FAR)
     for split, n_s, n_d in (("training", 60, 50), ("validation", 60, 50), ("test", 500, 500)):
         pieces = simulations.draw(problem, simulations.seed_key(1, split), n_s, n_d)
-        sets.write_simulations(folder / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
+        sets.write_simulations(
+            folder / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split
+        )
     return folder
 
 
 @pytest.mark.parametrize("how", ["all", "each"])
 def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
-    """Oracle: a fit without the key to files whose numbers, and derivatives, were scaled by numpy."""
+    """Oracle: a fit without the key to files whose numbers and derivatives numpy has scaled."""
     path = do_fit(folder, f"scaled-{how}", problem=FAR, standardise=how, max_iterations=12)
     problem = load.build(**FAR)
     with h5py.File(folder / "training.h5") as file:
@@ -55,12 +59,16 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     for split in ("training", "validation"):
         with h5py.File(folder / f"{split}.h5") as file:
             fiducial = ((file["fiducial"][:] - mean) / scale).astype(np.float32)
-            derivative = (file["derivative"][:] / np.broadcast_to(scale, (10,))[:, None]).astype(np.float32)
+            derivative = (file["derivative"][:] / np.broadcast_to(scale, (10,))[:, None]).astype(
+                np.float32
+            )
             n_s, n_d = len(fiducial), len(derivative)
         from imnn_core.problems.simulations import Simulations
 
         pieces = [Simulations(fiducial, derivative)]
-        sets.write_simulations(tmp_path / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split)
+        sets.write_simulations(
+            tmp_path / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split
+        )
     expected = read(do_fit(tmp_path, "beforehand", problem=FAR, max_iterations=12))
     found = read(path)
     np.testing.assert_allclose(found[1], expected[1], rtol=2e-3, atol=2e-3)
@@ -72,7 +80,12 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     with sets.open_simulations(folder / "training.h5", problem, seed=1, split="training") as source:
         raw = everything(source)[0]
     network = compressor.build(Recipe(**SMALL), problem).network
-    x = np.stack([network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32)) for d in raw])
+    x = np.stack(
+        [
+            network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32))
+            for d in raw
+        ]
+    )
     np.testing.assert_allclose(found[2]["training"]["mu"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
 
 

@@ -30,12 +30,19 @@ def folder(tmp_path_factory):
 
 
 def F_in_numpy(weights, path, n):
-    """F of the first n simulations of a file, from the definition, with numpy's own covariance and inverse in float64."""
-    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
+    """F of the first n simulations of a file, from the definition, with numpy's own covariance and
+    inverse in float64.
+    """
+    problem, network = (
+        load.build(**PROBLEM),
+        compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network,
+    )
     with sets.open_simulations(path, problem, n_s=n, n_d=n, seed=1, split="test") as source:
         d, dd = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(weights, d))(d), np.float64)
-    slopes = np.asarray(jax.vmap(lambda d: jax.jacrev(lambda d: network.apply(weights, d))(d))(d), np.float64)
+    slopes = np.asarray(
+        jax.vmap(lambda d: jax.jacrev(lambda d: network.apply(weights, d))(d))(d), np.float64
+    )
     D = np.einsum("nij,njp->nip", slopes, dd).mean(axis=0)
     return D.T @ np.linalg.inv(np.cov(x, rowvar=False)) @ D
 
@@ -48,14 +55,20 @@ def test_the_chain_from_simulations_to_a_report(folder):
     for split in information["splits"].values():
         F, det_F = (split["network"][name]["value"] for name in ("F", "det_F"))
         assert np.linalg.det(F) == pytest.approx(det_F, rel=1e-6)
-        assert split["over_score"]["det_F"]["value"] == pytest.approx(det_F / split["score"]["det_F"]["value"], rel=1e-6)
+        assert split["over_score"]["det_F"]["value"] == pytest.approx(
+            det_F / split["score"]["det_F"]["value"], rel=1e-6
+        )
     test = information["splits"]["test"]["network"]
     assert test["det_F"]["error"] > 0
     trees, _, statistics, _ = read(folder / "chain.h5")
-    np.testing.assert_allclose(test["F"]["value"], F_in_numpy(trees["weights/best"], folder / "test.h5", 500), rtol=1e-3)
+    np.testing.assert_allclose(
+        test["F"]["value"], F_in_numpy(trees["weights/best"], folder / "test.h5", 500), rtol=1e-3
+    )
     for split in ("training", "validation"):  # as measured at the end of the fit
         found = information["splits"][split]["network"]["F"]["value"]
-        np.testing.assert_allclose(found, statistics[split]["F"], rtol=1e-5, atol=1e-5 * np.abs(found).max())
+        np.testing.assert_allclose(
+            found, statistics[split]["F"], rtol=1e-5, atol=1e-5 * np.abs(found).max()
+        )
 
     splits = json.loads(json.dumps(information["splits"]))
     for split in splits.values():
@@ -82,11 +95,18 @@ def test_the_chain_from_simulations_to_a_report(folder):
     drawn = {name: [str(folder / f"{name}.{kind}") for kind in ("svg", "png")] for name in names}
     found = []
     for _ in range(2):
-        plot_comparison(both, folder / "analytic.json", drawn["information"], drawn["ellipses"], style=STYLE)
+        plot_comparison(
+            both, folder / "analytic.json", drawn["information"], drawn["ellipses"], style=STYLE
+        )
         plot_fit(
-            2 * [folder / "chain.csv"], both, folder / "chain-estimates.csv", folder / "analytic.json",
-            drawn | {"history": drawn["history-1"] + drawn["history-2"]}, fits=["chain"], style=STYLE,
-        )  # fmt: skip
+            2 * [folder / "chain.csv"],
+            both,
+            folder / "chain-estimates.csv",
+            folder / "analytic.json",
+            drawn | {"history": drawn["history-1"] + drawn["history-2"]},
+            fits=["chain"],
+            style=STYLE,
+        )
         found.append([Path(path).read_bytes() for name in names for path in drawn[name]])
     assert found[0] == found[1]
     assert len(set(found[0])) == len(found[0])  # each figure has its own paths
@@ -100,21 +120,42 @@ def test_the_chain_from_simulations_to_a_report(folder):
         "theta_fid": [0, 1],
     }
     (folder / "observed.json").write_text(json.dumps(observed))
-    different = {"independence": [0.9, 0.01], "step": {"n": 9, "change": -0.2, "error": 0.01, "error_det_F": 0.05}}
+    different = {
+        "independence": [0.9, 0.01],
+        "step": {"n": 9, "change": -0.2, "error": 0.01, "error_det_F": 0.05},
+    }
     files.write_json(folder / "chain-1.json", information | {"finite_differences": different})
     html = do_report(
-        folder, ["chain"], drawn["estimates"][0], (1, 2), "a <b> & c", [folder / "observed.json"],
-        information_figure=drawn["information"][0], ellipses=drawn["ellipses"][0],
-    )  # fmt: skip
+        folder,
+        ["chain"],
+        drawn["estimates"][0],
+        (1, 2),
+        "a <b> & c",
+        [folder / "observed.json"],
+        information_figure=drawn["information"][0],
+        ellipses=drawn["ellipses"][0],
+    )
     assert f"{table['det_F'].iloc[-1]:#.4g}" in html
-    test = table[table["split"] == "test"].iloc[0]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
-    share, det_F = (with_error(2.5 * x, 3 * x / np.sqrt(2)) for x in (100 * test["ratio_to_score"], test["det_F"]))
-    assert f"<h1>chain kept {share} % of the Fisher information; two seeds, 60 simulations each</h1>" in html
+    test = table[table["split"] == "test"].iloc[
+        0
+    ]  # x and 4 x: their mean is 5/2 x, their standard deviation 3 x / sqrt(2)
+    share, det_F = (
+        with_error(2.5 * x, 3 * x / np.sqrt(2))
+        for x in (100 * test["ratio_to_score"], test["det_F"])
+    )
+    assert (
+        f"<h1>chain kept {share} % of the Fisher information; two seeds, 60 simulations each</h1>"
+        in html
+    )
     assert f"|F| = {det_F} (chain) on the test set; the analytic |F| is 50." in html
     of_mu = [splits["test"]["network"]["sigma"][part][0] for part in ("value", "error")]
-    assert f">{with_error(*of_mu)}</td>" in html  # two seeds with the same bound: the error of one is the larger
+    assert (
+        f">{with_error(*of_mu)}</td>" in html
+    )  # two seeds with the same bound: the error of one is the larger
     assert "a &lt;b&gt; &amp; c" in html
-    assert re.search(">2</td><td[^>]*>0.50 ± 0.12</td><td[^>]*>2.00 ± 0.25</td>", html)  # of the second observation
+    assert re.search(
+        ">2</td><td[^>]*>0.50 ± 0.12</td><td[^>]*>2.00 ± 0.25</td>", html
+    )  # of the second observation
     assert "has 0.9 of the variance of independent draws" in html
     assert "halving delta_theta changes |F| by -20 %, more than the error of |F|, 5 %" in html
     assert "|F| of the first fit changes by −20.0 ± 1.0 %" in html
@@ -124,22 +165,33 @@ def test_the_chain_from_simulations_to_a_report(folder):
 
 
 def test_estimates_are_calibrated_on_the_validation_set(folder):
-    """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit itself has stored."""
+    """Oracle: numpy, theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu) with the statistics that the fit
+    itself has stored.
+    """
     trees, _, statistics, _ = read(do_fit(folder, "calibrated", max_iterations=12))
     do_evaluate(folder, "calibrated")
-    problem, network = load.build(**PROBLEM), compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network
-    with sets.open_simulations(folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test") as source:
+    problem, network = (
+        load.build(**PROBLEM),
+        compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network,
+    )
+    with sets.open_simulations(
+        folder / "test.h5", problem, n_s=500, n_d=500, seed=1, split="test"
+    ) as source:
         d, _ = everything(source)
     x = np.asarray(jax.vmap(lambda d: network.apply(trees["weights/best"], d))(d), np.float64)
     of = statistics["validation"]
-    expected = [0, 1] + (np.linalg.inv(of["F"]) @ of["dmu_dtheta"].T @ np.linalg.inv(of["C"]) @ (x - of["mu"]).T).T
+    expected = [0, 1] + (
+        np.linalg.inv(of["F"]) @ of["dmu_dtheta"].T @ np.linalg.inv(of["C"]) @ (x - of["mu"]).T
+    ).T
     found = pd.read_csv(folder / "calibrated-estimates.csv")[["mu", "Sigma"]]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("augment", "size"), [(None, "0.013 MB"), ("permute", "0.019 MB")])
 def test_a_changed_copy_of_the_training_set_takes_room_too(folder, caplog, augment, size):
-    """Oracle: by hand: 60 simulations of ten numbers and 50 derivatives of twenty are 6400 bytes; two sets, or three."""
+    """Oracle: by hand: 60 simulations of ten numbers and 50 derivatives of twenty are 6400 bytes;
+    two sets, or three.
+    """
     caplog.set_level("INFO", logger="imnn")
     do_fit(folder, "room", augment=augment, max_iterations=1)
     assert f"resident, since the sets take {size}" in caplog.text
@@ -156,9 +208,14 @@ def test_the_history_file_says_what_the_history_is(folder):
     table = pd.read_csv(folder / "table.csv")
     assert list(table["iteration"]) == list(range(9))
     for split in ("training", "validation"):
-        loss = -np.log(table[f"{split}_det_F"]) + table[f"{split}_coupling"] * table[f"{split}_penalty"]
+        loss = (
+            -np.log(table[f"{split}_det_F"])
+            + table[f"{split}_coupling"] * table[f"{split}_penalty"]
+        )
         np.testing.assert_allclose(table[f"{split}_loss"], loss, rtol=1e-4)
-        np.testing.assert_allclose(table[f"{split}_det_C"] * table[f"{split}_det_invC"], 1, rtol=1e-12)
+        np.testing.assert_allclose(
+            table[f"{split}_det_C"] * table[f"{split}_det_invC"], 1, rtol=1e-12
+        )
 
 
 def test_final_weights_and_no_validation_set(folder, caplog):
@@ -176,9 +233,16 @@ def test_final_weights_and_no_validation_set(folder, caplog):
 
 
 def test_the_average_of_the_weights_is_what_is_evaluated(folder, monkeypatch):
-    """Oracle for F: numpy at the average after the last update. And the orders of the elements are those of the fit's seed."""
+    """Oracle for F: numpy at the average after the last update.
+
+    And the orders of the elements are those of the fit's seed.
+    """
     seeds, augment = [], fitters.Fitter.augment
-    monkeypatch.setattr(fitters.Fitter, "augment", lambda fitter, seed: (seeds.append(seed), augment(fitter, seed))[1])
+    monkeypatch.setattr(
+        fitters.Fitter,
+        "augment",
+        lambda fitter, seed: (seeds.append(seed), augment(fitter, seed))[1],
+    )
     recipe = {"averaging": 0.6, "weights": "final", "augment": "permute"}
     trees, _, statistics, _ = read(do_fit(folder, "average", max_iterations=7, **recipe), **recipe)
     check_F(do_evaluate(folder, "average", **recipe), trees["weights/average"], statistics, folder)
@@ -186,11 +250,18 @@ def test_the_average_of_the_weights_is_what_is_evaluated(folder, monkeypatch):
 
 
 def check_F(information, weights, statistics, folder):
-    """F of the test set by numpy, at the weights that it should be of; and that of training as the fit itself found it."""
-    F = {split: np.array(values["network"]["F"]["value"]) for split, values in information["splits"].items()}
+    """F of the test set by numpy, at the weights that it should be of; and that of training as the
+    fit itself found it.
+    """
+    F = {
+        split: np.array(values["network"]["F"]["value"])
+        for split, values in information["splits"].items()
+    }
     expected = F_in_numpy(weights, folder / "test.h5", 500)
     np.testing.assert_allclose(F["test"], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    np.testing.assert_allclose(statistics["training"]["F"], F["training"], rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        statistics["training"]["F"], F["training"], rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+    )
 
 
 def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, caplog):
@@ -203,19 +274,25 @@ def test_a_fit_that_diverges_leaves_its_history_in_the_log_and_no_file(folder, c
 
 
 def test_a_determinant_whose_square_is_beyond_float32_has_an_error(tmp_path, folder):
-    """Oracle: |F| goes as Sigma^-3, so that 1e-8 in place of 1 takes it to about 1e24, whose square float32 doesn't hold."""
+    """Oracle: |F| goes as Sigma^-3, so that 1e-8 in place of 1 takes it to about 1e24, whose square
+    float32 doesn't hold.
+    """
     problem = PROBLEM | {"theta_fid": [0.0, 1e-8]}
     (tmp_path / "analytic.json").write_bytes((folder / "analytic.json").read_bytes())
     for split, n_s, n_d in (("training", 60, 50), ("test", 500, 500)):
         simulate(tmp_path / f"{split}.h5", problem=problem, seed=1, split=split, n_s=n_s, n_d=n_d)
     do_fit(tmp_path, "tiny", validation=False, problem=problem, max_iterations=1)
-    test = do_evaluate(tmp_path, "tiny", problem=problem, validation=False)["splits"]["test"]["network"]["det_F"]
+    test = do_evaluate(tmp_path, "tiny", problem=problem, validation=False)["splits"]["test"][
+        "network"
+    ]["det_F"]
     assert test["value"] > 1e20
     assert 0.001 < test["error"] / test["value"] < 1
 
 
 def test_streamed_from_its_files_a_fit_and_its_evaluation_are_as_resident(folder, caplog):
-    """Oracle: the resident fit's history over 12 iterations, to float32's rounding, and |F| of the test set."""
+    """Oracle: the resident fit's history over 12 iterations, to float32's rounding, and |F| of the
+    test set.
+    """
     caplog.set_level("INFO", logger="imnn")
     tables, found = [], []
     for data in ("resident", "streamed"):

@@ -11,7 +11,9 @@ from imnn_core.store.errors import InputError
 
 
 def drawn(seed=1, split="training", n_s=50, n_d=0, problem=None):
-    pieces = list(simulations.draw(problem or shipped.gaussian(), simulations.seed_key(seed, split), n_s, n_d))
+    pieces = list(
+        simulations.draw(problem or shipped.gaussian(), simulations.seed_key(seed, split), n_s, n_d)
+    )
     return [np.concatenate(arrays) for arrays in zip(*pieces, strict=True)]
 
 
@@ -26,7 +28,9 @@ def test_a_larger_set_begins_with_the_smaller_one():
 
 
 def test_large_simulations_are_drawn_few_at_a_time():
-    """Oracle: by hand: 10^5 numbers with two derivatives, in float32, take 1.2 MB, of which 27 fit in 32 MiB."""
+    """Oracle: by hand: 10^5 numbers with two derivatives, in float32, take 1.2 MB, of which 27 fit
+    in 32 MiB.
+    """
     problem = shipped.gaussian(input_shape=(100_000,))
     pieces = list(simulations.draw(problem, simulations.seed_key(1, "training"), 40, 30))
     assert [(len(piece.fiducial), len(piece.derivative)) for piece in pieces] == [(27, 27), (13, 3)]
@@ -47,9 +51,14 @@ def test_all_seeds_of_32_bits_differ():
 def test_a_simulation_that_is_not_finite_is_named():
     problem = replace(
         shipped.gaussian(),
-        simulator=lambda key, theta: jnp.where(jax.random.uniform(key) < 0.1, jnp.nan, theta[0]) * jnp.ones(10),
+        simulator=lambda key, theta: (
+            jnp.where(jax.random.uniform(key) < 0.1, jnp.nan, theta[0]) * jnp.ones(10)
+        ),
     )
-    with pytest.raises(InputError, match=r"expected finite numbers at theta_fid = \[0.0, 1.0\], found NaN .* index \d+"):
+    with pytest.raises(
+        InputError,
+        match=r"expected finite numbers at theta_fid = \[0.0, 1.0\], found NaN .* index \d+",
+    ):
         drawn(problem=problem)
 
 

@@ -1,4 +1,5 @@
-"""The workflow through profiles/ on a real SLURM of one node: what it runs there, and what a job that is ended early loses.
+"""The workflow through profiles/ on a real SLURM of one node: what it runs there, and what a job
+that is ended early loses.
 
 Oracle: the bytes of the same run on this machine, without a scheduler and without interruptions.
 """
@@ -44,16 +45,34 @@ CONFIG = {
     },
 }
 FITS = "results/tiny/fits"
-TARGETS = [f"{FITS}/plain/seed-1/information.json", *(f"{FITS}/{fit}/seed-1/fit.h5" for fit in ("hungry", "late", "cancelled"))]
+TARGETS = [
+    f"{FITS}/plain/seed-1/information.json",
+    *(f"{FITS}/{fit}/seed-1/fit.h5" for fit in ("hungry", "late", "cancelled")),
+]
 ON_GPU, ANALYTIC = f"{FITS}/on_gpu/seed-1/fit.h5", "results/tiny/analytic_fisher.json"
 MADE = [
-    *(f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation", "test")),
-    *(f"{FITS}/plain/seed-1/{name}" for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")),
+    *(
+        f"results/tiny/simulations/seed-1/{split}.h5"
+        for split in ("training", "validation", "test")
+    ),
+    *(
+        f"{FITS}/plain/seed-1/{name}"
+        for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")
+    ),
 ]
 # Runs on the cluster to its report, with small jobs in groups.
 WHOLE = CONFIG | {"run": "whole", "fits": {"plain": RECIPE}}
 # There is no accounting here, jobs are short, and one of them fails each time.
-SLURM = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "20", "--retries", "1"]
+SLURM = [
+    "--workflow-profile",
+    "profiles/slurm",
+    "--slurm-status-command",
+    "squeue",
+    "--latency-wait",
+    "20",
+    "--retries",
+    "1",
+]
 SLURM += ["--slurm-init-seconds-before-status-checks", "3"]
 
 
@@ -79,17 +98,21 @@ def slurm():
             pytest.fail(reason)
         pytest.skip(reason)
     environment = variables()
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # not pytest's: a socket's name must be short
+    with tempfile.TemporaryDirectory(
+        prefix="slurm-"
+    ) as folder:  # not pytest's: a socket's name must be short
         command = [Path(__file__).parent / "slurm" / "start-slurm.sh", folder]
         try:
             subprocess.run(command, env=environment | {"PATH": path}, check=True, timeout=120)
             yield environment | {"PATH": f"{folder}/bin{os.pathsep}{path}"}
         finally:
-            subprocess.run([*command, "stop"], env=environment | {"PATH": path}, check=True, timeout=120)
+            subprocess.run(
+                [*command, "stop"], env=environment | {"PATH": path}, check=True, timeout=120
+            )
 
 
 def jobs_of(slurm, about=""):
-    """All jobs whose comment, or else name, has this text in it, in the order of their submission."""
+    """All jobs whose comment, or else name, has this text in it, as they were submitted."""
     command = ["squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%j|%k|%T|%m|%l"]
     output = subprocess.run(command, env=slurm, text=True, capture_output=True, check=True).stdout
     jobs = [Job(int(id), *rest) for id, *rest in (line.split("|") for line in output.splitlines())]
@@ -99,8 +122,12 @@ def jobs_of(slurm, about=""):
 def start(folder, environment, *arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments],
-        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def finished(process, ok=True):
@@ -122,7 +149,9 @@ def writer_of(log):
 
 
 def variables_of(process):
-    return dict(line.split("=", 1) for line in (process / "environ").read_text().split("\0") if "=" in line)
+    return dict(
+        line.split("=", 1) for line in (process / "environ").read_text().split("\0") if "=" in line
+    )
 
 
 def stop_in_the_middle(log, over):
@@ -137,18 +166,23 @@ def stop_in_the_middle(log, over):
 
 @pytest.fixture(scope="module")
 def project(root, slurm, tmp_path_factory):
-    """Copies of the project in which the run is done, `here` and on the `cluster`, and a part of it in `generic`.
+    """Copies of the project in which the run is done, `here` and on the `cluster`, and a part of it
+    in `generic`.
 
-    And one in which another run is done as a `whole`, the variables of the jobs that were `stopped`, and what Snakemake
-    `printed` of the cluster and `printed of whole`.
+    And one in which another run is done as a `whole`, the variables of the jobs that were
+    `stopped`, and what Snakemake `printed` of the cluster and `printed of whole`.
     """
     folders, stopped, over = {}, {}, threading.Event()
     for name in ("here", "cluster", "generic", "whole"):
         folders[name] = copied(root, tmp_path_factory.mktemp(name))
-        (folders[name] / "tiny.yaml").write_text(yaml.safe_dump(WHOLE if name == "whole" else CONFIG))
+        (folders[name] / "tiny.yaml").write_text(
+            yaml.safe_dump(WHOLE if name == "whole" else CONFIG)
+        )
 
     def stop(fit):
-        process = stop_in_the_middle(folders["cluster"] / f"results/tiny/logs/fit/{fit}/seed-1.log", over)
+        process = stop_in_the_middle(
+            folders["cluster"] / f"results/tiny/logs/fit/{fit}/seed-1.log", over
+        )
         stopped[fit] = variables_of(process)
         if fit == "cancelled":
             subprocess.run(["scancel", stopped[fit]["SLURM_JOB_ID"]], env=slurm, check=True)
@@ -158,14 +192,25 @@ def project(root, slurm, tmp_path_factory):
         "fit:runtime=1 if wildcards.fit == 'late' and attempt == 1 else 20",
         "fit:slurm_partition='gpu' if wildcards.fit == 'on_gpu' else 'cpu'",
     ]
-    cluster = start(folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU)
+    cluster = start(
+        folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU
+    )
     whole = start(folders["whole"], slurm, *SLURM)
     threads = [threading.Thread(target=stop, args=(fit,)) for fit in ("late", "cancelled")]
     try:
         for thread in threads:
             thread.start()
         finished(start(folders["here"], slurm, "--cores", "1", "--", *TARGETS))
-        finished(start(folders["generic"], slurm, "--workflow-profile", "profiles/cluster-generic", "--", ANALYTIC))
+        finished(
+            start(
+                folders["generic"],
+                slurm,
+                "--workflow-profile",
+                "profiles/cluster-generic",
+                "--",
+                ANALYTIC,
+            )
+        )
         printed = finished(cluster, ok=False)  # for want of a GPU
         printed_of_whole = finished(whole)
     finally:
@@ -182,22 +227,34 @@ def same_bytes(project, path):
 
 
 def done_by(printed, slurm):
-    """Comments of a workflow's jobs: their name is the run's ID, which Snakemake prints, as for `scancel --name`."""
+    """Comments of the jobs that a workflow completed, in order.
+
+    Their name is the run's ID, which Snakemake prints: `scancel --name` finds them by it.
+    """
     run_id = re.search(r"SLURM run ID: (\S+)", printed)[1]
-    return sorted(job.comment for job in jobs_of(slurm, "rule_") if (job.name, job.state) == (run_id, "COMPLETED"))
+    jobs = [job for job in jobs_of(slurm, "rule_") if job.name == run_id]
+    return sorted(job.comment for job in jobs if job.state == "COMPLETED")
 
 
 def test_every_job_runs_under_the_scheduler(project, slurm):
     done = done_by(project["printed"], slurm)
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
-    draws = [f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")]
-    assert done == sorted([*fits, *draws, "rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"])
+    draws = [
+        f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")
+    ]
+    others = ["rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"]
+    assert done == sorted([*fits, *draws, *others])
 
 
 def test_small_jobs_share_one_or_run_here(project, slurm):
-    done = [comment for comment in done_by(project["printed of whole"], slurm) if "simulate" not in comment]
-    alone = ("analytic_fisher_wildcards_whole", "evaluate_wildcards_whole_plain_1", "fit_wildcards_whole_plain_1")
-    assert done == [*(f"rule_{job}" for job in (*alone, "plot_fit_wildcards_whole_plain")), "rule_report_plot_comparison_report"]
+    done = done_by(project["printed of whole"], slurm)
+    assert [comment for comment in done if "simulate" not in comment] == [
+        "rule_analytic_fisher_wildcards_whole",
+        "rule_evaluate_wildcards_whole_plain_1",
+        "rule_fit_wildcards_whole_plain_1",
+        "rule_plot_fit_wildcards_whole_plain",
+        "rule_report_plot_comparison_report",
+    ]
     assert (project["whole"] / "results/whole/report.html").exists()
     assert (project["whole"] / "results/whole/summary.csv").exists()
 
@@ -220,7 +277,9 @@ def test_a_fit_that_exceeds_its_memory_gets_more(project, slurm):
     assert same_bytes(project, f"{FITS}/hungry/seed-1/fit.h5")
 
 
-@pytest.mark.parametrize(("fit", "state", "minutes"), [("late", "TIMEOUT", "1:00"), ("cancelled", "CANCELLED", "20:00")])
+@pytest.mark.parametrize(
+    ("fit", "state", "minutes"), [("late", "TIMEOUT", "1:00"), ("cancelled", "CANCELLED", "20:00")]
+)
 def test_a_fit_that_is_ended_early_goes_on_from_its_checkpoint(project, slurm, fit, state, minutes):
     jobs = jobs_of(slurm, f"rule_fit_wildcards_tiny_{fit}")
     assert [(job.state, job.minutes) for job in jobs] == [(state, minutes), ("COMPLETED", "20:00")]
@@ -228,7 +287,9 @@ def test_a_fit_that_is_ended_early_goes_on_from_its_checkpoint(project, slurm, f
     assert re.search(r"goes on from .* after [1-9]\d* iterations", log), log
     assert same_bytes(project, f"{FITS}/{fit}/seed-1/fit.h5")
     assert same_bytes(project, f"{FITS}/{fit}/seed-1/history.csv")
-    assert [path.name for path in (project["cluster"] / f"{FITS}/{fit}/seed-1").glob("*checkpoint*")] == []
+    assert [
+        path.name for path in (project["cluster"] / f"{FITS}/{fit}/seed-1").glob("*checkpoint*")
+    ] == []
 
 
 def test_libraries_are_told_of_the_threads_that_a_job_has(project):
@@ -242,7 +303,13 @@ def test_a_gpu_is_asked_for_and_its_want_is_told_in_a_line(project, slurm):
     jobs = jobs_of(slurm, "rule_fit_wildcards_tiny_on_gpu")
     assert [job.state for job in jobs] == ["FAILED", "FAILED"]
     for job in jobs:
-        shown = subprocess.run(["scontrol", "show", "job", str(job.id)], env=slurm, text=True, capture_output=True, check=True)
+        shown = subprocess.run(
+            ["scontrol", "show", "job", str(job.id)],
+            env=slurm,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
         assert "Partition=gpu" in shown.stdout
         assert "TresPerJob=gres:gpu:1" in shown.stdout
     assert "error: devices: expected a GPU, found none that jax can use" in project["printed"]
@@ -257,15 +324,27 @@ def test_the_profile_for_any_scheduler(project, slurm):
 
 @pytest.mark.parametrize(
     ("words", "more", "said"),
-    [("seq -s, 100", " -n", r"^fit +200$"), ("%.10l %k", "", r"TIME_LIMIT COMMENT$"), ("xargs -r scancel", "", r"^Unlocked")],
+    [
+        ("seq -s, 100", " -n", r"^fit +200$"),
+        ("%.10l %k", "", r"TIME_LIMIT COMMENT$"),
+        ("xargs -r scancel", "", r"^Unlocked"),
+    ],
 )
 def test_the_commands_of_the_document_on_clusters(project, root, slurm, words, more, said):
     """As they stand there; of a hundred seeds the plan alone."""
-    (line,) = [line for line in (root / "profiles/README.md").read_text().splitlines() if words in line]
+    (line,) = [
+        line for line in (root / "profiles/README.md").read_text().splitlines() if words in line
+    ]
     command = re.sub(r"\s+#\s.*", "", line) + more
     environment = slurm | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{slurm['PATH']}"}
     done = subprocess.run(
-        command, shell=True, cwd=project["generic"], env=environment, text=True, capture_output=True, check=False
+        command,
+        shell=True,
+        cwd=project["generic"],
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(said, done.stdout + done.stderr, flags=re.M), done.stdout + done.stderr

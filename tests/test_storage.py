@@ -1,4 +1,6 @@
-"""Files of simulations: what goes in comes out, what is broken is named, and nothing is left half-written."""
+"""Files of simulations: what goes in comes out, what is broken is named, and nothing is left
+half-written.
+"""
 
 import os
 import shutil
@@ -23,7 +25,9 @@ ASKED = {"n_s": 30, "n_d": 20, "seed": 1, "split": "training"}
 def path(tmp_path):
     """A file of simulations as the pipeline writes it."""
     path = tmp_path / "training.h5"
-    sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    sets.write_simulations(
+        path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED
+    )
     return path
 
 
@@ -49,7 +53,9 @@ def test_simulations_come_back_as_they_were(path):
 
 def test_the_same_simulations_are_the_same_bytes(path):
     first = path.read_bytes()
-    sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    sets.write_simulations(
+        path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED
+    )
     assert path.read_bytes() == first
 
 
@@ -57,7 +63,9 @@ def test_the_same_simulations_are_the_same_bytes(path):
 def test_rows_are_read_from_anywhere_whatever_the_system_gives_at_once(path, monkeypatch, most):
     """Oracle: HDF5's own reading. Linux gives 2 GiB at most in one call."""
     read = os.preadv
-    monkeypatch.setattr(os, "preadv", lambda file, memory, offset: read(file, [memory[0][:most]], offset))
+    monkeypatch.setattr(
+        os, "preadv", lambda file, memory, offset: read(file, [memory[0][:most]], offset)
+    )
     with sets.open_simulations(path, PROBLEM, **ASKED) as source, h5py.File(path) as file:
         for name, start, n in (("fiducial", 7, 23), ("derivative", 3, 17), ("derivative", 20, 0)):
             rows = np.zeros((n, *file[name].shape[1:]), np.float32)
@@ -77,7 +85,11 @@ def shortened():
 @pytest.mark.parametrize("form", ["compressed", "shortened", "other-endian"])
 def test_a_file_that_its_owner_stored_in_another_form_is_read_too(path, form):
     """Oracle: HDF5's own reading."""
-    how = {"compressed": {"compression": "gzip"}, "shortened": {"dtype": shortened()}, "other-endian": {"dtype": ">f4"}}[form]
+    how = {
+        "compressed": {"compression": "gzip"},
+        "shortened": {"dtype": shortened()},
+        "other-endian": {"dtype": ">f4"},
+    }[form]
     with h5py.File(path, "a") as file:
         for name in simulations.Simulations._fields:
             numbers = file[name][:]
@@ -92,10 +104,16 @@ def test_a_file_that_its_owner_stored_in_another_form_is_read_too(path, form):
 
 def test_a_read_that_ends_early_and_one_after_closing_are_named(path, monkeypatch):
     with sets.open_simulations(path, PROBLEM, **ASKED) as source:
-        with monkeypatch.context() as patch, pytest.raises(InputError, match="could not be read any more: it ended early"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(InputError, match="could not be read any more: it ended early"),
+        ):
             patch.setattr(os, "preadv", lambda *_: 0)
             everything(source)
-    with open(path, "rb"), pytest.raises(InputError, match="could not be read any more"):  # under the number of the closed one
+    with (
+        open(path, "rb"),
+        pytest.raises(InputError, match="could not be read any more"),
+    ):  # under the number of the closed one
         everything(source)
 
 
@@ -104,7 +122,11 @@ def test_a_truncated_file_is_named(path, keep):
     whole = path.read_bytes()
     keep = int(keep * len(whole)) if isinstance(keep, float) else keep
     path.write_bytes(whole[:keep])
-    fault = "expected the bytes that were written" if keep not in (0, 100) else "expected a whole file of this pipeline"
+    fault = (
+        "expected the bytes that were written"
+        if keep not in (0, 100)
+        else "expected a whole file of this pipeline"
+    )
     assert fault in fault_of(path)
 
 
@@ -125,8 +147,16 @@ def test_a_flipped_bit_is_named_wherever_it_is(path):
         (PROBLEM, {"n_d": 19}, "expected derivative of shape (19, 10, 2), found (20, 10, 2)"),
         (PROBLEM, {"seed": 2}, "expected seed = 2 as in the config, found 1"),
         (PROBLEM, {"split": "test"}, "expected split = test as in the config, found training"),
-        (shipped.gaussian(theta_fid=(0.0, 2.0)), {}, "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]"),
-        (shipped.gaussian(input_shape=(9,)), {}, "expected fiducial of shape (30, 9), found (30, 10)"),
+        (
+            shipped.gaussian(theta_fid=(0.0, 2.0)),
+            {},
+            "expected theta_fid = [0.0, 2.0] as in the config, found [0.0, 1.0]",
+        ),
+        (
+            shipped.gaussian(input_shape=(9,)),
+            {},
+            "expected fiducial of shape (30, 9), found (30, 10)",
+        ),
     ],
 )
 def test_simulations_of_something_else_are_refused(path, problem, asked, fault):
@@ -141,7 +171,10 @@ def test_a_missing_dataset_and_another_kind_of_file_are_named(path, tmp_path):
     with h5py.File(path, "w", userblock_size=hdf5.HEAD):
         pass
     hdf5.seal(path)
-    assert "expected a file of kind 'simulations' or 'reference', format 2, found None, None" in fault_of(path)
+    assert (
+        "expected a file of kind 'simulations' or 'reference', format 2, found None, None"
+        in fault_of(path)
+    )
     assert "expected a whole HDF5 file" in fault_of(tmp_path / "nowhere.h5")
 
 
@@ -162,7 +195,9 @@ def test_an_error_while_writing_leaves_what_was_there(path):
 def test_a_broken_json_file_is_named(tmp_path, text):
     path = tmp_path / "information.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"information.json: expected a whole JSON file, found: .* rm /"):
+    with pytest.raises(
+        InputError, match=r"information.json: expected a whole JSON file, found: .* rm /"
+    ):
         files.read_json(path)
 
 
@@ -202,8 +237,13 @@ def test_too_little_room_is_found_before_anything_is_drawn_in_vain(tmp_path, mon
     """Oracle: by hand: 30 simulations of 10 numbers and 20 times 20 derivatives, 4 bytes each."""
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2799))
     path = tmp_path / "training.h5"
-    with pytest.raises(InputError, match=f"^{path}: expected 2800 bytes free on the disk, found 2799; make room there"):
-        sets.write_simulations(path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED)
+    with pytest.raises(
+        InputError,
+        match=f"^{path}: expected 2800 bytes free on the disk, found 2799; make room there",
+    ):
+        sets.write_simulations(
+            path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -211,7 +251,9 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
     """A file system of one megabyte, really full; only root may make one."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("needs to mount a small file system, which this user may not")
     try:
@@ -219,11 +261,17 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
 
         def pieces():
             yield next(simulations.draw(problem, jax.random.key(1), 50, 50))
-            (folder / "other").write_bytes(bytes(shutil.disk_usage(folder).free - 1000))  # fills up after the check
+            (folder / "other").write_bytes(
+                bytes(shutil.disk_usage(folder).free - 1000)
+            )  # fills up after the check
             yield from simulations.draw(problem, jax.random.key(2), 150, 150)
 
-        with pytest.raises(InputError, match=f"^{path}: no space left on the disk .*make room there") as caught:
-            sets.write_simulations(path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training")
+        with pytest.raises(
+            InputError, match=f"^{path}: no space left on the disk .*make room there"
+        ) as caught:
+            sets.write_simulations(
+                path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training"
+            )
         assert "\n" not in str(caught.value)
         assert [p.name for p in folder.iterdir()] == ["other"]
     finally:
@@ -232,8 +280,13 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
 
 def test_what_a_killed_job_left_behind_goes_when_the_file_is_made_anew(tmp_path):
     """And nothing else does, whatever its name."""
-    path, others = tmp_path / "a[1].csv", [".a[1].csv.txt", ".a1.csv.x.part", ".b.csv.x.part", "a[1].csv.x.part"]
+    path, others = (
+        tmp_path / "a[1].csv",
+        [".a[1].csv.txt", ".a1.csv.x.part", ".b.csv.x.part", "a[1].csv.x.part"],
+    )
     for name in [".a[1].csv.x.part", *others]:
         (tmp_path / name).touch()
     files.write_text(path, "x")
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, path.name, f".{path.name}.sha256"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        [*others, path.name, f".{path.name}.sha256"]
+    )

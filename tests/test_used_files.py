@@ -1,4 +1,6 @@
-"""A user's files once they are checked: splits without a leak, references in place of copies, fits that read them in place."""
+"""A user's files once they are checked: splits without a leak, references in place of copies, fits
+that read them in place.
+"""
 
 import h5py
 import numpy as np
@@ -15,12 +17,19 @@ from use_files import use_files
 
 def use(folder, paths, fractions=(), seeds=(1,), problem=FILES):
     check_files(
-        {split: str(path) for split, path in paths.items()}, folder / "checked.json", problem=problem, is_split=bool(fractions)
+        {split: str(path) for split, path in paths.items()},
+        folder / "checked.json",
+        problem=problem,
+        is_split=bool(fractions),
     )
     outputs = {}
     for seed in seeds:
-        of_seed = {split: folder / f"seed-{seed}-{split}.h5" for split in [*paths, *dict(fractions)]}
-        use_files(folder / "checked.json", of_seed, problem=problem, fractions=dict(fractions), seed=seed)
+        of_seed = {
+            split: folder / f"seed-{seed}-{split}.h5" for split in [*paths, *dict(fractions)]
+        }
+        use_files(
+            folder / "checked.json", of_seed, problem=problem, fractions=dict(fractions), seed=seed
+        )
         outputs |= {(seed, split): path for split, path in of_seed.items()}
     return outputs
 
@@ -60,8 +69,13 @@ def test_rows_of_a_selection_are_those_of_the_source(rng, monkeypatch, small):
 def test_a_selection_of_few_rows_reads_a_bounded_span(rng, monkeypatch):
     monkeypatch.setattr(sources, "SMALL", 10**6)
     monkeypatch.setattr(sources, "SPAN", 20 * 24)
-    read, source = [], sources.in_memory(rng.standard_normal((1000, 3)), rng.standard_normal((1000, 3, 2)))
-    counted = source._replace(read=lambda name, start, out: (read.append(len(out)), source.read(name, start, out))[1])
+    read, source = (
+        [],
+        sources.in_memory(rng.standard_normal((1000, 3)), rng.standard_normal((1000, 3, 2))),
+    )
+    counted = source._replace(
+        read=lambda name, start, out: (read.append(len(out)), source.read(name, start, out))[1]
+    )
     rows = np.sort(rng.choice(1000, 50, replace=False))
     found = np.empty((50, 3))
     sources.select(counted, rows).read("fiducial", 0, found)
@@ -71,7 +85,9 @@ def test_a_selection_of_few_rows_reads_a_bounded_span(rng, monkeypatch):
 
 @pytest.mark.parametrize("form", ["h5", "npz", "compressed", "float64"])
 def test_sets_of_a_split_file(tmp_path, form):
-    """Oracle: the file's own numbers; each is in one set, with its own derivative; and none is copied."""
+    """Oracle: the file's own numbers; each is in one set, with its own derivative; and none is
+    copied.
+    """
     arrays = arrays_of(800, 500)
     if form == "float64":
         arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
@@ -90,7 +106,9 @@ def test_sets_of_a_split_file(tmp_path, form):
         assert d.dtype == np.float32
         rows = [number[row.tobytes()] for row in d]
         assert (np.diff(rows) > 0).all()
-        np.testing.assert_array_equal(dd, arrays["derivative"][[i for i in rows if i < 500]].astype(np.float32))
+        np.testing.assert_array_equal(
+            dd, arrays["derivative"][[i for i in rows if i < 500]].astype(np.float32)
+        )
         of_seed[seed] += rows
     assert sorted(of_seed[1]) == sorted(of_seed[2]) == list(range(800))
     assert of_seed[1] != of_seed[2]
@@ -99,7 +117,9 @@ def test_sets_of_a_split_file(tmp_path, form):
 def test_too_few_simulations_for_a_fraction(tmp_path):
     path = write(tmp_path / "a.h5", arrays_of(30, 30))
     with pytest.raises(
-        InputError, match="simulations.fractions: expected at least 5 simulations and 2 derivatives in test, found"
+        InputError,
+        match="simulations.fractions: expected at least 5 simulations and 2 derivatives in test, "
+        "found",
     ):
         use(tmp_path, {"training": path}, {"test": 0.1})
     assert not list(tmp_path.glob("seed-1-test.h5"))
@@ -116,7 +136,9 @@ def links_to_a_link(file, folder):
 
 def raw_elsewhere(file, folder):
     arrays_of()["fiducial"].tofile(folder / "data.h5")
-    file.create_dataset("fiducial", (60, 10), "f4", external=[(str(folder / "data.h5"), 0, 60 * 10 * 4)])
+    file.create_dataset(
+        "fiducial", (60, 10), "f4", external=[(str(folder / "data.h5"), 0, 60 * 10 * 4)]
+    )
 
 
 def virtual(file, folder):
@@ -156,13 +178,18 @@ def test_a_link_that_leads_nowhere(tmp_path, make):
         make(file, tmp_path)
         file["derivative"] = arrays_of()["derivative"]
     _, (line,) = user_files.check({"training": tmp_path / "a.h5"}, PROBLEM, True)
-    assert f"{tmp_path / 'a.h5'}: expected a dataset 'fiducial', found a link that leads nowhere" in line
+    assert (
+        f"{tmp_path / 'a.h5'}: expected a dataset 'fiducial', found a link that leads nowhere"
+        in line
+    )
     assert "\n" not in line
 
 
 def test_a_link_within_the_file_is_none_to_another(tmp_path):
     arrays = arrays_of()
-    path = write(tmp_path / "a.h5", {"data": arrays["fiducial"], "derivative": arrays["derivative"]})
+    path = write(
+        tmp_path / "a.h5", {"data": arrays["fiducial"], "derivative": arrays["derivative"]}
+    )
     with h5py.File(path, "a") as file:
         file["fiducial"] = h5py.SoftLink("/data")
     assert user_files.check({"training": path}, PROBLEM, True)[1] == []
@@ -182,7 +209,9 @@ def test_a_file_that_has_changed_since_it_was_checked(tmp_path):
     outputs = use(tmp_path, {"training": path})
     write(path, arrays_of(40, 30))
     with pytest.raises(
-        InputError, match=f"{path}: expected 60 in fiducial as when it was checked, found 40; run snakemake again"
+        InputError,
+        match=f"{path}: expected 60 in fiducial as when it was checked, found 40; run snakemake "
+        "again",
     ):
         with sets.open_simulations(outputs[1, "training"], PROBLEM, seed=1, split="training"):
             pass
@@ -196,14 +225,18 @@ def test_numbers_that_went_bad_after_the_check_are_named_in_the_users_own_file(t
     arrays["fiducial"][4, 2] = np.nan
     write(path, arrays)
     with pytest.raises(
-        InputError, match=f"^{path}: expected finite numbers in fiducial, .* index 4; it is a file of your own$"
+        InputError,
+        match=f"^{path}: expected finite numbers in fiducial, .* index 4; it is a file of your "
+        "own$",
     ):
         with sets.open_simulations(outputs[1, "training"], PROBLEM, seed=1, split="training"):
             pass
 
 
 def test_a_streamed_fit_to_files_is_the_fit_to_the_same_simulations(tmp_path):
-    """Oracle: the fit to the project's own files of the same simulations, bit for bit; and its evaluation."""
+    """Oracle: the fit to the project's own files of the same simulations, bit for bit; and its
+    evaluation.
+    """
     from small_run import PROBLEM as GAUSSIAN
     from small_run import prepare, read
 
@@ -214,7 +247,10 @@ def test_a_streamed_fit_to_files_is_the_fit_to_the_same_simulations(tmp_path):
     paths = {}
     for split in ("training", "validation", "test"):
         with h5py.File(own / f"{split}.h5") as file:
-            paths[split] = write(tmp_path / f"{split}.h5", {name: file[name][:] for name in ("fiducial", "derivative")})
+            paths[split] = write(
+                tmp_path / f"{split}.h5",
+                {name: file[name][:] for name in ("fiducial", "derivative")},
+            )
     for (_, split), output in use(theirs, paths).items():
         output.rename(theirs / f"{split}.h5")
     (theirs / "analytic.json").write_text((own / "analytic.json").read_text())
@@ -222,7 +258,12 @@ def test_a_streamed_fit_to_files_is_the_fit_to_the_same_simulations(tmp_path):
     do_fit(theirs, "one", problem=FILES, data="streamed", max_iterations=5)
     for one, other in zip(read(own / "one.h5")[:3], read(theirs / "one.h5")[:3], strict=True):
         np.testing.assert_equal(one, other)
-    found = [do_evaluate(folder, "one", problem=problem) for folder, problem in ((own, GAUSSIAN), (theirs, FILES))]
+    found = [
+        do_evaluate(folder, "one", problem=problem)
+        for folder, problem in ((own, GAUSSIAN), (theirs, FILES))
+    ]
     expected = found[0]["splits"]["test"]["network"]["F"]["value"]
-    np.testing.assert_allclose(found[1]["splits"]["test"]["network"]["F"]["value"], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        found[1]["splits"]["test"]["network"]["F"]["value"], expected, rtol=1e-6
+    )
     assert "score" not in found[1]["splits"]["test"]

@@ -34,28 +34,87 @@ def with_nan(array):
     ("change", "fault"),
     [
         (changed(derivative=None), "expected a dataset 'derivative', found fiducial"),
-        (lambda arrays: {"fiducial": arrays["fiducial"], "derivatives": arrays["derivative"]}, "expected a dataset 'derivative', found derivatives, fiducial (nearest: derivatives)"),
-        (lambda arrays: {"fiducial": arrays["fiducial"], "shifted": arrays["derivative"]}, "expected a dataset 'derivative', found fiducial, shifted (`derivative: finite_difference, with delta_theta` takes 'shifted')"),
-        (changed(fiducial=lambda d: d.T), "expected fiducial of shape (n_s, 10), found (10, 60); its axes seem to be (*input_shape, n_s): transpose them to (n_s, *input_shape)"),
-        (changed(derivative=lambda d: np.moveaxis(d, -1, 1)), "expected derivative of shape (n_d, 10, 2), found (50, 2, 10); its axes seem to be (n_d, n_params, *input_shape): transpose them to (n_d, *input_shape, n_params)"),
-        (changed(derivative=lambda d: np.moveaxis(d, -1, 0)), "expected derivative of shape (n_d, 10, 2), found (2, 50, 10); its axes seem to be (n_params, n_d, *input_shape): transpose them to (n_d, *input_shape, n_params)"),
-        (changed(derivative=lambda d: d[:, :7]), "expected derivative of shape (n_d, 10, 2), found (50, 7, 2)"),
-        (changed(fiducial=lambda d: d.astype(np.float64)), "expected numbers of one size, found float64 in fiducial and float32 in derivative"),
-        (changed(fiducial=lambda d: (100 * d).astype(int)), "expected fiducial of float32 or float64, found int64"),
-        (changed(fiducial=lambda d: d[:1], derivative=lambda d: d[:1]), "expected at least n_params + 3 = 5 simulations, found 1"),
-        (changed(fiducial=lambda d: d[:40]), "expected at most as many in derivative as in fiducial, 40, found 50"),
-        (changed(derivative=lambda d: d[:1]), "expected at least 2 simulations in derivative, found 1"),
-        (changed(fiducial=with_nan), "expected finite numbers in fiducial, found NaN, infinity, or what float32 can't hold in 1 of 60 simulations, the first at index 7"),
-        (changed(derivative=with_nan), "expected finite numbers in derivative, found NaN, infinity, or what float32 can't hold in 1 of 50 simulations, the first at index 7"),
-        (changed(derivative=lambda d: d * np.float32([0, 1])), "expected simulations that depend on mu, found derivative by it that is 0"),
-        (changed(fiducial=lambda d: 1e300 * d.astype(float), derivative=lambda d: d.astype(float)), "expected finite numbers in fiducial, found NaN, infinity, or what float32 can't hold in 60 of 60 simulations, the first at index 0"),
-        (changed(fiducial=lambda d: np.float32(3)), "expected fiducial of shape (n_s, 10), found ()"),
+        (
+            lambda arrays: {"fiducial": arrays["fiducial"], "derivatives": arrays["derivative"]},
+            "expected a dataset 'derivative', found derivatives, fiducial (nearest: derivatives)",
+        ),
+        (
+            lambda arrays: {"fiducial": arrays["fiducial"], "shifted": arrays["derivative"]},
+            "expected a dataset 'derivative', found fiducial, shifted (`derivative: "
+            "finite_difference, with delta_theta` takes 'shifted')",
+        ),
+        (
+            changed(fiducial=lambda d: d.T),
+            "expected fiducial of shape (n_s, 10), found (10, 60); its axes seem to be "
+            "(*input_shape, n_s): transpose them to (n_s, *input_shape)",
+        ),
+        (
+            changed(derivative=lambda d: np.moveaxis(d, -1, 1)),
+            "expected derivative of shape (n_d, 10, 2), found (50, 2, 10); its axes seem to be "
+            "(n_d, n_params, *input_shape): transpose them to (n_d, *input_shape, n_params)",
+        ),
+        (
+            changed(derivative=lambda d: np.moveaxis(d, -1, 0)),
+            "expected derivative of shape (n_d, 10, 2), found (2, 50, 10); its axes seem to be "
+            "(n_params, n_d, *input_shape): transpose them to (n_d, *input_shape, n_params)",
+        ),
+        (
+            changed(derivative=lambda d: d[:, :7]),
+            "expected derivative of shape (n_d, 10, 2), found (50, 7, 2)",
+        ),
+        (
+            changed(fiducial=lambda d: d.astype(np.float64)),
+            "expected numbers of one size, found float64 in fiducial and float32 in derivative",
+        ),
+        (
+            changed(fiducial=lambda d: (100 * d).astype(int)),
+            "expected fiducial of float32 or float64, found int64",
+        ),
+        (
+            changed(fiducial=lambda d: d[:1], derivative=lambda d: d[:1]),
+            "expected at least n_params + 3 = 5 simulations, found 1",
+        ),
+        (
+            changed(fiducial=lambda d: d[:40]),
+            "expected at most as many in derivative as in fiducial, 40, found 50",
+        ),
+        (
+            changed(derivative=lambda d: d[:1]),
+            "expected at least 2 simulations in derivative, found 1",
+        ),
+        (
+            changed(fiducial=with_nan),
+            "expected finite numbers in fiducial, found NaN, infinity, or what float32 can't "
+            "hold in 1 of 60 simulations, the first at index 7",
+        ),
+        (
+            changed(derivative=with_nan),
+            "expected finite numbers in derivative, found NaN, infinity, or what float32 can't "
+            "hold in 1 of 50 simulations, the first at index 7",
+        ),
+        (
+            changed(derivative=lambda d: d * np.float32([0, 1])),
+            "expected simulations that depend on mu, found derivative by it that is 0",
+        ),
+        (
+            changed(
+                fiducial=lambda d: 1e300 * d.astype(float), derivative=lambda d: d.astype(float)
+            ),
+            "expected finite numbers in fiducial, found NaN, infinity, or what float32 can't "
+            "hold in 60 of 60 simulations, the first at index 0",
+        ),
+        (
+            changed(fiducial=lambda d: np.float32(3)),
+            "expected fiducial of shape (n_s, 10), found ()",
+        ),
     ],
-)  # fmt: skip
+)
 def test_faults_of_a_file(tmp_path, suffix, change, fault):
     arrays = change(arrays_of())
     path = write(tmp_path / f"a{suffix}", dict(sorted(arrays.items())))
-    assert fault in [line.removeprefix(f"simulations.training ({path}): ") for line in faults_of(path)]
+    assert fault in [
+        line.removeprefix(f"simulations.training ({path}): ") for line in faults_of(path)
+    ]
     assert len(faults_of(path)) in (1, 2)  # a file of one simulation has two faults
 
 
@@ -63,8 +122,14 @@ def test_faults_of_a_file(tmp_path, suffix, change, fault):
 @pytest.mark.parametrize(
     ("attributes", "fault"),
     [
-        ({"names": ["Sigma", "mu"]}, "expected names = ['mu', 'Sigma'] as in the config, found ['Sigma', 'mu']"),
-        ({"theta_fid": [0.0, 2.0]}, "expected theta_fid = [0.0, 1.0] as in the config, found [0.0, 2.0]"),
+        (
+            {"names": ["Sigma", "mu"]},
+            "expected names = ['mu', 'Sigma'] as in the config, found ['Sigma', 'mu']",
+        ),
+        (
+            {"theta_fid": [0.0, 2.0]},
+            "expected theta_fid = [0.0, 1.0] as in the config, found [0.0, 2.0]",
+        ),
     ],
 )
 def test_what_a_file_says_of_itself_must_be_so(tmp_path, suffix, attributes, fault):
@@ -80,30 +145,43 @@ def test_shifted_simulations(tmp_path):
     assert faults_of(path, SHIFTED) == []
     path = write(tmp_path / "b.h5", arrays, {"delta_theta": [0.1, 0.3]})
     assert faults_of(path, SHIFTED) == [
-        f"simulations.training ({path}): expected delta_theta = [0.1, 0.2] as in the config, found [0.1, 0.3]"
+        f"simulations.training ({path}): expected delta_theta = [0.1, 0.2] as in the config, "
+        "found [0.1, 0.3]"
     ]
-    path = write(tmp_path / "c.h5", arrays | {"shifted": np.moveaxis(arrays["shifted"], 1, 2)[..., :3]})
-    assert faults_of(path, SHIFTED)[0].endswith("expected shifted of shape (n_d, 2, 2, 10), found (50, 2, 2, 3)")
+    path = write(
+        tmp_path / "c.h5", arrays | {"shifted": np.moveaxis(arrays["shifted"], 1, 2)[..., :3]}
+    )
+    assert faults_of(path, SHIFTED)[0].endswith(
+        "expected shifted of shape (n_d, 2, 2, 10), found (50, 2, 2, 3)"
+    )
 
 
 def test_all_faults_of_all_files_at_once(tmp_path):
     training = write(tmp_path / "a.h5", changed(derivative=None)(arrays_of()))
-    validation = write(tmp_path / "b.npz", changed(fiducial=with_nan, derivative=with_nan)(arrays_of(split="validation")))
+    validation = write(
+        tmp_path / "b.npz",
+        changed(fiducial=with_nan, derivative=with_nan)(arrays_of(split="validation")),
+    )
     lines = faults_of(training, validation=validation, test=tmp_path / "none.h5")
-    assert [line.partition(" ")[0] for line in lines] == ["simulations.training"] + 2 * ["simulations.validation"] + [
-        "simulations.test:"
-    ]
-    assert lines[-1] == f"simulations.test: {tmp_path / 'none.h5'}: expected a file, found none there"
+    assert [line.partition(" ")[0] for line in lines] == ["simulations.training"] + 2 * [
+        "simulations.validation"
+    ] + ["simulations.test:"]
+    assert (
+        lines[-1] == f"simulations.test: {tmp_path / 'none.h5'}: expected a file, found none there"
+    )
 
 
 def test_files_that_are_none(tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     np.save(tmp_path / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.savez(tmp_path / "pickle.npz", fiducial=np.array([{"a": 1}], dtype=object), derivative=np.ones(3))
+    np.savez(
+        tmp_path / "pickle.npz", fiducial=np.array([{"a": 1}], dtype=object), derivative=np.ones(3)
+    )
     for name in ("text.h5", "pickle.npy", "pickle.npz"):
         (line,) = faults_of(tmp_path / name)
         assert line.endswith(
-            f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, which is not read"
+            f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, "
+            "which is not read"
         )
     whole = write(tmp_path / "a.npz", arrays_of()).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
@@ -121,10 +199,18 @@ def test_simulations_in_two_sets_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr(user_files, "BYTES", 300)
     training, test = arrays_of(), arrays_of(split="test")
     test["fiducial"][[5, 20, 40]] = training["fiducial"][[33, 8, 2]]
-    paths = {name: write(tmp_path / f"{name}.h5", arrays) for name, arrays in (("training", training), ("test", test))}
+    paths = {
+        name: write(tmp_path / f"{name}.h5", arrays)
+        for name, arrays in (("training", training), ("test", test))
+    }
     (line,) = user_files.check(paths, PROBLEM, False)[1]
-    assert line.startswith("simulations: expected different simulations in training and test, found 3 in both, such as index ")
-    one, other = map(int, re.search(r"index (\d+) of training and index (\d+) of test", line).groups())
+    assert line.startswith(
+        "simulations: expected different simulations in training and test, found 3 in both, such "
+        "as index "
+    )
+    one, other = map(
+        int, re.search(r"index (\d+) of training and index (\d+) of test", line).groups()
+    )
     assert {33: 5, 8: 20, 2: 40}[one] == other
     for arrays in (training, test):  # which begin with the same number, but for that
         arrays["fiducial"][:, 0] = 1
@@ -138,17 +224,26 @@ def test_simulations_in_two_sets_are_found(tmp_path, monkeypatch):
 
 
 def test_discrete_simulations_may_repeat_and_big_endian_numbers_are_read(tmp_path, rng):
-    arrays = [{"fiducial": rng.poisson(1, (60, 10)).clip(0, 1) * np.ones(10) * (np.arange(10) < 3)} for _ in range(2)]
+    arrays = [
+        {"fiducial": rng.poisson(1, (60, 10)).clip(0, 1) * np.ones(10) * (np.arange(10) < 3)}
+        for _ in range(2)
+    ]
     paths = []
     for i, one in enumerate(arrays):
         one["derivative"] = rng.standard_normal((50, 10, 2))
-        paths.append(write(tmp_path / f"{i}.h5", {name: array.astype(">f4") for name, array in one.items()}))
+        paths.append(
+            write(tmp_path / f"{i}.h5", {name: array.astype(">f4") for name, array in one.items()})
+        )
     assert faults_of(paths[0], test=paths[1]) == []
 
 
 def test_mixed_sizes_of_numbers_between_files(tmp_path):
     training = write(tmp_path / "a.h5", arrays_of())
-    test = write(tmp_path / "b.h5", {name: array.astype(np.float64) for name, array in arrays_of(split="test").items()})
+    test = write(
+        tmp_path / "b.h5",
+        {name: array.astype(np.float64) for name, array in arrays_of(split="test").items()},
+    )
     assert faults_of(training, test=test) == [
-        "simulations: expected numbers of one size in all files, found float32 in training, float64 in test"
+        "simulations: expected numbers of one size in all files, found float32 in training, "
+        "float64 in test"
     ]

@@ -8,17 +8,27 @@ from imnn_core.evaluation import warnings
 
 
 def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
-    """What `evaluate` writes of one fit, as far as warnings look at it; shares of training, validation and test."""
+    """What `evaluate` writes of one fit, as far as warnings look at it; shares of training,
+    validation and test.
+    """
     splits = {
         split: {"n_s": n_s, "over_score": {"det_F": {"value": value, "error": 0.02}}}
         for split, value in zip(("training", "validation", "test"), shares, strict=False)
     }
-    splits["test"]["network"] = {"det_F": dict(zip(("value", "error"), det_F, strict=True)), "det_C": {"value": 1.0}}
+    splits["test"]["network"] = {
+        "det_F": dict(zip(("value", "error"), det_F, strict=True)),
+        "det_C": {"value": 1.0},
+    }
     return {
-        "fit": "a", "seed": 1, "iterations": 9, "kept_iteration": 5, "stopped": "patience", "weights": "best",
+        "fit": "a",
+        "seed": 1,
+        "iterations": 9,
+        "kept_iteration": 5,
+        "stopped": "patience",
+        "weights": "best",
         "det_F_analytic": 50.0,
         "splits": splits,
-    } | changes  # fmt: skip
+    } | changes
 
 
 def without_score(trained=35.0, over_linear=1.4):
@@ -26,7 +36,10 @@ def without_score(trained=35.0, over_linear=1.4):
     found = fit_of()
     for split, value in found["splits"].items():
         del value["over_score"]
-        value["network"] = {"det_F": {"value": trained if split == "training" else 35.0, "error": 0.3}, "det_C": {"value": 1.0}}
+        value["network"] = {
+            "det_F": {"value": trained if split == "training" else 35.0, "error": 0.3},
+            "det_C": {"value": 1.0},
+        }
     test = found["splits"]["test"]
     test |= {
         "linear": {"det_F": {"value": 25.0, "error": 1.0}},
@@ -39,11 +52,20 @@ def without_score(trained=35.0, over_linear=1.4):
     ("found", "expected"),
     [
         (fit_of(), []),
-        (fit_of(shares=(0.9, 0.7, 0.7)), ["is overfitted: it keeps 90 % of the score's |F| on its training set, 70 % on the"]),
+        (
+            fit_of(shares=(0.9, 0.7, 0.7)),
+            ["is overfitted: it keeps 90 % of the score's |F| on its training set, 70 % on the"],
+        ),
         (fit_of(shares=(0.79, 0.7, 0.7)), []),  # 0.1 apart is the limit
-        (fit_of(shares=(0.9, 1.07, 0.9)), [": |F| of the validation set is 107 % of the score's, above the ceiling"]),
+        (
+            fit_of(shares=(0.9, 1.07, 0.9)),
+            [": |F| of the validation set is 107 % of the score's, above the ceiling"],
+        ),
         (fit_of(shares=(0.9, 1.05, 0.9)), []),  # three errors are the limit
-        (fit_of(shares=(0.9, 0.9, 1.07)), [": |F| of the test set is 107 % of the score's, above the ceiling"]),
+        (
+            fit_of(shares=(0.9, 0.9, 1.07)),
+            [": |F| of the test set is 107 % of the score's, above the ceiling"],
+        ),
         (fit_of(stopped="max_iterations"), [" stopped at max_iterations"]),
         (fit_of(kept_iteration=0), [": the weights kept are the initial ones"]),
         (fit_of(det_F=(24.0, 0.3)), [" keeps only 48 % of the analytic |F|"]),
@@ -51,8 +73,14 @@ def without_score(trained=35.0, over_linear=1.4):
         (fit_of(det_F=(None, None)), [": |F| of the test set is not finite"]),
         (without_score(), []),
         (without_score(trained=38.0), []),  # less than a tenth more
-        (without_score(trained=40.0), ["is overfitted: |F| = 40.00 ± 0.30 on its training set, 35.00 ± 0.30 on the test set"]),
-        (without_score(over_linear=0.84), ["keeps less than a linear compression: 0.840 ± 0.050 of its |F|"]),
+        (
+            without_score(trained=40.0),
+            ["is overfitted: |F| = 40.00 ± 0.30 on its training set, 35.00 ± 0.30 on the test set"],
+        ),
+        (
+            without_score(over_linear=0.84),
+            ["keeps less than a linear compression: 0.840 ± 0.050 of its |F|"],
+        ),
         (without_score(over_linear=0.86), []),  # three errors
         (fit_of(n_s=80), []),  # 79/76 is 3.9 % too much, 5 % the limit
         (
@@ -72,8 +100,13 @@ def test_what_a_reader_is_warned_of(found, expected):
 def test_more_simulations_are_asked_for_where_they_come_from():
     """Oracle: by hand."""
     found, recipes = {"a": [fit_of(det_F=(35.0, 3.6), n_s=60)]}, {"a": {"n_summaries": 2}}
-    assert [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes)] == ["Raise n_test", "Raise n_s"]
-    remedies = [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes, has_files=True)]
+    assert [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes)] == [
+        "Raise n_test",
+        "Raise n_s",
+    ]
+    remedies = [
+        remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes, has_files=True)
+    ]
     assert remedies == ["Get more test simulations", "Get more training simulations"]
 
 
@@ -86,10 +119,14 @@ def test_a_fit_without_a_validation_set_is_called_optimistic():
 
 def fits(det_F=50.0, error=0.5, exact=True):
     test = {"score": {"det_F": {"value": det_F, "error": error}}}
-    return [{"splits": {"test": test}, "finite_differences": None if exact else {"independence": [0.0]}}]
+    return [
+        {"splits": {"test": test}, "finite_differences": None if exact else {"independence": [0.0]}}
+    ]
 
 
-def analytic(F=((10.0, 0.0), (0.0, 5.0)), curvature=((10.0, 0.0), (0.0, 5.01)), score=(0.01, -0.02)):
+def analytic(
+    F=((10.0, 0.0), (0.0, 5.0)), curvature=((10.0, 0.0), (0.0, 5.01)), score=(0.01, -0.02)
+):
     return {
         "F": F and [list(row) for row in F],
         "det_F": F and float(np.linalg.det(F)),
@@ -112,9 +149,21 @@ def analytic(F=((10.0, 0.0), (0.0, 5.0)), curvature=((10.0, 0.0), (0.0, 5.01)), 
             fits(150.0),
             r"fisher says F = \[\[10.0, 0.0\], \[0.0, 15.0\]\], the curvature",
         ),
-        (analytic(F=None, curvature=((-10.0, 0.0), (0.0, 5.0))), fits(-50.0), "the curvature .*, not positive definite"),
-        (analytic(score=(0.01, 0.2)), fits(), r"the score .* has the mean 0.01 ± 0.03, 0.2 ± 0.02 over simulations, where it"),
-        (analytic(), fits(55.0), r"\|F\| of the score on test simulations is 55 ± 0.5, by fisher 50"),
+        (
+            analytic(F=None, curvature=((-10.0, 0.0), (0.0, 5.0))),
+            fits(-50.0),
+            "the curvature .*, not positive definite",
+        ),
+        (
+            analytic(score=(0.01, 0.2)),
+            fits(),
+            r"the score .* has the mean 0.01 ± 0.03, 0.2 ± 0.02 over simulations, where it",
+        ),
+        (
+            analytic(),
+            fits(55.0),
+            r"\|F\| of the score on test simulations is 55 ± 0.5, by fisher 50",
+        ),
         (
             analytic(F=None),
             fits(55.0),
@@ -122,7 +171,11 @@ def analytic(F=((10.0, 0.0), (0.0, 5.0)), curvature=((10.0, 0.0), (0.0, 5.01)), 
         ),
         (analytic(), fits(55.0, exact=False), None),
         (analytic(), fits(None, None), None),
-        ({"F": None, "det_F": None, "monte_carlo": None}, [{"splits": {"test": {}}, "finite_differences": None}], None),
+        (
+            {"F": None, "det_F": None, "monte_carlo": None},
+            [{"splits": {"test": {}}, "finite_differences": None}],
+            None,
+        ),
     ],
 )
 def test_a_likelihood_that_contradicts_the_simulator_is_said(known, found, caveat):
@@ -137,9 +190,17 @@ def test_a_likelihood_that_contradicts_the_simulator_is_said(known, found, cavea
 
 def test_an_estimate_far_from_theta_fid_is_said():
     """Oracle: by hand: 0.9 / 0.15 = 6 bounds."""
-    found = {"fit": "a", "seed": 1, "theta_fid": [0.0, 1.0], "error": [0.1, 0.15], "estimates": [[0.1, 1.1], [0.2, 1.9]]}
+    found = {
+        "fit": "a",
+        "seed": 1,
+        "theta_fid": [0.0, 1.0],
+        "error": [0.1, 0.15],
+        "estimates": [[0.1, 1.1], [0.2, 1.9]],
+    }
     ((what, remedy),) = warnings.of_estimates([found], is_refined=False)
-    assert what.startswith("a, seed 1: the estimate of the observed data is 6 bounds from theta_fid")
+    assert what.startswith(
+        "a, seed 1: the estimate of the observed data is 6 bounds from theta_fid"
+    )
     assert "Set refine" in remedy
     assert not list(warnings.of_estimates([found | {"estimates": [[0.1, 1.1]]}], is_refined=False))
 
@@ -149,9 +210,19 @@ def test_an_estimate_far_from_theta_fid_is_said():
     [([0.1, 0.2], 0.01, 0), ([0.1, 0.6], 0.01, 1), ([0.1, 0.2], -0.09, 1), ([1, 1], 0.2, 3)],
 )
 def test_what_is_said_of_finite_differences(independence, change, n_lines):
-    """Oracle: by hand: half of the variance of independent draws; a change of more than the error of |F| and twice its own."""
-    found = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.01, "error_det_F": 0.05}}
+    """Oracle: by hand: half of the variance of independent draws; a change of more than the error
+    of |F| and twice its own.
+    """
+    found = {
+        "independence": independence,
+        "step": {"n": 9, "change": change, "error": 0.01, "error_det_F": 0.05},
+    }
     assert len(warnings.faults_of_differences(found, ["a", "b"])) == n_lines
-    noisy = {"independence": independence, "step": {"n": 9, "change": change, "error": 0.2, "error_det_F": 0.05}}
-    assert len(warnings.faults_of_differences(noisy, ["a", "b"])) == sum(value > 0.5 for value in independence)
+    noisy = {
+        "independence": independence,
+        "step": {"n": 9, "change": change, "error": 0.2, "error_det_F": 0.05},
+    }
+    assert len(warnings.faults_of_differences(noisy, ["a", "b"])) == sum(
+        value > 0.5 for value in independence
+    )
     assert warnings.faults_of_differences(None, ["a", "b"]) == []

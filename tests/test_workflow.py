@@ -16,7 +16,9 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
     table = pd.read_csv(results / "summary.csv")
     for fit in FITS:
         found = table[(table["fit"] == fit) & (table["seed"] == 1)]
-        splits = ["training", "test"] if fit == "unvalidated" else ["training", "validation", "test"]
+        splits = (
+            ["training", "test"] if fit == "unvalidated" else ["training", "validation", "test"]
+        )
         assert list(found["split"]) == splits
         for kind in ("svg", "png"):
             for figure in (
@@ -31,9 +33,10 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
     assert (table[table["fit"] == "longer"]["iterations"] == 90).all()
     assert "</html>" in (results / "report.html").read_text()
     assert not [
-        path for path in finished.rglob(".*")
+        path
+        for path in finished.rglob(".*")
         if path.suffix not in ("", ".snakemake", ".sha256") and ".snakemake" not in path.parts
-    ]  # fmt: skip
+    ]
     assert not list(results.rglob("*.checkpoint.h5"))
     for rule in ("simulate", "fit", "evaluate", "plot_fit"):
         assert list((results / "logs" / rule).rglob("*.log"))
@@ -42,7 +45,10 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
 
 def test_a_run_on_one_core_gives_the_same_bytes(project):
     """Bit for bit: simulations and fits do not depend on the cores or on what runs beside them."""
-    wanted = ["results/quick/simulations/seed-1/training.h5", "results/quick/fits/small/seed-1/fit.h5"]
+    wanted = [
+        "results/quick/simulations/seed-1/training.h5",
+        "results/quick/fits/small/seed-1/fit.h5",
+    ]
     before = [(project / path).read_bytes() for path in wanted]
     snakemake(project, *QUICK, "--force", wanted[0], cores=1)
     snakemake(project, *QUICK, "--force", wanted[1], cores=1)
@@ -59,12 +65,20 @@ def test_a_run_on_one_core_gives_the_same_bytes(project):
             "fits={new: {optimiser: {name: adm}}}",
             "fits.new.optimiser.name: expected an optimiser of optax, found 'adm' (nearest: adam",
         ),
-        ("figures={style: none.mplstyle}", "figures.style: expected a file, found none at none.mplstyle"),
-        ("fits={new: {optimiser: {beta: 1}}}", "fits.new.optimiser.beta: optimiser 'adam' has no such argument"),
+        (
+            "figures={style: none.mplstyle}",
+            "figures.style: expected a file, found none at none.mplstyle",
+        ),
+        (
+            "fits={new: {optimiser: {beta: 1}}}",
+            "fits.new.optimiser.beta: optimiser 'adam' has no such argument",
+        ),
     ],
-)  # fmt: skip
+)
 def test_faults_of_the_config_come_before_any_work(finished, tmp_path, override, line):
-    output = snakemake(tmp_path, "--snakefile", str(finished / "Snakefile"), "--config", override, ok=False)
+    output = snakemake(
+        tmp_path, "--snakefile", str(finished / "Snakefile"), "--config", override, ok=False
+    )
     assert f"\n    {line}" in output or f"\n{line}" in output
     assert "Traceback" not in output
     assert not (tmp_path / "results").exists()
@@ -73,21 +87,36 @@ def test_faults_of_the_config_come_before_any_work(finished, tmp_path, override,
 def test_a_faulty_style_is_found_before_any_work(finished, tmp_path):
     (tmp_path / "a.mplstyle").write_text("font.sise: 8\n")
     output = snakemake(
-        tmp_path, "--snakefile", str(finished / "Snakefile"), "--config", "figures={style: a.mplstyle}", ok=False
+        tmp_path,
+        "--snakefile",
+        str(finished / "Snakefile"),
+        "--config",
+        "figures={style: a.mplstyle}",
+        ok=False,
     )
-    assert "\na.mplstyle: expected matplotlib's settings, found: Bad key font.sise in file a.mplstyle, line 1" in output
+    assert (
+        "\na.mplstyle: expected matplotlib's settings, found: Bad key font.sise in file "
+        "a.mplstyle, line 1" in output
+    )
     assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("path", ["simulations/seed-1/training.h5", "fits/small/seed-1/fit.h5"])
 def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(project, path):
-    """Oracle: the bytes before. Of the jobs that failed as well, whose former results Snakemake removes."""
+    """Oracle: the bytes before.
+
+    Of the jobs that failed as well, whose former results Snakemake removes.
+    """
     results = project / "results/quick"
     before = results_of(project, "quick")
     whole = (results / path).read_bytes()
     (results / path).write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
     output = snakemake(project, *QUICK, "--keep-going", ok=False)
-    remedy = re.search(rf"^error: (results/quick/{path}): expected the bytes .*; delete it and .*: (rm \1)$", output, re.M)[2]
+    remedy = re.search(
+        rf"^error: (results/quick/{path}): expected the bytes .*; delete it and .*: (rm \1)$",
+        output,
+        re.M,
+    )[2]
     assert "Traceback" not in output
     subprocess.run(remedy, shell=True, cwd=project, check=True)
     snakemake(project, *QUICK)
@@ -99,7 +128,10 @@ def test_a_fit_that_diverges_keeps_its_history_in_the_log(project):
     edit(project / "config/quick.yaml", "init_value: 1.0e-2", "init_value: 1.0e+18")
     target = "results/quick/fits/unvalidated/seed-1/fit.h5"
     output = snakemake(project, *QUICK, "--", target, ok=False)
-    assert re.search(r"error: the loss, its gradient or \|F\| is not finite at iteration \d+ .*smaller learning_rate", output)
+    assert re.search(
+        r"error: the loss, its gradient or \|F\| is not finite at iteration \d+ .*smaller learning_rate",
+        output,
+    )
     assert "Traceback" not in output
     assert not (project / target).exists()
     log = (project / "results/quick/logs/fit/unvalidated/seed-1.log").read_text()
@@ -137,13 +169,21 @@ def test_snakemakes_own_report(finished, tmp_path):
         "at most 40 iterations",
         "A row per recipe, seed and split",
     ):
-        assert words in html.replace("\\n", " ").replace("\\u003c", "<").replace("\\u003e", ">").replace("\n", " "), words
+        assert words in html.replace("\\n", " ").replace("\\u003c", "<").replace(
+            "\\u003e", ">"
+        ).replace("\n", " "), words
 
 
 def test_the_workflow_runs_from_another_folder(finished, tmp_path):
     """With --directory, the results there and the project's own config."""
     snakemake(
-        finished, "--directory", str(tmp_path), "--config", "n_monte_carlo=50", "--", "results/gaussian/analytic_fisher.json"
+        finished,
+        "--directory",
+        str(tmp_path),
+        "--config",
+        "n_monte_carlo=50",
+        "--",
+        "results/gaussian/analytic_fisher.json",
     )
     assert (tmp_path / "results/gaussian/analytic_fisher.json").exists()
 
@@ -153,12 +193,22 @@ def test_the_workflow_runs_from_another_folder(finished, tmp_path):
     [
         ("on_demand", {}, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}),
         ("0.3", {}, {"XLA_CLIENT_MEM_FRACTION": "0.3"}),
-        ("0.3", {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}, {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}),
+        (
+            "0.3",
+            {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"},
+            {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"},
+        ),
     ],
 )
-def test_jobs_are_told_how_much_of_a_gpu_to_take(root, tmp_path, monkeypatch, gpu_memory, chosen, told):
+def test_jobs_are_told_how_much_of_a_gpu_to_take(
+    root, tmp_path, monkeypatch, gpu_memory, chosen, told
+):
     """By the variables of jaxlib's own that they inherit; those that the user has chosen stay."""
-    names = ("XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    names = (
+        "XLA_PYTHON_CLIENT_PREALLOCATE",
+        "XLA_CLIENT_MEM_FRACTION",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    )
     for name in names:
         monkeypatch.delenv(name, raising=False)
     for name, value in chosen.items():

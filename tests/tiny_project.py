@@ -14,7 +14,14 @@ TINY = {
     "n_d": 30,
     "n_test": 60,
     "n_monte_carlo": 20,
-    "fits": {"small": {"network": {"hidden": [4]}, "min_iterations": 0, "max_iterations": 3, "devices": "cpu"}},
+    "fits": {
+        "small": {
+            "network": {"hidden": [4]},
+            "min_iterations": 0,
+            "max_iterations": 3,
+            "devices": "cpu",
+        }
+    },
 }
 TEST_SET = "results/tiny/simulations/seed-1/test.h5"
 TINY_RUN = ("--configfile", "tiny.yaml")
@@ -33,7 +40,9 @@ def copied(root, folder: Path, **changes):
 
 
 def cannot(what: str, variable="IMNN_REQUIRE_MOUNT"):
-    """Skip a test that this machine or user can't run; a failure where CI asks for all, by setting this variable to 1."""
+    """Skip a test that this machine or user can't run; a failure where CI asks for all, by setting
+    this variable to 1.
+    """
     if os.environ.get(variable) == "1":
         pytest.fail(f"{what}, and {variable}=1 asks for this test")
     pytest.skip(what)

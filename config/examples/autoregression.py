@@ -1,4 +1,7 @@
-"""A series in which each value remembers the one before: a simulator in plain numpy, and a network of one's own."""
+"""A series in which each value remembers the one before: a simulator in plain numpy.
+
+It has a network of its own.
+"""
 
 import jax
 import jax.numpy as jnp

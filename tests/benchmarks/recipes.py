@@ -3,7 +3,8 @@
     snakemake --cores all --configfile config/ten_seeds.yaml
     python tests/benchmarks/recipes.py results/ten_seeds
 
-Times are those of fits that ran beside each other on the same machine: their ratios mean something, they themselves don't.
+Times are those of fits that ran beside each other on the same machine: their ratios mean something,
+they themselves don't.
 """
 
 import argparse
@@ -24,21 +25,35 @@ def iterations_to(run, fit, seed):
 def seconds(run, fit):
     """Wall time of each seed's fit, by seed, its beginning and compilations included."""
     paths = (run / "benchmarks" / "fit" / fit).glob("seed-*.tsv")
-    return pd.Series({int(path.stem.removeprefix("seed-")): pd.read_csv(path, sep="\t")["s"].iloc[0] for path in paths})
+    return pd.Series(
+        {
+            int(path.stem.removeprefix("seed-")): pd.read_csv(path, sep="\t")["s"].iloc[0]
+            for path in paths
+        }
+    )
 
 
 def figures(run):
     """Rows (figure, value, low, high, target)."""
     table = pd.read_csv(run / "summary.csv")
     test = table[table["split"] == "test"].set_index(["fit", "seed"])["ratio_to_score"]
-    targets = {"deep_set": "mean >= 0.995, worst >= 0.99", "mlp_permuted": "mean >= 0.98", "mlp": "the reference"}
+    targets = {
+        "deep_set": "mean >= 0.995, worst >= 0.99",
+        "mlp_permuted": "mean >= 0.98",
+        "mlp": "the reference",
+    }
     for fit in table["fit"].unique():
         kept = test[fit]
         yield f"kept_by_{fit}", kept.mean(), kept.min(), kept.max(), targets.get(fit, "")
     seeds = sorted(table["seed"].unique())
     if not {"mlp", "mlp_whitened"} <= set(table["fit"]):
         return
-    both = pd.DataFrame({fit: {seed: iterations_to(run, fit, seed) for seed in seeds} for fit in ("mlp_whitened", "mlp")})
+    both = pd.DataFrame(
+        {
+            fit: {seed: iterations_to(run, fit, seed) for seed in seeds}
+            for fit in ("mlp_whitened", "mlp")
+        }
+    )
     ratio = (both["mlp_whitened"] / both["mlp"]).dropna()
     if len(ratio):
         yield (
@@ -63,11 +78,15 @@ def figures(run):
 
 def main():
     """Print the table, and write it where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="folder of the run's results")
     parser.add_argument("--csv", type=Path, help="write the figures there as well")
     arguments = parser.parse_args()
-    table = pd.DataFrame(figures(arguments.run), columns=["figure", "value", "low", "high", "target"])
+    table = pd.DataFrame(
+        figures(arguments.run), columns=["figure", "value", "low", "high", "target"]
+    )
     print(table.to_string(index=False, float_format="%.4f"))
     if arguments.csv:
         table.to_csv(arguments.csv, index=False)

@@ -1,4 +1,6 @@
-"""What the benchmarks run: the example's sets and large fields, the default network, an iteration of a fit."""
+"""What the benchmarks run: the example's sets and large fields, the default network, an iteration
+of a fit.
+"""
 
 import contextlib
 import dataclasses
@@ -18,7 +20,9 @@ from imnn_core.training.iteration import Settings, first_state
 from imnn_core.training.loop import make_block
 
 RECIPE = Config().fits["mlp"]
-SETTINGS = Settings(RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50)
+SETTINGS = Settings(
+    RECIPE.strength, fisher.rate(RECIPE.strength, RECIPE.closeness), 10, 10**9, 10**9, 50
+)
 OPTIMISER = optax.adam(1e-3)
 GAUSSIAN = load.build("gaussian", (0.0, 1.0), (10,))
 FIELD = dataclasses.replace(GAUSSIAN, name="field", input_shape=(32, 32, 32))  # 131 kB a simulation
@@ -30,7 +34,9 @@ def mlp():
 
 
 def profile_mlp():
-    """The default network on a field's mean profile along its last axis: as good as no work per byte that is read."""
+    """The default network on a field's mean profile along its last axis: as good as no work per
+    byte that is read.
+    """
     network = mlp()
 
     def profile(d):
@@ -43,7 +49,7 @@ def profile_mlp():
 
 
 def direct_engine(summarise, loss, device):
-    """The engine that holds all simulations in one chunk and lets jax differentiate the whole loss."""
+    """The engine with all simulations in one chunk, in which jax differentiates the whole loss."""
 
     def moments(weights, data):
         batch = jax.tree.map(lambda leaf: leaf[0], data[0].batch)
@@ -58,14 +64,22 @@ def direct_engine(summarise, loss, device):
         return m, value, slope
 
     load = aggregate.resident(summarise, loss, [device]).load
-    return aggregate.Engine(load, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True)
+    return aggregate.Engine(
+        load, gradient, moments, jax.sharding.SingleDeviceSharding(device), fused=True
+    )
 
 
 def iterations(engine, network, sources, n_per_device, n):
     """A function that runs n iterations and returns the seconds that one took."""
     training, validation = (engine.load(source, n_per_device) for source in sources)
     state = first_state(network.init(jax.random.key(1), sources[0].fiducial.shape[1:]), OPTIMISER)
-    arguments = (jax.device_put(jax.tree.map(jnp.asarray, state), engine.home), training, validation, 0, n)
+    arguments = (
+        jax.device_put(jax.tree.map(jnp.asarray, state), engine.home),
+        training,
+        validation,
+        0,
+        n,
+    )
     block = make_block(engine, OPTIMISER, SETTINGS._replace(report_every=n))
     if engine.fused:
         block = jax.jit(block).lower(*arguments).compile()
@@ -91,7 +105,10 @@ def on_disk(folder, problem, n, pieces=None):
     with contextlib.ExitStack() as stack:
         sources = []
         for split in ("training", "validation"):
-            path, asked = Path(folder) / f"{split}-{n}.h5", {"n_s": n, "n_d": n, "seed": 1, "split": split}
+            path, asked = (
+                Path(folder) / f"{split}-{n}.h5",
+                {"n_s": n, "n_d": n, "seed": 1, "split": split},
+            )
             if not path.exists():
                 found = pieces or simulations.draw(problem, simulations.seed_key(1, split), n, n)
                 sets.write_simulations(path, found, problem, **asked)
@@ -100,7 +117,9 @@ def on_disk(folder, problem, n, pieces=None):
 
 
 def fields(n):
-    """Fields of noise with derivatives of noise, in pieces; a hundred different ones, over and over."""
+    """Fields of noise with derivatives of noise, in pieces; a hundred different ones, over and
+    over.
+    """
     rng = np.random.default_rng(1)
     shapes = ((100, *FIELD.input_shape), (100, *FIELD.input_shape, 2))
     piece = simulations.Simulations(*(rng.standard_normal(shape, np.float32) for shape in shapes))

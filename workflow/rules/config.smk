@@ -52,7 +52,7 @@ def repeated_keys(path):
 
 
 def check_with_jax(settings, problem):
-    """Build optimisers, problem and networks once: only in the workflow's own process, not in each job's.
+    """Build optimisers, problem and networks once, in the workflow's own process.
 
     Returns what the jobs' memory depends on.
     """
@@ -118,8 +118,8 @@ if not any(name in os.environ for name in MEMORY):  # which the user has chosen
 def lock_run():
     """Refuse to make a run that another workflow is making in this folder.
 
-    Snakemake's own locks don't hold where two begin in the same moment, and the first to end removes the others'.
-    The system gives this one back when the process ends, however it does.
+    Snakemake's own locks don't hold where two begin in the same moment, and the first to end
+    removes the others'. The system gives this one back when the process ends, however it does.
     """
     global LOCK
     path = os.path.join(".snakemake", f"{settings.run}.lock")
@@ -128,12 +128,13 @@ def lock_run():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
-            f"run {settings.run!r}: expected no other snakemake at work on it in this folder, found one; "
-            "wait for its end, or take another name: --config run=NAME"
+            f"run {settings.run!r}: expected no other snakemake at work on it in this folder, found "
+            "one; wait for its end, or take another name: --config run=NAME"
         ) from None
     except OSError as error:  # as on a cluster's file system without locks
         logger.warning(
-            f"{path} can't be locked ({error.strerror}): have one snakemake at a time in this folder"
+            f"{path} can't be locked ({error.strerror}): have one snakemake at a time in this "
+            "folder"
         )
         return
     LOCK = lock  # open as long as the process

@@ -1,14 +1,3 @@
-def drawn(figure, caption, category, labels):
-    """Files of a figure: SVG, which is in Snakemake's report, and the other formats.
-
-    The figure is given by its path without an ending.
-    """
-    caption = f"../report/{caption}.rst"
-    svg = report(f"{figure}.svg", caption=caption, category=category, labels=labels)
-    others = [kind for kind in settings.figures.formats if kind != "svg"]
-    return [svg, *(f"{figure}.{kind}" for kind in others)]
-
-
 rule plot_fit:
     """Figures of one recipe: histories of each seed and of all, and estimates of the first seed."""
     input:

@@ -43,7 +43,7 @@ def from_folder():
     elsewhere = [each for each in sys.path if each != SCRIPTS]
     if PathFinder.find_spec("imnn_core", elsewhere):
         given = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SCRIPTS, given]))
+        os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [SCRIPTS, given])))
     sys.path.insert(0, SCRIPTS)
     import imnn_core
 
@@ -82,7 +82,7 @@ if IS_FOLDER:
     from_folder()
 else:
     # An address of a folder in git ends in @ and a tag, a branch or a commit, as pip's do.
-    ROOT_OF_GIT = str(workflow.current_basedir).replace("/workflow/rules", "")
+    ROOT_OF_GIT = re.sub("[/]workflow/rules", "", str(workflow.current_basedir))
     from_environment()
 
 

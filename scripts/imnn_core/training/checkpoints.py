@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from imnn_core.gradient.passes import Weights
 from imnn_core.store import fits
 from imnn_core.store.errors import InputError, in_a_line
-from imnn_core.training.iteration import State
+from imnn_core.training.iteration import Best, State
 from imnn_core.training.loop import Diverged
 
 
@@ -27,6 +28,39 @@ class Begun(NamedTuple):
     initial: Weights
     history: np.ndarray
     start: int
+
+
+def trees_of(state: State) -> dict[str, Any]:
+    """A state by the names of its parts in a fit's file, but for the counters."""
+    trees = {
+        "weights/best": state.best.weights,
+        "weights/final": state.weights,
+        "optimiser_state": state.optimiser_state,
+    }
+    return trees if state.average is None else trees | {"weights/average": state.average}
+
+
+def continued(path_to_parent: str | Path, like: State, patience: int) -> Begun:
+    """What another fit ended with, to go on from there."""
+    like = trees_of(like) | {"weights/initial": like.weights}
+    trees, history, _, attributes = fits.read_fit(path_to_parent, like)
+    best = Best(
+        trees["weights/best"],
+        *map(jnp.asarray, (attributes["best_log_det_F"], attributes["best_iteration"])),
+    )
+    # A fit that ran out of patience gets new patience; one that ran out of iterations goes on as if
+    # it had not.
+    out_of_patience = attributes["stopped"] == "patience" or attributes["since_best"] >= patience
+    since_best = 0 if out_of_patience else attributes["since_best"]
+    counters = map(jnp.asarray, (since_best, len(history), 0))
+    state = State(
+        trees["weights/final"],
+        trees.get("weights/average"),
+        trees["optimiser_state"],
+        best,
+        *counters,
+    )
+    return Begun(state, trees["weights/initial"], history, start=len(history))
 
 
 class Checkpoint:

@@ -14,6 +14,7 @@ PROJECT = (
     "scripts/*.py",
     "scripts/imnn_core/**/*.py",
     "config/README.md",
+    "config/schema.json",
     "config/figures.mplstyle",
     "config/exponential_rate.yaml",
     "config/gaussian_field.yaml",
