@@ -67,13 +67,13 @@ def test_the_cache_gives_each_seed_and_split_its_own(cached, by_itself):
     ("path", "old", "new", "again", "kept"),
     [
         (
-            "simulations.py",
+            "problems/simulations.py",
             "jax.random.fold_in(key, index)",
             "jax.random.fold_in(key, index + 1)",
             [SETS[0], FITS[0]],
             [],
         ),
-        ("fisher.py", "(F + F.T) / 2", "(F + F.T) / 2.001", [FITS[0]], [SETS[0]]),
+        ("gradient/fisher.py", "(F + F.T) / 2", "(F + F.T) / 2.001", [FITS[0]], [SETS[0]]),
     ],
 )
 def test_the_cache_gives_nothing_old_after_a_change_of_the_core(
