@@ -77,7 +77,7 @@ ALL = {
     f"imnn_{rule}"
     for rule in (
         *("simulate", "analytic_fisher", "fit", "evaluate", "summarise", "report"),
-        *("plot_history", "plot_histories", "plot_information", "plot_ellipses", "plot_estimates"),
+        *("plot_fit", "plot_comparison"),
     )
 }
 
