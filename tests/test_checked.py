@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from imnn_core.config.run import Config
 from imnn_core.workflow import checked, digest
-from imnn_core.workflow.requests import Simulations
+from imnn_core.workflow.requests import Sizes
 from running import snakemake
 from tiny_project import TINY
 
-SIZES = Simulations([10], 2, {"training": 1}, {"training": 0})
+SIZES = Sizes([10], 2, {"training": 1}, 0)
 PLAIN = """
 import jax.numpy as jnp
 from imnn_core import Problem
