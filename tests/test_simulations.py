@@ -36,6 +36,11 @@ def test_large_simulations_are_drawn_few_at_a_time():
     assert [(len(piece.fiducial), len(piece.derivative)) for piece in pieces] == [(27, 27), (13, 3)]
 
 
+def test_no_simulation_of_a_set_is_another_one():
+    """Oracle: numpy's unique rows, across the sizes of pieces."""
+    assert len(np.unique(drawn(n_s=2300)[0], axis=0)) == 2300
+
+
 def test_repeats_are_the_same_and_seeds_and_splits_are_not():
     first = drawn()[0]
     np.testing.assert_array_equal(drawn()[0], first)
