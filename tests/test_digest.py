@@ -52,7 +52,7 @@ def test_what_an_edit_in_a_package_makes_again(scripts, module, expected):
     before, path = digests(scripts), scripts / f"imnn_core/{module}.py"
     whole = path.read_text()
     try:
-        path.write_text(f"# A comment.\n{whole}")
+        path.write_text("# A comment.\n" + whole.replace('"""', '"""Other words. ', 1))
         assert digests(scripts) == before
         path.write_text(f"{whole}\nCHANGED = 1\n")
         after = digests(scripts)
