@@ -21,9 +21,13 @@ FIGURES = {"plot_fit": 1, "plot_comparison": 1, "report": 1}
 
 def project(root, folder, **changes):
     running.copied(root, folder)
+    write_config(folder, **changes)
+    return with_texts(root, folder)
+
+
+def with_texts(root, folder):
     for name in TEXTS:
         shutil.copy(root / name, folder / name)
-    write_config(folder, **changes)
     return folder
 
 

@@ -22,6 +22,7 @@ import jax
 import numpy as np
 import pytest
 import running
+import tiny_project
 from imnn_core.data import sources
 from imnn_core.gradient import derivatives
 from imnn_core.networks import kinds
@@ -108,26 +109,41 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
 
 
+def once(tmp_path_factory, name, make):
+    """A folder that the first of pytest's workers makes that needs it, for all of them."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with open(shared / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / name).exists():
+            made = shared / f"making {name} ü"
+            make(made)
+            made.rename(shared / name)
+    return shared / name
+
+
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory):
     """A copy of the project with the quick run done, in a folder whose name is a trial in itself;
-    not to be changed.
-
-    The first of pytest's workers that needs it makes it; each has a copy.
+    not to be changed. Each worker has one.
     """
-    shared, folder = (
-        tmp_path_factory.getbasetemp(),
-        tmp_path_factory.mktemp("finished") / "a project ü",
-    )
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with open(shared / "finished.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "finished").exists():
-            made = running.copied(root, shared / "making a project ü")
-            running.snakemake(made, *running.QUICK)
-            made.rename(shared / "finished")
-    return shutil.copytree(shared / "finished", folder)
+
+    def make(folder):
+        running.snakemake(running.copied(root, folder), *running.QUICK)
+
+    folder = tmp_path_factory.mktemp("finished") / "a project ü"
+    return shutil.copytree(once(tmp_path_factory, "finished", make), folder)
+
+
+@pytest.fixture(scope="session")
+def tiny(root, tmp_path_factory):
+    """A copy of the project with the run of tiny_project.py done; not to be changed."""
+
+    def make(folder):
+        running.snakemake(tiny_project.copied(root, folder), *tiny_project.TINY_RUN)
+
+    return once(tmp_path_factory, "tiny", make)
 
 
 @pytest.fixture

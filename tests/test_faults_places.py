@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from running import results_of, snakemake
+from running import results_of
 from small_files import arrays_of, write
-from tiny_project import TEST_SET, TINY_RUN, cannot, copied
+from tiny_project import TEST_SET, cannot, copied
 
 FIGURE = "results/tiny/figures/history/small/seed-1.svg"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -129,7 +129,7 @@ def run(as_anyone, place, home, *arguments):
 @pytest.mark.parametrize(
     ("home", "target"), [(None, FIGURE), ("/nowhere/at all", TEST_SET), ("/proc", TEST_SET)]
 )
-def test_somebody_elses_project_without_a_home(root, tmp_path, as_anyone, place, home, target):
+def test_somebody_elses_project_without_a_home(tiny, as_anyone, place, home, target):
     project, folder, temporary = place
     before = sorted(project.rglob("*"))
     run(as_anyone, place, home, "--configfile", project / "tiny.yaml", "--", target)
@@ -138,10 +138,7 @@ def test_somebody_elses_project_without_a_home(root, tmp_path, as_anyone, place,
     assert sorted(project.rglob("*")) == before
     assert list(temporary.iterdir()) == []
     assert not Path("/nowhere").exists()
-    if target == TEST_SET:
-        ordinary = copied(root, tmp_path / "project")
-        snakemake(ordinary, *TINY_RUN, "--", target)
-        assert results_of(folder) == results_of(ordinary)
+    assert results_of(folder).items() <= results_of(tiny).items()
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,11 @@ def wait_for(path, process):
         time.sleep(0.05)
 
 
-def test_of_two_workflows_of_a_run_one_is_refused(root, tmp_path):
+def test_of_two_workflows_of_a_run_one_is_refused(root, tmp_path, tiny):
     """Also where Snakemake's own locks are gone, as after the end of a workflow with another run in
     the same folder.
     """
-    folder, alone = copied(root, tmp_path / "one"), copied(root, tmp_path / "alone")
+    folder = copied(root, tmp_path / "one")
     with started(folder, *TINY_RUN, "--", TEST_SET) as first:
         wait_for(folder / "results/tiny/logs/simulate/seed-1/test.log", first)
         os.kill(first.pid, signal.SIGSTOP)  # it is at work until the test lets it go on
@@ -48,8 +48,8 @@ def test_of_two_workflows_of_a_run_one_is_refused(root, tmp_path):
             os.kill(first.pid, signal.SIGCONT)
         output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
-    snakemake(alone, *TINY_RUN, "--", TEST_SET)
-    assert results_of(folder) == results_of(alone)
+    assert (folder / TEST_SET).exists()
+    assert results_of(folder).items() <= results_of(tiny).items()
 
 
 def test_two_workflows_that_begin_in_the_same_moment(root, tmp_path):

@@ -9,16 +9,17 @@ import subprocess
 
 import pytest
 import yaml
-from archives import ARCHIVE, FIGURE, FIGURES, TEXTS, files_in, project, unpacked
+from archives import ARCHIVE, FIGURE, FIGURES, TEXTS, files_in, unpacked, with_texts
 from imnn_core.workflow import packing
 from running import edit, planned, results_of, snakemake
 from tiny_project import TINY, TINY_RUN
 
 
 @pytest.fixture(scope="module")
-def packed(root, tmp_path_factory):
+def packed(root, tiny, tmp_path_factory):
     """A project with the run made and packed; with what a user and the system may leave there."""
-    folder = project(root, tmp_path_factory.mktemp("packed"))
+    folder = shutil.copytree(tiny, tmp_path_factory.mktemp("packed") / "project")
+    with_texts(root, folder)
     for name in (
         "config/mine.yaml",
         "notes.txt",
@@ -29,7 +30,6 @@ def packed(root, tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("of mine")
     (folder / "docs/graph.svg").write_text("<svg/>")
-    snakemake(folder, *TINY_RUN)
     for name in (
         "results/tiny/fits/small/seed-1/fit.checkpoint.h5",
         "results/tiny/fits/small/seed-1/.fit.h5.1.part",
