@@ -6,11 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Before jax is imported: eight CPU devices, quicker compilations, and these shared within the
+import running
+
+# Before jax is imported: eight CPU devices, and compilations that are quick and shared within the
 # session and its workers.
-os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_llvm_disable_expensive_passes=true"
-)
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=8 {running.QUICK_TO_COMPILE}"
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="imnn-tests-")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _cache.name)  # a folder of yours is kept
@@ -21,7 +21,6 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import numpy as np
 import pytest
-import running
 import tiny_project
 from imnn_core.data import sources
 from imnn_core.gradient import derivatives

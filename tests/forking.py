@@ -1,21 +1,27 @@
-"""A process that has imported Snakemake and what a plan of the project needs, and that forks for
-each call of it.
+"""A process that has imported Snakemake and what a plan and a job of the project need, and that
+forks for each call of either.
 
-Run as a program with the number of a socket: `running.Server` starts it. Nothing of the project is
-imported here, and no
-thread runs: what is forked is as `python -m snakemake` is once it has imported all this, but for
-its hashes' seed and that it can't miss an import that it has not made itself. Calls in which that
-matters take `own_process=True`.
+Run as a program with the number of a listening socket: `running.server` starts it, `forked` calls
+it. It ends with its standard input. Nothing of the project is imported here, and no thread runs:
+what is forked is as `python -m snakemake` or `python script.py` is once it has imported all this,
+but for its hashes' seed and that it can't miss an import that it has not made itself. Calls in
+which that matters take `own_process=True`.
 """
 
 import array
+import contextlib
 import gc
 import importlib
-import json
+import marshal
 import os
+import re
 import runpy
+import select
+import signal
 import socket
 import sys
+import tempfile
+from pathlib import Path
 
 # Of the packages; what is left out here each call imports by itself.
 MODULES = (
@@ -34,7 +40,17 @@ MODULES = (
     "matplotlib.style",
     "matplotlib.mathtext",
     "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
 )
+# Variables that nothing looks at when it is imported: calls that differ in others have a process of
+# their own.
+READ_LATE = re.compile(
+    "_|IMNN_.*|OLDPWD|PATH|PS1|PWD|PYTEST_CURRENT_TEST|SHLVL|SNAKEMAKE_OUTPUT_CACHE|TEMP|TEMPDIR|TMP|TMPDIR"
+    "|XLA_PYTHON_CLIENT_PREALLOCATE|.*_(NUM|MAXIMUM)_THREADS"  # OpenBLAS looks, and has one here
+)
+REFUSED = -1000
+ENVIRONMENT = dict(os.environ)
+EXECUTABLE = Path(__file__).with_name("forked")
 
 
 def import_all():
@@ -52,41 +68,83 @@ def import_all():
     assert "imnn_core" not in sys.modules
 
 
-def become(call, output):
-    """Make this process one that was started as `python -m snakemake`, and run that to its end."""
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+def suits(environment):
+    """Whether what was imported here is as it would be in another environment."""
+    return not {
+        name
+        for name in environment.keys() | ENVIRONMENT
+        if environment.get(name) != ENVIRONMENT.get(name) and not READ_LATE.fullmatch(name)
+    }
+
+
+def become(environment, folder, umask, arguments, files):
+    """Make this process one that was started as `python` with these arguments; run to its end."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
     os.environ.clear()
-    os.environ.update(call["environment"])
-    os.chdir(call["folder"])
-    sys.path.insert(0, os.getcwd())
-    sys.argv = ["snakemake", *call["arguments"]]
-    sys.modules[
-        "snakemake.workflow"
-    ].Workflow._rundir = os.getcwd()  # which it takes when it is imported
-    runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+    os.environ.update(environment)
+    os.umask(umask)
+    os.chdir(folder)
+    sys.executable, tempfile.tempdir = str(EXECUTABLE), None
+    if arguments[:2] == ["-m", "snakemake"]:
+        sys.path.insert(0, folder)
+        sys.argv = arguments[1:]
+        sys.modules["snakemake.workflow"].Workflow._rundir = folder  # taken when it is imported
+        runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, os.path.dirname(arguments[0]))
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
-def serve(connection):
-    """Fork for each call; the child's return value is what it is to run, None where there are no
-    more calls.
+def serve(listening):
+    """Fork for each call; the child returns what `become` wants, the server None after the last.
+
+    A connection sends a call with its files 0, 1 and 2. The answer is a number: the return value at
+    its end, minus the signal that ended it; or REFUSED. A caller that goes away takes its process
+    with it.
     """
+    begun = {}  # by the file that tells of a process's end: its number, and who waits for it
     while True:
-        message, files, _, _ = socket.recv_fds(connection, 2**24, 1)
-        if not message:
-            return None
-        if not (pid := os.fork()):
-            connection.close()
-            return json.loads(message), files[0]
-        os.close(files[0])
-        connection.send(array.array("q", [pid]).tobytes())
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        connection.send(array.array("q", [status]).tobytes())
+        waiting = [sys.stdin, listening, *begun, *(caller for _, caller in begun.values())]
+        for ready in select.select(waiting, [], [])[0]:
+            if ready is sys.stdin:
+                return None
+            if ready is listening:
+                caller, _ = listening.accept()
+                message, files, _, _ = socket.recv_fds(caller, 2**20, 3)
+                call = marshal.loads(message)
+                if not suits(call[0]):
+                    answer(caller, REFUSED)
+                elif pid := os.fork():
+                    begun[os.pidfd_open(pid)] = pid, caller
+                else:
+                    for file in (listening, caller, *(caller for _, caller in begun.values())):
+                        file.close()
+                    for file in begun:
+                        os.close(file)
+                    return *call, files
+                for file in files:
+                    os.close(file)
+            elif ready in begun:
+                pid, caller = begun.pop(ready)
+                os.close(ready)
+                answer(caller, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            else:
+                for pid, caller in begun.values():
+                    if caller is ready:
+                        os.kill(pid, signal.SIGKILL)
+
+
+def answer(caller, number):
+    """The answer to a call, if there is still someone who waits for it."""
+    with caller, contextlib.suppress(BrokenPipeError):
+        caller.send(array.array("q", [number]).tobytes())
 
 
 if __name__ == "__main__":
     import_all()
-    asked = serve(socket.socket(fileno=int(sys.argv[1])))
-    if asked:
-        become(*asked)
+    call = serve(socket.socket(fileno=int(sys.argv[1])))
+    if call:
+        become(*call)

@@ -1,25 +1,26 @@
 """Snakemake as a user runs it, in copies of the project."""
 
-import array
 import functools
 import hashlib
-import json
+import importlib.metadata
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 from pathlib import Path
+
+import forking
 
 QUICK = ("--configfile", "config/quick.yaml")
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
 SECONDS = 900
-# Variables that nothing looks at before the workflow begins: calls that differ in others have a
-# process of their own.
-READ_LATE = ("PYTEST_CURRENT_TEST", "SNAKEMAKE_OUTPUT_CACHE")
+# The tests compile many small programs that run for moments.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if importlib.metadata.version("jaxlib").startswith("0.10."):  # later ones do not know this flag
+    QUICK_TO_COMPILE += " --xla_cpu_use_fusion_emitters=false"
 
 
 def copied(root, folder: Path):
@@ -32,88 +33,48 @@ def copied(root, folder: Path):
 
 
 def variables():
-    """Of a user's environment: those of the tests' own jax are left out."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("XLA_FLAGS", "JAX_PLATFORMS")
-    }
-
-
-class Server:
-    """Snakemake, imported once for many calls; see forking.py.
-
-    It ends with the process of the tests.
-    """
-
-    def __init__(self):
-        self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.environment = variables()
-        self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forking.py"), str(other.fileno())],
-            cwd="/",
-            env=self.environment,
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        other.close()
-
-    def suits(self, environment):
-        """Whether what was imported in the server's environment is as it would be in this one."""
-        return not {
-            name
-            for name in environment.keys() | self.environment
-            if environment.get(name) != self.environment.get(name) and name not in READ_LATE
-        }
-
-    def receive(self):
-        """A number; an error where the server has ended."""
-        (number,) = array.array("q", self.socket.recv(8))
-        return number
-
-    def run(self, folder, arguments, environment):
-        """Return value and output of Snakemake, which is killed if it takes too long."""
-        call = {
-            "folder": str(folder),
-            "arguments": list(map(str, arguments)),
-            "environment": environment,
-        }
-        reading, writing = os.pipe()
-        socket.send_fds(self.socket, [json.dumps(call).encode()], [writing])
-        os.close(writing)
-        killer = threading.Timer(SECONDS, os.kill, (self.receive(), signal.SIGKILL))
-        killer.start()
-        with open(reading, encoding="utf-8") as file:
-            output = file.read()
-        killer.cancel()
-        return self.receive(), output
+    """Of a user's environment, but for jobs that compile quickly."""
+    left_out = ("XLA_FLAGS", "JAX_PLATFORMS")
+    mine = {name: value for name, value in os.environ.items() if name not in left_out}
+    return mine | {"XLA_FLAGS": QUICK_TO_COMPILE}
 
 
 @functools.cache
 def server():
-    return Server()
+    """The process of forking.py for the tests of this process, and the variable that names it."""
+    folder = tempfile.TemporaryDirectory(prefix="imnn-forking-")
+    address = f"{folder.name}/socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(address)
+        listening.listen()
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("forking.py"), str(listening.fileno())],
+            cwd="/",
+            env=variables(),
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,  # it ends with this process
+        )
+    process.folder = folder
+    return process, {"IMNN_FORKED": f"{address}\n{sys.executable}"}
 
 
 def snakemake(folder, *arguments, cores=2, ok=True, own_process=False):
     """Run snakemake in a folder, as a user does; its output."""
-    arguments, environment = ["--cores", str(cores), *arguments], variables()
-    if own_process or not server().suits(environment):
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=folder,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=SECONDS,
-            check=False,
-        )
-        status, output = done.returncode, done.stdout
-    else:
-        status, output = server().run(folder, arguments, environment)
-    assert (status == 0) == ok, output
-    return output
+    python, environment = sys.executable, variables()
+    if not own_process:
+        python, environment = forking.EXECUTABLE, environment | server()[1]
+    done = subprocess.run(
+        [python, "-m", "snakemake", "--cores", str(cores), *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    return done.stdout
 
 
 def planned(folder, *arguments, **how):

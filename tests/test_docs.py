@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forking
 import pytest
 import yaml
-from running import variables
+from running import server, variables
 
 ROOT = Path(__file__).parent.parent
 PATTERNS = ("*.md", "config/README.md", "docs/*.md", "profiles/README.md")
@@ -93,13 +94,21 @@ def folder(root, tmp_path_factory):
         shutil.copy(root / path, folder / path)
     for name in ("config.yaml", "quick.yaml", "ten_seeds.yaml", "examples/decay.yaml"):
         shrink(folder / "config" / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    commands = folder / ".venv/bin"
+    commands.mkdir(parents=True)
+    for path in Path(sys.prefix, "bin").iterdir():
+        (commands / path.name).symlink_to(path)
+    for name, arguments in (("snakemake", "-m snakemake"), ("python", "")):
+        (commands / name).unlink()
+        (commands / name).write_text(f"#!/bin/sh\nexec '{forking.EXECUTABLE}' {arguments} \"$@\"\n")
+        (commands / name).chmod(0o755)
     do(folder, ".venv/bin/snakemake --cores all")
     return folder
 
 
 def do(folder, command):
-    environment = variables() | {"PATH": f"{folder}/.venv/bin:{os.environ['PATH']}"}
+    path = {"PATH": f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
+    environment = variables() | server()[1] | path
     done = subprocess.run(
         command.replace("tail -f", "tail"),
         shell=True,

@@ -59,7 +59,9 @@ def inches(text: str, **font) -> float:
     """
     if not text.strip():
         return 0.0
-    return TextPath((0, 0), text, prop=FontProperties(**font)).get_extents().width / 72
+    path = TextPath((0, 0), text, prop=FontProperties(**font))
+    x = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]  # control points: no curve goes beyond
+    return (x.max() - x.min()) / 72
 
 
 def wrapped(text: str, room: float, **font) -> str:
