@@ -1,11 +1,11 @@
 """A process that has imported Snakemake and what a plan and a job of the project need, and that
 forks for each call of either.
 
-Run as a program with the number of a listening socket: `running.server` starts it, `forked` calls
-it. It ends with its standard input. Nothing of the project is imported here, and no thread runs:
-what is forked is as `python -m snakemake` or `python script.py` is once it has imported all this,
-but for its hashes' seed and that it can't miss an import that it has not made itself. Calls in
-which that matters take `own_process=True`.
+Run as a program with the number of a listening socket and the path of the executable that calls it,
+which is forked.py: `running.server` starts it. It ends with its standard input. Nothing of the
+project is imported here, and no thread runs: what is forked is as `python -m snakemake` or
+`python script.py` is once it has imported all this, but for its hashes' seed and that it can't miss
+an import that it has not made itself. Calls in which that matters take `own_process=True`.
 """
 
 import array
@@ -21,7 +21,6 @@ import signal
 import socket
 import sys
 import tempfile
-from pathlib import Path
 
 # Of the packages; what is left out here each call imports by itself.
 MODULES = (
@@ -50,7 +49,6 @@ READ_LATE = re.compile(
 )
 REFUSED = -1000
 ENVIRONMENT = dict(os.environ)
-EXECUTABLE = Path(__file__).with_name("forked")
 
 
 def import_all():
@@ -77,7 +75,7 @@ def suits(environment):
     }
 
 
-def become(environment, folder, umask, arguments, files):
+def become(executable, environment, folder, umask, arguments, files):
     """Make this process one that was started as `python` with these arguments; run to its end."""
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -86,7 +84,7 @@ def become(environment, folder, umask, arguments, files):
     os.environ.update(environment)
     os.umask(umask)
     os.chdir(folder)
-    sys.executable, tempfile.tempdir = str(EXECUTABLE), None
+    sys.executable, tempfile.tempdir = executable, None
     if arguments[:2] == ["-m", "snakemake"]:
         sys.path.insert(0, folder)
         sys.argv = arguments[1:]
@@ -147,4 +145,4 @@ if __name__ == "__main__":
     import_all()
     call = serve(socket.socket(fileno=int(sys.argv[1])))
     if call:
-        become(*call)
+        become(sys.argv[2], *call)

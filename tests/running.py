@@ -5,14 +5,13 @@ import hashlib
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-import forking
 
 QUICK = ("--configfile", "config/quick.yaml")
 PARTS = ("Snakefile", "workflow", "scripts", "config", "profiles")
@@ -41,32 +40,34 @@ def variables():
 
 @functools.cache
 def server():
-    """The process of forking.py for the tests of this process, and the variable that names it."""
+    """The process of forking.py for the tests of this process, and the `python` that calls it."""
     folder = tempfile.TemporaryDirectory(prefix="imnn-forking-")
-    address = f"{folder.name}/socket"
+    address, python = Path(folder.name, "socket"), Path(folder.name, "python")
+    program, client = (Path(__file__).with_name(f"{name}.py") for name in ("forking", "forked"))
+    words = map(shlex.quote, (sys.executable, "-IS", str(client), str(address), sys.executable))
+    python.write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
+    python.chmod(0o755)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-        listening.bind(address)
+        listening.bind(str(address))
         listening.listen()
         process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forking.py"), str(listening.fileno())],
+            [sys.executable, program, str(listening.fileno()), python],
             cwd="/",
             env=variables(),
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,  # it ends with this process
         )
     process.folder = folder
-    return process, {"IMNN_FORKED": f"{address}\n{sys.executable}"}
+    return process, str(python)
 
 
 def snakemake(folder, *arguments, cores=2, ok=True, own_process=False):
     """Run snakemake in a folder, as a user does; its output."""
-    python, environment = sys.executable, variables()
-    if not own_process:
-        python, environment = forking.EXECUTABLE, environment | server()[1]
+    python = sys.executable if own_process else server()[1]
     done = subprocess.run(
         [python, "-m", "snakemake", "--cores", str(cores), *arguments],
         cwd=folder,
-        env=environment,
+        env=variables() | {"PWD": str(folder)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

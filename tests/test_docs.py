@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import forking
 import pytest
 import yaml
 from running import server, variables
@@ -100,7 +99,7 @@ def folder(root, tmp_path_factory):
         (commands / path.name).symlink_to(path)
     for name, arguments in (("snakemake", "-m snakemake"), ("python", "")):
         (commands / name).unlink()
-        (commands / name).write_text(f"#!/bin/sh\nexec '{forking.EXECUTABLE}' {arguments} \"$@\"\n")
+        (commands / name).write_text(f'#!/bin/sh\nexec {server()[1]} {arguments} "$@"\n')
         (commands / name).chmod(0o755)
     do(folder, ".venv/bin/snakemake --cores all")
     return folder
@@ -108,7 +107,7 @@ def folder(root, tmp_path_factory):
 
 def do(folder, command):
     path = {"PATH": f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
-    environment = variables() | server()[1] | path
+    environment = variables() | path
     done = subprocess.run(
         command.replace("tail -f", "tail"),
         shell=True,

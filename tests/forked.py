@@ -1,8 +1,7 @@
-#!/usr/bin/env -S python3 -IS
 """`python`, for `-m snakemake` and for scripts, as a fork of a process that has imported what they
 need; see forking.py. Whatever else is asked for, the real one does.
 
-IMNN_FORKED names the socket of that process, and the real one.
+Its own arguments, before those: the socket of that process, the real python.
 """
 
 import marshal
@@ -10,8 +9,7 @@ import os
 import signal
 import sys
 
-address, python = os.environ["IMNN_FORKED"].split("\n")
-arguments = sys.argv[1:]
+address, python, *arguments = sys.argv[1:]
 if arguments[:2] == ["-m", "snakemake"] or (arguments and arguments[0].endswith(".py")):
     import array
     import socket
