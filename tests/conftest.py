@@ -82,24 +82,31 @@ def root():
     return Path(__file__).parent.parent
 
 
-# Files of few tests that take minutes: begun last, they would keep one worker waiting for the
-# other.
+# Files that take a minute or more: begun last, they would keep one worker waiting for the others.
 LONG = (
-    "test_kills",
-    "test_docs",
-    "test_workflow",
-    "test_bring_your_own",
-    "test_coming_back",
     "test_slurm",
-    "test_pack",
-    "test_faults_times",
-    "test_pack_own",
-    "test_faults_cache",
-    "test_faults_places",
+    "test_kills",
+    "test_bring_your_own",
+    "test_workflow",
+    "test_aggregate",
+    "test_module",
+    "test_checkpoints",
     "test_observed",
-    "test_faults_disk",
-    "test_project",
+    "test_faults_places",
+    "test_faults_cache",
+    "test_docs",
+    "test_pack_own",
+    "test_pack",
+    "test_coming_back",
     "test_other_problems",
+    "test_scripts",
+    "test_fit",
+    "test_derivatives",
+    "test_faults_times",
+    "test_report_in_browser",
+    "test_measure",
+    "test_architecture",
+    "test_faults_disk",
 )
 
 
@@ -153,3 +160,9 @@ def project(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, copy_function=shutil.copyfile)
     return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny, tmp_path):
+    """The same of the tiny run."""
+    return shutil.copytree(tiny, tmp_path / "tiny", copy_function=shutil.copyfile)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from running import QUICK, edit, planned, results_of, snakemake
+from tiny_project import TINY_RUN
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -104,29 +105,29 @@ def test_what_an_edit_runs_again(project, path, old, new, expected):
     assert planned(project, *QUICK) == {rule: n for rule, n in expected.items() if n}
 
 
-INFORMATION = "results/quick/figures/information.svg"
+OF_TINY = FIGURES | {"plot_fit": 1}
 
 
-def test_figures_are_drawn_anew_without_the_simulations(project):
+def test_figures_are_drawn_anew_without_the_simulations(tiny_copy):
     """From the plan to the pictures: what is drawn has other bytes, the rest the same, and no
     simulation is missed.
     """
-    shutil.rmtree(project / "results/quick/simulations")
-    assert planned(project, *QUICK) == {}
-    before = results_of(project, "quick")
-    edit(project / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
-    assert planned(project, *QUICK) == FIGURES
-    assert planned(project, *QUICK, "--", INFORMATION) == {"plot_comparison": 1}
-    snakemake(project, *QUICK, "--", INFORMATION)
-    one = {name for name, digest in results_of(project, "quick").items() if before[name] != digest}
+    shutil.rmtree(tiny_copy / "results/tiny/simulations")
+    assert planned(tiny_copy, *TINY_RUN) == {}
+    before, information = results_of(tiny_copy), "results/tiny/figures/information.svg"
+    edit(tiny_copy / "config/figures.mplstyle", "font.size: 8", "font.size: 9")
+    assert planned(tiny_copy, *TINY_RUN) == OF_TINY
+    assert planned(tiny_copy, *TINY_RUN, "--", information) == {"plot_comparison": 1}
+    snakemake(tiny_copy, *TINY_RUN, "--", information)
+    one = {name for name, digest in results_of(tiny_copy).items() if before[name] != digest}
     assert one == {
         f"figures/{name}.{kind}"
         for name in ("information", "fisher_ellipses")
         for kind in ("svg", "png")
     }
-    snakemake(project, *QUICK, "--config", "figures={formats: [svg, png, pdf]}")
-    after = results_of(project, "quick")
-    assert not (project / "results/quick/simulations").exists()
+    snakemake(tiny_copy, *TINY_RUN, "--config", "figures={formats: [svg, png, pdf]}")
+    after = results_of(tiny_copy)
+    assert not (tiny_copy / "results/tiny/simulations").exists()
     drawn = {name for name in before if name.startswith("figures/")} | {"report.html"}
     assert {name for name in before if before[name] != after[name]} == drawn
     added = {name.replace(".svg", ".pdf") for name in before if name.endswith(".svg")}
@@ -135,5 +136,5 @@ def test_figures_are_drawn_anew_without_the_simulations(project):
 
 def test_a_figure_that_is_drawn_again_is_the_same_file(project):
     before = results_of(project, "quick")
-    snakemake(project, *QUICK, "--force", INFORMATION)
+    snakemake(project, *QUICK, "--force", "results/quick/figures/information.svg")
     assert results_of(project, "quick") == before

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from running import results_of
+from running import results_of, variables
 from small_files import arrays_of, write
 from tiny_project import TEST_SET, cannot, copied
 
@@ -96,11 +96,10 @@ def run(as_anyone, place, home, *arguments):
     project, folder, temporary = place
     environment = {
         name: value
-        for name, value in os.environ.items()
-        if name not in ("HOME", "XDG_CACHE_HOME", "XLA_FLAGS")
+        for name, value in variables().items()
+        if name not in ("HOME", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR")
     }
     environment |= {"TMPDIR": str(temporary)} | ({} if home is None else {"HOME": home})
-    environment.pop("JAX_COMPILATION_CACHE_DIR")  # of the tests, where this user may not write
     command = [
         *as_anyone,
         sys.executable,

@@ -7,6 +7,7 @@ import sys
 import pandas as pd
 import pytest
 from running import QUICK, edit, planned, results_of, snakemake
+from tiny_project import TINY_RUN
 
 FITS = ("small", "longer", "unvalidated", "deep_set")
 
@@ -102,26 +103,26 @@ def test_a_faulty_style_is_found_before_any_work(finished, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["simulations/seed-1/training.h5", "fits/small/seed-1/fit.h5"])
-def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(project, path):
+def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(tiny_copy, path):
     """Oracle: the bytes before.
 
     Of the jobs that failed as well, whose former results Snakemake removes.
     """
-    results = project / "results/quick"
-    before = results_of(project, "quick")
+    results = tiny_copy / "results/tiny"
+    before = results_of(tiny_copy)
     whole = (results / path).read_bytes()
     (results / path).write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
-    output = snakemake(project, *QUICK, "--keep-going", ok=False)
+    output = snakemake(tiny_copy, *TINY_RUN, "--keep-going", ok=False)
     remedy = re.search(
-        rf"^error: (results/quick/{path}): expected the bytes .*; delete it and .*: (rm \1)$",
+        rf"^error: (results/tiny/{path}): expected the bytes .*; delete it and .*: (rm \1)$",
         output,
         re.M,
     )[2]
     assert "Traceback" not in output
-    subprocess.run(remedy, shell=True, cwd=project, check=True)
-    snakemake(project, *QUICK)
-    assert results_of(project, "quick") == before
-    assert planned(project, *QUICK) == {}
+    subprocess.run(remedy, shell=True, cwd=tiny_copy, check=True)
+    snakemake(tiny_copy, *TINY_RUN)
+    assert results_of(tiny_copy) == before
+    assert planned(tiny_copy, *TINY_RUN) == {}
 
 
 def test_a_fit_that_diverges_keeps_its_history_in_the_log(project):
