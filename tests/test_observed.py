@@ -129,7 +129,8 @@ def test_observed_data_and_a_refinement(root, tmp_path):
     rng = np.random.default_rng(5)
     d = rng.normal(0.5, np.sqrt(1.5), 100).astype(np.float32)
     np.savez(tmp_path / "observed.npz", observed=d)
-    recipe = "{network: {kind: deep_set, hidden: [8]}, optimiser: {learning_rate: 3.0e-3}, max_iterations: 40}"
+    network = "{kind: deep_set, hidden: [8]}"
+    recipe = f"{{network: {network}, optimiser: {{learning_rate: 3.0e-3}}, max_iterations: 40}}"
     (tmp_path / "mine.yaml").write_text(
         "{run: refined, input_shape: [100], seeds: [1], n_s: 300, n_d: 300, n_test: 1000, "
         f"n_monte_carlo: 100, observed: observed.npz, refine: 2, fits: {{deep_set: {recipe}}}}}\n"
