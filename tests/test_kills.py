@@ -48,8 +48,8 @@ def project(root, tmp_path_factory):
     return folder
 
 
-def started(project, folder, *wanted):
-    """Snakemake, on its way in a folder to what is wanted, in a process group of its own."""
+def started(project, folder, *arguments):
+    """Snakemake, on its way in a folder, in a process group of its own."""
     # which is ignored in the background of a shell
     heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     become = (
@@ -67,7 +67,7 @@ def started(project, folder, *wanted):
         project / "Snakefile",
     ]
     command += ["--directory", folder, "--workflow-profile", project / "profiles/default"]
-    command += ["--configfile", project / "config/tiny.yaml", *wanted]
+    command += ["--configfile", project / "config/tiny.yaml", *arguments]
     with open(folder / "output", "w") as output:
         return subprocess.Popen(
             command,
@@ -80,7 +80,7 @@ def started(project, folder, *wanted):
 
 def run(project, folder, *wanted):
     """Snakemake, to its end; with --unlock where it asks for it."""
-    process = started(project, folder, *wanted)
+    process = started(project, folder, "--", *wanted)
     process.wait(600)
     output = (folder / "output").read_text()
     if process.returncode and "--unlock" in output:
@@ -129,7 +129,7 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
     n_killed, n_finished = 0, 0
     while n_killed < n_moments:
         assert n_finished < 20, "the moments are too late for this machine"
-        process, kind = started(project, tmp_path, *WANTED), next(kinds)
+        process, kind = started(project, tmp_path, "--", *WANTED), next(kinds)
         wait_for(lambda: jobs_of(process.pid) or process.poll() is not None)  # noqa: B023
         time.sleep(choose.uniform(0, 4))
         jobs = jobs_of(process.pid)
@@ -156,11 +156,11 @@ def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path
     """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes
     on.
     """
-    process, log = (
-        started(project, tmp_path, FIT),
-        tmp_path / "results/tiny/logs/fit/small/seed-1.log",
-    )
-    wait_for(lambda: log.exists() and "iteration 3" in log.read_text())
+    process = started(project, tmp_path, "--", FIT)
+    log = tmp_path / "results/tiny/logs/fit/small/seed-1.log"
+    begun = lambda: log.exists() and "iteration 3" in log.read_text()  # noqa: E731
+    wait_for(lambda: begun() or process.poll() is not None)
+    assert process.poll() is None, (tmp_path / "output").read_text()
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     else:
