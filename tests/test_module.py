@@ -255,7 +255,7 @@ def test_only_these_attributes_of_snakemake_are_used_that_it_does_not_document(r
 def test_a_jobs_own_process_knows_that_it_is_one(tmp_path):
     """`workflow.is_main_process`: what is checked at the start is not checked in each job."""
     text = """
-print("main:", workflow.is_main_process)
+print("main:", workflow.is_main_process, flush=True)
 
 rule all:
     output: "made.txt"
