@@ -44,10 +44,11 @@ MODULES = (
 # Variables that nothing looks at when it is imported: calls that differ in others have a process of
 # their own.
 READ_LATE = re.compile(
-    "_|IMNN_.*|OLDPWD|PATH|PS1|PWD|PYTEST_CURRENT_TEST|SHLVL|SNAKEMAKE_OUTPUT_CACHE|TEMP|TEMPDIR|TMP|TMPDIR"
+    "_|IMNN_.*|OLDPWD|PATH|PS1|PWD|PYTEST_CURRENT_TEST|SHLVL|SNAKEMAKE_OUTPUT_CACHE"
+    "|TEMP|TEMPDIR|TMP|TMPDIR"
     "|XLA_PYTHON_CLIENT_PREALLOCATE|.*_(NUM|MAXIMUM)_THREADS"  # OpenBLAS looks, and has one here
 )
-REFUSED = -1000
+REFUSED = -1000  # forked.py knows it, too
 ENVIRONMENT = dict(os.environ)
 
 

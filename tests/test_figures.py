@@ -12,6 +12,8 @@ from imnn_core.figures.histories import PANELS, History, history_figure, median
 from imnn_core.figures.information import Kept, information_figure
 from imnn_core.figures.plots import inches, wrapped
 from imnn_core.store.errors import InputError
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 KINDS = ("svg", "png", "pdf")
 
@@ -82,6 +84,13 @@ with styles.style(style):
     drawn = information_figure(kept, line=(1, "all"), quantity="$|F|$", title="A title")
     plots.save_all(drawn, [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")])
 """
+
+
+@pytest.mark.parametrize("text", ["|F| = 50", r"$\theta_{\mathrm{fid}}$ of a fit", "gj_Q.,"])
+def test_the_width_of_a_text(text):
+    """Oracle: matplotlib's exact extents of its curves; control points are hardly farther out."""
+    exact = TextPath((0, 0), text, prop=FontProperties(size=8)).get_extents().width / 72
+    assert -1e-9 < inches(text, size=8) - exact < 0.005
 
 
 def draw(root, folder, style):

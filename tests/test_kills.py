@@ -158,8 +158,9 @@ def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path
     """
     process = started(project, tmp_path, "--", FIT)
     log = tmp_path / "results/tiny/logs/fit/small/seed-1.log"
-    begun = lambda: log.exists() and "iteration 3" in log.read_text()  # noqa: E731
-    wait_for(lambda: begun() or process.poll() is not None)
+    wait_for(
+        lambda: (log.exists() and "iteration 3" in log.read_text()) or process.poll() is not None
+    )
     assert process.poll() is None, (tmp_path / "output").read_text()
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
