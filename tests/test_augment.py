@@ -109,10 +109,10 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
         gradient_of = (
             jax.jit(fitter.engine.gradient) if fitter.engine.fused else fitter.engine.gradient
         )
-        _, _, gradient = gradient_of(
-            weights, change(jax.device_put(5, fitter.engine.home), sets["training"])
+        gradient, again = (
+            gradient_of(weights, change(jax.device_put(i, fitter.engine.home), sets["training"]))[2]
+            for i in (5, 6)
         )
-        again = gradient_of(weights, change(jnp.asarray(6), sets["training"]))[2]
     key = jax.random.fold_in(simulations.seed_key(3, "augment"), 5)
     batch = chunks.Batch(*map(jnp.asarray, permuted(source, key)))
 
@@ -176,8 +176,10 @@ def test_validation_judges_the_average_of_the_weights(rng):
     )
 
 
-@pytest.mark.parametrize("data", ["resident", "streamed"])
-@pytest.mark.parametrize("network", [{"hidden": [8]}, {"kind": "deep_set", "hidden": [8]}])
+@pytest.mark.parametrize(
+    ("data", "network"),
+    [("resident", {"kind": "deep_set", "hidden": [8]}), ("streamed", {"hidden": [8]})],
+)
 def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
     """Oracle: numpy's mean and covariance of the network's summaries, and F from the definition
     before and after.

@@ -14,10 +14,14 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     "recipe",
     [
-        {"optimiser": {"learning_rate": 1.0e-2}},  # |F| rises all the way
-        {"optimiser": {"learning_rate": 1.0e-3}},  # and falls all the way
-        {"whiten": True, "augment": "permute", "averaging": 0.7},
-        {"augment": "permute", "averaging": 0.7, "data": "streamed", "weights": "final"},
+        {"whiten": True, "augment": "permute", "averaging": 0.7},  # |F| has risen at the end
+        {  # and falls all the way
+            "augment": "permute",
+            "averaging": 0.7,
+            "data": "streamed",
+            "weights": "final",
+            "optimiser": {"learning_rate": 1e-3},
+        },
     ],
 )
 def test_continuing_equals_one_go_through_the_files(folder, recipe):

@@ -27,6 +27,7 @@ ELSEWHERE = {
     'pip install "imnn-pipeline[workflow] @ git+https://HOST/OWNER/REPOSITORY@TAG"': "names no real place; test_install.py",
     ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv "
     "engine.csv": "test_project.py, with smaller numbers",
+    ".venv/bin/python tests/benchmarks/recipes.py results/ten_seeds": "test_workflow.py",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
     'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",
@@ -38,6 +39,7 @@ ELSEWHERE = {
 PLANNED = {
     ".venv/bin/pytest -n 2 tests/test_fisher.py": "pytest itself",
     "snakemake --cores all --configfile config/quick.yaml": "the fixture `finished`, in full",
+    "snakemake --cores all --configfile config/ten_seeds.yaml": "the first command, of one seed",
     "snakemake --cores all --config n_s=2000 n_d=2000 run=larger": "test_bring_your_own.py",
     'snakemake --cores all --config "fits={mlp: {patience: 20}}" run=patient': "test_bring_your_own.py",
     "snakemake --cores all --directory elsewhere": "test_workflow.py, test_bring_your_own.py",

@@ -111,9 +111,9 @@ def test_the_cache_knows_a_users_file(root, tmp_path, monkeypatch):
             text.replace(*sizes).replace('"fits"', files.replace("NAME", name) + '"fits"')
         )
         write(folder / name, {name: scale * array for name, array in arrays_of(120, 100).items()})
-        snakemake(
-            folder, *TINY_RUN, "--cache", "fit", "--", FITS[0].replace("fit.h5", "information.json")
-        )
+        # what evaluates sees that the fit is one to these sets
+        wanted = FITS[0] if i < 2 else FITS[0].replace("fit.h5", "information.json")
+        snakemake(folder, *TINY_RUN, "--cache", "fit", "--", wanted)
         with h5py.File(folder / FITS[0]) as file:
             found.append((file["history"][:].tolist(), was_computed(folder, FITS[0])))
     assert [computed for _, computed in found] == [True, True, False, True]

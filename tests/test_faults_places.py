@@ -130,6 +130,11 @@ def run(as_anyone, place, home, *arguments):
 )
 def test_somebody_elses_project_without_a_home(tiny, as_anyone, place, home, target):
     project, folder, temporary = place
+    if target == FIGURE:  # of what is there
+        made = shutil.copytree(tiny / "results", folder / "results", copy_function=shutil.copyfile)
+        shutil.rmtree(made / "tiny/figures")
+        for path in (made, *made.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
     before = sorted(project.rglob("*"))
     run(as_anyone, place, home, "--configfile", project / "tiny.yaml", "--", target)
     assert (folder / target).exists()
@@ -140,9 +145,7 @@ def test_somebody_elses_project_without_a_home(tiny, as_anyone, place, home, tar
     assert results_of(folder).items() <= results_of(tiny).items()
 
 
-@pytest.mark.parametrize(
-    "config", ["config/quick.yaml", "config/examples/decay.yaml", "config/examples/files.yaml"]
-)
+@pytest.mark.parametrize("config", ["config/examples/decay.yaml", "config/examples/files.yaml"])
 def test_examples_of_somebody_elses_project(as_anyone, place, config):
     project, folder, _ = place
     write(folder / "simulations.h5", arrays_of(120, 100))

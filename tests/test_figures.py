@@ -171,8 +171,7 @@ def test_a_faulty_style_is_said_in_a_line(tmp_path, content, fault):
         pass
 
 
-@pytest.mark.parametrize("font_size", [8, 13])
-@pytest.mark.parametrize("n_params", [1, 2, 3, 5])
+@pytest.mark.parametrize(("n_params", "font_size"), [(1, 8), (2, 13), (3, 8), (5, 13)])
 def test_figures_of_any_number_of_parameters_and_long_names(root, tmp_path, n_params, font_size):
     """Nothing is cut off: what is drawn lies within the figure. matplotlib warns, and so fails,
     where it can't make room.

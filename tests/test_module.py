@@ -121,6 +121,7 @@ def test_from_git(root, repository, tmp_path, monkeypatch):
     assert style.read_text().strip() == (root / "config/figures.mplstyle").read_text().strip()
 
 
+@pytest.mark.long
 def test_from_a_host(root, repository, tmp_path, monkeypatch):
     """With git's own word for it that the host's repository lies here; no network is needed."""
     (tmp_path / "hosted/owner").mkdir(parents=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from analytic_fisher import analytic_fisher
-from imnn_core.data import sets
 from imnn_core.problems import Problem, load
 from plot_comparison import plot_comparison
 from plot_fit import plot_fit
@@ -41,7 +40,13 @@ def linear_gaussian(n_params, known):
 
 
 @pytest.mark.parametrize(
-    ("n_params", "known"), [(1, "all"), (1, ""), (3, "all"), (2, ""), (2, "likelihood")]
+    ("n_params", "known"),
+    [
+        (1, "all"),
+        (2, "likelihood"),
+        (3, ""),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in [(1, ""), (3, "all")]),
+    ],
 )
 def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     """Oracle: F = A^T A of a linear problem, for the score and for the linear compression, within
@@ -98,23 +103,3 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     assert "nan" not in json.loads((tmp_path / "one.json").read_text()).__repr__()
     for name in ("skewness", "excess kurtosis", "change of C"):
         assert html.count(f"{name}</button>") == 1
-
-
-def test_estimates_of_the_score_are_the_maximum_likelihood_estimates(tmp_path):
-    """Oracle: at (0, 1) one step of Fisher scoring gives the mean and the mean square of the ten
-    draws.
-    """
-    from conftest import everything
-    from small_run import PROBLEM, prepare
-
-    prepare(tmp_path)
-    do_fit(tmp_path, "one", max_iterations=2)
-    do_evaluate(tmp_path, "one")
-    with sets.open_simulations(
-        tmp_path / "test.h5", load.build(**PROBLEM), n_s=500, n_d=500, seed=1, split="test"
-    ) as source:
-        d, _ = everything(source)
-    table = pd.read_csv(tmp_path / "one-estimates.csv")
-    assert len(table) == 500
-    np.testing.assert_allclose(table["mu_exact"], d.mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(table["Sigma_exact"], (d**2).mean(axis=1), rtol=1e-5)

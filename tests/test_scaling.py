@@ -2,6 +2,8 @@
 fit that continues.
 """
 
+import functools
+
 import h5py
 import numpy as np
 import pytest
@@ -46,10 +48,15 @@ def folder(tmp_path_factory):
     return folder
 
 
+@functools.cache
+def scaled_fit(folder, how):
+    return do_fit(folder, f"scaled-{how}", problem=FAR, standardise=how, max_iterations=12)
+
+
 @pytest.mark.parametrize("how", ["all", "each"])
 def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     """Oracle: a fit without the key to files whose numbers and derivatives numpy has scaled."""
-    path = do_fit(folder, f"scaled-{how}", problem=FAR, standardise=how, max_iterations=12)
+    path = scaled_fit(folder, how)
     problem = load.build(**FAR)
     with h5py.File(folder / "training.h5") as file:
         d = file["fiducial"][:].astype(np.float64)
@@ -91,8 +98,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
 
 def test_a_fit_that_continues_scales_as_the_one_before(folder):
     """Bit for bit: 7 + 5 iterations and 12."""
-    recipe = {"standardise": "each", "problem": FAR}
-    whole = do_fit(folder, "whole", max_iterations=12, **recipe)
+    recipe, whole = {"standardise": "each", "problem": FAR}, scaled_fit(folder, "each")
     do_fit(folder, "first", max_iterations=7, **recipe)
     second = do_fit(folder, "second", parent="first", max_iterations=5, **recipe)
     for one, other in zip(flat(read(second)[0]), flat(read(whole)[0]), strict=True):

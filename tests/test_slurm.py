@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from running import copied, variables
+from running import copied, snakemake, variables
 
 COMMANDS = ("slurmctld", "slurmd", "sbatch", "munged")
 RECIPE = {
@@ -60,8 +60,6 @@ MADE = [
         for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")
     ),
 ]
-# Runs on the cluster to its report, with small jobs in groups.
-WHOLE = CONFIG | {"run": "whole", "fits": {"plain": RECIPE}}
 # There is no accounting here, jobs are short, and one of them fails each time.
 SLURM = [
     "--workflow-profile",
@@ -164,20 +162,22 @@ def stop_in_the_middle(log, over):
     raise RuntimeError(f"{log}: the workflow ended before this fit was in the middle")
 
 
+def with_config(root, folder, config):
+    copied(root, folder)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def project(root, slurm, tmp_path_factory):
     """Copies of the project in which the run is done, `here` and on the `cluster`, and a part of it
     in `generic`.
 
-    And one in which another run is done as a `whole`, the variables of the jobs that were
-    `stopped`, and what Snakemake `printed` of the cluster and `printed of whole`.
+    And the variables of the jobs that were `stopped`, and what Snakemake `printed` of the cluster.
     """
     folders, stopped, over = {}, {}, threading.Event()
-    for name in ("here", "cluster", "generic", "whole"):
-        folders[name] = copied(root, tmp_path_factory.mktemp(name))
-        (folders[name] / "tiny.yaml").write_text(
-            yaml.safe_dump(WHOLE if name == "whole" else CONFIG)
-        )
+    for name in ("here", "cluster", "generic"):
+        folders[name] = with_config(root, tmp_path_factory.mktemp(name), CONFIG)
 
     def stop(fit):
         process = stop_in_the_middle(
@@ -195,12 +195,11 @@ def project(root, slurm, tmp_path_factory):
     cluster = start(
         folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU
     )
-    whole = start(folders["whole"], slurm, *SLURM)
     threads = [threading.Thread(target=stop, args=(fit,)) for fit in ("late", "cancelled")]
     try:
         for thread in threads:
             thread.start()
-        finished(start(folders["here"], slurm, "--cores", "1", "--", *TARGETS))
+        snakemake(folders["here"], "--configfile", "tiny.yaml", "--", *TARGETS, cores=1)
         finished(
             start(
                 folders["generic"],
@@ -212,14 +211,12 @@ def project(root, slurm, tmp_path_factory):
             )
         )
         printed = finished(cluster, ok=False)  # for want of a GPU
-        printed_of_whole = finished(whole)
     finally:
         over.set()
         cluster.kill()
-        whole.kill()
         for thread in threads:
             thread.join()
-    return folders | {"stopped": stopped, "printed": printed, "printed of whole": printed_of_whole}
+    return folders | {"stopped": stopped, "printed": printed}
 
 
 def same_bytes(project, path):
@@ -246,8 +243,11 @@ def test_every_job_runs_under_the_scheduler(project, slurm):
     assert done == sorted([*fits, *draws, *others])
 
 
-def test_small_jobs_share_one_or_run_here(project, slurm):
-    done = done_by(project["printed of whole"], slurm)
+@pytest.mark.long
+def test_small_jobs_share_one_or_run_here(root, slurm, tmp_path):
+    """A run on the cluster to its report."""
+    with_config(root, tmp_path, CONFIG | {"run": "whole", "fits": {"plain": RECIPE}})
+    done = done_by(finished(start(tmp_path, slurm, *SLURM)), slurm)
     assert [comment for comment in done if "simulate" not in comment] == [
         "rule_analytic_fisher_wildcards_whole",
         "rule_evaluate_wildcards_whole_plain_1",
@@ -255,8 +255,8 @@ def test_small_jobs_share_one_or_run_here(project, slurm):
         "rule_plot_fit_wildcards_whole_plain",
         "rule_report_plot_comparison_report",
     ]
-    assert (project["whole"] / "results/whole/report.html").exists()
-    assert (project["whole"] / "results/whole/summary.csv").exists()
+    assert (tmp_path / "results/whole/report.html").exists()
+    assert (tmp_path / "results/whole/summary.csv").exists()
 
 
 @pytest.mark.parametrize("name", ["slurm", "cluster-generic"])

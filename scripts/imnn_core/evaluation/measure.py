@@ -4,16 +4,12 @@ In float64, from the summaries of all simulations of a set.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from imnn_core.compression.compressor import Summaries
-from imnn_core.gradient import fisher
-from imnn_core.gradient.fisher import Moments
-from imnn_core.gradient.host import in_float64
+from imnn_core.gradient.fisher import Moments, Statistics
 
 N_GROUPS = 50  # of the jackknife, at most
 
@@ -21,17 +17,18 @@ N_GROUPS = 50  # of the jackknife, at most
 class Sums(NamedTuple):
     """Sums over simulations, of summaries x less the mean of the whole set.
 
-    The sums of a group can then be subtracted from those of the set without cancellation.
+    The sums of a group can then be subtracted from those of the set without cancellation. Those of
+    many sets or groups are stacked along axes before the ones named here.
     """
 
-    n_s: jax.Array  # number of simulations, ()
-    n_d: jax.Array  # number of derivatives, ()
-    x: jax.Array  # (k,)
-    xx: jax.Array  # x x^T, (k, k)
-    dx: jax.Array  # dx/dtheta, (k, n_params)
-    x_with_dx: jax.Array  # x of the simulations that have derivatives, (k,)
-    dx_x: jax.Array  # dx/dtheta times x, of the same simulations, (k, n_params, k)
-    z: jax.Array  # powers 1 to 4 of each parameter's estimates less their mean, (4, n_params)
+    n_s: np.ndarray  # number of simulations, ()
+    n_d: np.ndarray  # number of derivatives, ()
+    x: np.ndarray  # (k,)
+    xx: np.ndarray  # x x^T, (k, k)
+    dx: np.ndarray  # dx/dtheta, (k, n_params)
+    x_with_dx: np.ndarray  # x of the simulations that have derivatives, (k,)
+    dx_x: np.ndarray  # dx/dtheta times x, of the same simulations, (k, n_params, k)
+    z: np.ndarray  # powers 1 to 4 of each parameter's estimates less their mean, (4, n_params)
 
 
 class Estimate(NamedTuple):
@@ -56,7 +53,7 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
 
     Args:
         groups: a tree of sums over G disjoint groups of like size, stacked along a first axis.
-        quantity: tree of sums -> tree of arrays.
+        quantity: tree of sums -> tree of arrays; of stacked sums it gives stacked arrays.
 
     Source: Quenouille 1956, Biometrika 43, 353; Efron & Tibshirani 1993, An Introduction to the
         Bootstrap, chapter 11.
@@ -65,14 +62,12 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
     n_groups = len(jax.tree.leaves(groups)[0])
     total = jax.tree.map(lambda leaf: leaf.sum(axis=0), groups)
     value = quantity(total)
-    each = jax.lax.map(
-        quantity, jax.tree.map(lambda all_of, leaf: all_of[None] - leaf, total, groups)
-    )
+    each = quantity(jax.tree.map(lambda all_of, leaf: all_of - leaf, total, groups))
     mean = jax.tree.map(lambda q: q.mean(axis=0), each)
     return Estimate(
         value=value,
         debiased=jax.tree.map(lambda q, m: n_groups * q - (n_groups - 1) * m, value, mean),
-        error=jax.tree.map(lambda q: jnp.sqrt((n_groups - 1) * q.var(axis=0)), each),
+        error=jax.tree.map(lambda q: np.sqrt((n_groups - 1) * q.var(axis=0)), each),
     )
 
 
@@ -109,87 +104,134 @@ def sums_of_groups(summaries: Summaries) -> Sums:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(of_group, groups_of(n_s, n_d)))
 
 
+def or_nan(function: Callable, A: np.ndarray) -> np.ndarray:
+    """What numpy.linalg makes of each of stacked square matrices; NaN where it finds nothing.
+
+    Args:
+        function: (…, k, k) -> (…, k, k), which may raise LinAlgError.
+        A: (…, k, k).
+
+    """
+    try:
+        return function(A)
+    except np.linalg.LinAlgError:
+        if A.ndim == 2:
+            return np.full_like(A, np.nan)
+        return np.stack([or_nan(function, one) for one in A])
+
+
 def moments(s: Sums) -> Moments:
     """Moments of the summaries, their mean relative to that of the whole set."""
-    return Moments(s.n_s, s.n_d, s.x / s.n_s, s.xx - jnp.outer(s.x, s.x) / s.n_s, s.dx / s.n_d)
+    n_s, n_d = s.n_s[..., None], s.n_d[..., None, None]
+    scatter = s.xx - s.x[..., :, None] * s.x[..., None, :] / n_s[..., None]
+    return Moments(s.n_s, s.n_d, s.x / n_s, scatter, s.dx / n_d)
 
 
-def distribution(z: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Skewness and excess kurtosis from sums of the powers 1 to 4 of n numbers, (4, …).
+def whitening(m: Moments) -> np.ndarray:
+    """L^-1 with C = L L^T, (…, k, k); NaN where C is not positive definite."""
+    C = m.scatter / (m.n_s - 1)[..., None, None]
+    return or_nan(np.linalg.inv, or_nan(np.linalg.cholesky, C))
+
+
+def factor(m: Moments) -> np.ndarray:
+    """Upper triangular R with F = R^T R, (…, n_params, n_params).
+
+    From a QR decomposition of L^-1 dmu/dtheta, so that F keeps its digits where parameters are
+    nearly degenerate. NaN where C is not positive definite, and where the derivative by some
+    parameter is a combination of the others, so that F has no inverse.
+
+    Source: Golub & Van Loan 2013, Matrix Computations, section 5.3.
+    """
+    R = np.linalg.qr(whitening(m) @ m.mean_derivative, mode="r")
+    diagonal = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
+    rounding = R.shape[-1] * np.finfo(R.dtype).eps * np.linalg.norm(R, axis=-2)
+    return np.where((diagonal > rounding).all(axis=-1)[..., None, None], R, np.nan)
+
+
+def log_det(R: np.ndarray) -> np.ndarray:
+    """Ln det R^T R of triangular matrices, (…)."""
+    return 2 * np.log(np.abs(np.diagonal(R, axis1=-2, axis2=-1))).sum(axis=-1)
+
+
+def distribution(z: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Skewness and excess kurtosis from sums of the powers 1 to 4 of n numbers, (…, 4, n_params).
 
     Both are 0 for a Gaussian.
     """
-    m1, m2, m3, m4 = (power / n for power in z)
+    m1, m2, m3, m4 = np.moveaxis(z / np.asarray(n)[..., None, None], -2, 0)
     variance = m2 - m1**2
     third = m3 - 3 * m1 * m2 + 2 * m1**3
     fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
     return third / variance**1.5, fourth / variance**2 - 3
 
 
-def change_of_covariance(s: Sums) -> jax.Array:
-    """Relative change of C when a parameter changes by its Cramer-Rao bound, (n_params,).
+def sigma_of(R: np.ndarray) -> np.ndarray:
+    """Cramer-Rao bound of each parameter, sqrt((F^-1)_aa), of a factor of F, (…, n_params)."""
+    return np.linalg.norm(or_nan(np.linalg.inv, R), axis=-1)
+
+
+def change_of_covariance(s: Sums) -> np.ndarray:
+    """Relative change of C when a parameter changes by its Cramer-Rao bound, (…, n_params).
 
     To first order: the largest absolute eigenvalue of sigma_a C^-1 dC/dtheta_a, with
     sigma_a^2 = (F^-1)_aa and dC/dtheta_a the covariance of dx/dtheta_a with x plus its transpose.
     F assumes a constant C, so that this should be far less than 1.
     """
     m = moments(s)
-    products = s.dx_x - jnp.multiply.outer(s.dx, s.x_with_dx) / s.n_d
-    cross = products / (s.n_d - 1)  # (k, n_params, k)
-    dC_dtheta = jnp.moveaxis(cross + jnp.swapaxes(cross, 0, 2), 1, 0)  # (n_params, k, k)
-    L_inv = fisher.whitening(m)[0]
-    # One at a time: batched, they can deadlock on jaxlib's threads.
-    eigenvalues = jax.lax.map(
-        lambda change: jnp.linalg.eigvalsh(L_inv @ change @ L_inv.T), dC_dtheta
-    )
-    sigma = jnp.sqrt(jnp.diag(jnp.linalg.inv(fisher.statistics(m).F)))
-    return sigma * jnp.abs(eigenvalues).max(axis=-1)
+    n_d = s.n_d[..., None, None, None]
+    products = s.dx_x - s.dx[..., None] * s.x_with_dx[..., None, None, :] / n_d
+    cross = np.swapaxes(products / (n_d - 1), -3, -2)  # (…, n_params, k, k)
+    L_inv = whitening(m)[..., None, :, :]
+    changes = L_inv @ (cross + np.swapaxes(cross, -1, -2)) @ np.swapaxes(L_inv, -1, -2)
+    finite = np.isfinite(changes).all(axis=(-2, -1))
+    eigenvalues = np.linalg.eigvalsh(np.where(finite[..., None, None], changes, 0))
+    largest = np.where(finite, np.abs(eigenvalues).max(axis=-1), np.nan)
+    return sigma_of(factor(m)) * largest
 
 
-def information(s: Sums) -> dict[str, jax.Array]:
-    """F, |F| and the Cramer-Rao bound sigma of each parameter."""
-    F = fisher.statistics(moments(s)).F
+def information(R: np.ndarray) -> dict[str, np.ndarray]:
+    """F, |F| and the Cramer-Rao bound sigma of each parameter, of a factor of F."""
     return {
-        "F": F,
-        "det_F": jnp.exp(fisher.log_det(F)),
-        "sigma": jnp.sqrt(jnp.diag(jnp.linalg.inv(F))),
+        "F": np.swapaxes(R, -1, -2) @ R,
+        "det_F": np.exp(log_det(R)),
+        "sigma": sigma_of(R),
     }
 
 
-def description(s: Sums) -> dict[str, jax.Array]:
+def description(s: Sums) -> dict[str, np.ndarray]:
     """|C|, and how far the assumptions of F hold.
 
     Those are skewness and excess kurtosis of the estimates, and `change_of_covariance`.
     """
     skewness, excess_kurtosis = distribution(s.z, s.n_s)
     return {
-        "det_C": jnp.exp(fisher.log_det(fisher.covariance(moments(s)))),
+        "det_C": np.exp(-log_det(whitening(moments(s)))),
         "skewness": skewness,
         "excess_kurtosis": excess_kurtosis,
         "covariance_change": change_of_covariance(s),
     }
 
 
-def ratio(a: dict, b: dict) -> dict[str, jax.Array]:
-    """Ratios of two informations: of |F|, and of F_aa of each parameter."""
-    log_det = [fisher.log_det(one["F"]) for one in (a, b)]
+def ratio(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
+    """Ratios of two informations, by their factors: of |F|, and of F_aa of each parameter."""
     return {
-        "det_F": jnp.exp(log_det[0] - log_det[1]),
-        "F_diagonal": jnp.diag(a["F"]) / jnp.diag(b["F"]),
+        "det_F": np.exp(log_det(a) - log_det(b)),
+        "F_diagonal": (np.linalg.norm(a, axis=-2) / np.linalg.norm(b, axis=-2)) ** 2,
     }
 
 
-def statistics_of(summaries: Summaries) -> fisher.Statistics:
-    """Statistics of a set of summaries."""
-    mean = summaries.x.mean(axis=0)
-    n_s, n_d = np.float64(len(summaries.x)), np.float64(len(summaries.dx_dtheta))
-    scatter = (summaries.x - mean).T @ (summaries.x - mean)
-    return in_float64(fisher.statistics)(
-        Moments(n_s, n_d, mean, scatter, summaries.dx_dtheta.mean(axis=0))
-    )
+def statistics_of(summaries: Summaries) -> Statistics:
+    """Statistics of a set of summaries; F and C^-1 are NaN where C is not positive definite."""
+    x, n_s = summaries.x.astype(np.float64), np.float64(len(summaries.x))
+    mean, n_d = x.mean(axis=0), np.float64(len(summaries.dx_dtheta))
+    scatter, dx = (x - mean).T @ (x - mean), summaries.dx_dtheta.astype(np.float64)
+    m = Moments(n_s, n_d, mean, scatter, dx.mean(axis=0))
+    L_inv = whitening(m)
+    A = L_inv @ m.mean_derivative
+    return Statistics(A.T @ A, scatter / (n_s - 1), L_inv.T @ L_inv, mean, m.mean_derivative)
 
 
-def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
+def weights_of_estimates(statistics: Statistics) -> np.ndarray:
     """Weights of the summaries in estimates of theta: C^-1 (dmu/dtheta) F^-1.
 
     (n_summaries, n_params); NaN where C or F is singular.
@@ -200,7 +242,7 @@ def weights_of_estimates(statistics: fisher.Statistics) -> np.ndarray:
         return np.full_like(statistics.dmu_dtheta, np.nan)
 
 
-def estimates(x: np.ndarray, statistics: fisher.Statistics, theta_fid: np.ndarray) -> np.ndarray:
+def estimates(x: np.ndarray, statistics: Statistics, theta_fid: np.ndarray) -> np.ndarray:
     """Quasi-maximum-likelihood estimates of theta from summaries x, (n, n_params).
 
     theta_fid + F^-1 (dmu/dtheta)^T C^-1 (x - mu): one step of Fisher scoring from theta_fid, for
@@ -224,15 +266,14 @@ def measure(compressions: dict[str, Summaries]) -> Estimate:
     """
 
     def quantity(sums):
+        factors = {name: factor(moments(s)) for name, s in sums.items()}
         found = {
-            name: information(s) | (description(s) if name != "linear" else {})
-            for name, s in sums.items()
+            name: information(R) | (description(sums[name]) if name != "linear" else {})
+            for name, R in factors.items()
         }
-        return found | {
-            f"over_{name}": ratio(found["network"], found[name])
-            for name in sums
-            if name != "network"
-        }
+        network = factors.pop("network")
+        return found | {f"over_{name}": ratio(network, R) for name, R in factors.items()}
 
     groups = {name: sums_of_groups(summaries) for name, summaries in compressions.items()}
-    return in_float64(partial(jackknife, quantity=quantity))(groups)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # NaN and infinity are told
+        return jackknife(groups, quantity)
