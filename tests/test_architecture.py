@@ -55,7 +55,6 @@ def numpy_cnn(weights, d, strides, means, channels_last):
         ((12,), False, None, "last", 1),
         ((8, 6), False, [2, 1], "every", 3),
         ((8, 6, 3), True, [1, 2], "last", 4),
-        ((8, 6, 3), True, [1, 2], "last", 3),
         ((4, 6, 8), False, [2, 1], "every", 3),
     ],
 )
@@ -64,24 +63,21 @@ def test_the_convolutional_network(
 ):
     """Oracle: scipy.ndimage.correlate with periodic borders."""
     network = kinds.cnn(2, (3, 4), kernel, strides, means, channels_last, head=(5,))
-    weights = network.init(jax.random.key(1), input_shape)
-    weights = jax.tree.map(
-        lambda w: w + 0.1 * rng.standard_normal(w.shape), weights
-    )  # biases are not 0
+    weights = jax.tree.map(  # biases are not 0
+        lambda w: np.asarray(w) + 0.1 * rng.standard_normal(w.shape),
+        jax.jit(network.init, static_argnums=1)(jax.random.key(1), input_shape),
+    )
     d = rng.standard_normal(input_shape)
     expected = numpy_cnn(weights, d, strides or [1, 1], means, channels_last)
-    np.testing.assert_allclose(network.apply(weights, d), expected, rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(network.apply)(weights, d), expected, rtol=1e-10)
 
 
 def test_shifts_of_the_grid_do_not_matter_to_it(float64, rng):
     network = kinds.cnn(2, (3, 4), 3, means="every", activation="tanh")
     weights = network.init(jax.random.key(1), (6, 9))
-    d = rng.standard_normal((6, 9))
-    np.testing.assert_allclose(
-        network.apply(weights, np.roll(d, (2, 5), axis=(0, 1))),
-        network.apply(weights, d),
-        rtol=1e-12,
-    )
+    d, apply = rng.standard_normal((6, 9)), jax.jit(network.apply)
+    rolled = np.roll(d, (2, 5), axis=(0, 1))
+    np.testing.assert_allclose(apply(weights, rolled), apply(weights, d), rtol=1e-12)
 
 
 def test_a_square_layer_is_a_power_spectrum(float64, rng):
@@ -109,10 +105,8 @@ def test_summaries_can_be_mapped(float64, rng, kind):
     network = kinds.NETWORKS[kind](3)
     weights = network.init(jax.random.key(0), (6,))
     A, b, d = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal(6)
-    mapped = network.map_summaries(weights, A, b)
-    np.testing.assert_allclose(
-        network.apply(mapped, d), A @ network.apply(weights, d) + b, rtol=1e-12
-    )
+    mapped, apply = network.map_summaries(weights, A, b), jax.jit(network.apply)
+    np.testing.assert_allclose(apply(mapped, d), A @ apply(weights, d) + b, rtol=1e-12)
 
 
 # A user's own
@@ -163,9 +157,11 @@ def problem_with(**own):
     return Problem(gaussian.simulator, [0, 1], ["mu", "Sigma"], [4], networks=own, name="mine")
 
 
-@pytest.mark.parametrize(("name", "whiten"), [("plain", False), ("flax", False), ("equinox", True)])
-def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, name, whiten):
-    """Oracle: jax.grad of the whole loss; and a fit lowers it."""
+@pytest.mark.parametrize(("name", "whiten"), [("flax", False), ("equinox", True)])
+def test_a_fit_of_a_network_of_ones_own(float64, rng, name, whiten):
+    """Oracle: jax.grad of the whole loss, a tenth of which is adam's mean after one iteration;
+    and the fit lowers the loss.
+    """
     recipe = Recipe(
         network={"kind": name, "width": 7},
         whiten=whiten,
@@ -174,33 +170,39 @@ def test_a_network_of_ones_own_through_the_aggregate_and_a_fit(float64, rng, nam
         n_devices=1,
     )
     fitter = fitters.build(recipe, problem_with(**OWN))
-    simulations = random_simulations(rng, float64, 40, 30, (4,))
+    simulations, kept = random_simulations(rng, float64, 40, 30, (4,)), []
+    optimiser = optax.adam(1e-2)
+    settings = Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 60, 60)
     with fitter.data(training=sources.in_memory(*simulations)) as sets:
-        state = fitter.first_state(1, sets["training"])
-        m, _, gradient = jax.jit(fitter.engine.gradient)(state.weights, sets["training"])
-        if whiten:
-            np.testing.assert_allclose(fisher.covariance(m), np.eye(2), atol=1e-6)
-
-        def loss(weights):
-            summaries = derivatives.exact(fitter.compressor.network.apply)(
-                weights, chunks.Batch(*map(jnp.asarray, simulations))
-            )
-            m = fisher.moments(*summaries)
-            return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
-
-        expected = jax.jit(jax.grad(loss))(state.weights)
-        largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
-        for one, other in zip(*map(jax.tree.leaves, (gradient, expected)), strict=True):
-            tolerance = (
-                1e-10 if other.dtype == np.float64 else 1e-5
-            )  # flax keeps its weights in float32
-            np.testing.assert_allclose(one, other, atol=tolerance * largest)
-        settings = Settings(10.0, fisher.rate(10.0, 0.1), 100, 0, 60, 60)
+        weights = fitter.first_state(1, sets["training"]).weights
         result = fitting.fit(
-            fitter.engine, optax.adam(1e-2), state, sets["training"], None, settings
+            fitter.engine,
+            optimiser,
+            iteration.first_state(weights, optimiser),
+            sets["training"],
+            None,
+            settings,
+            keep=lambda state, rows: kept.append(state),
         )
-    loss = result.history[:, 0, iteration.QUANTITIES.index("loss")]
-    assert loss[-1] < loss[0] - 0.2
+
+    def loss(weights):
+        summaries = derivatives.exact(fitter.compressor.network.apply)(
+            weights, chunks.Batch(*map(jnp.asarray, simulations))
+        )
+        m = fisher.moments(*summaries)
+        return iteration.loss_of(fitter.settings)(fisher.covariance(m), m.mean_derivative)
+
+    expected = jax.jit(jax.grad(loss))(weights)
+    found = jax.tree.map(lambda m: 10 * m, kept[0].optimiser_state[0].mu)
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+    for one, other in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
+        # flax keeps its weights in float32
+        tolerance = 1e-10 if other.dtype == np.float64 else 1e-5
+        np.testing.assert_allclose(one, other, atol=tolerance * largest)
+    row = dict(zip(iteration.QUANTITIES, result.history[:, 0].T, strict=True))
+    assert row["loss"][-1] < row["loss"][0] - 0.2
+    if whiten:
+        np.testing.assert_allclose(row["penalty"][0], 0, atol=1e-5)
 
 
 def test_a_pair_without_settings_is_taken_as_it_is():
@@ -287,8 +289,8 @@ def test_the_aggregate_of_a_convolutional_network(rng, float64):
     from test_aggregate import LOSS, assert_is_the_direct_gradient
 
     network = kinds.cnn(2, (3,), 3)
-    weights = network.init(jax.random.key(0), (4, 4))
+    weights = network.init(jax.random.key(0), (6,))
     summarise = derivatives.exact(network.apply)
-    simulations = random_simulations(rng, float64, 13, 9, (4, 4))
+    simulations = random_simulations(rng, float64, 13, 9, (6,))
     engine = aggregate.resident(summarise, LOSS, jax.devices()[:1])
     assert_is_the_direct_gradient(engine, weights, simulations, summarise, 7, 1e-11)

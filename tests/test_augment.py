@@ -2,6 +2,7 @@
 and in both engines.
 """
 
+import functools
 from functools import partial
 
 import jax
@@ -35,12 +36,15 @@ def rows(parts, present, name):
     )
 
 
+permute = jax.jit(augment.permute, static_argnums=0)
+gaussian = functools.cache(shipped.gaussian)
+
+
 def permuted(source, key=KEY, n_per_device=7, n_devices=1):
     """Fiducial and derivative of a source after the augmentation, as two arrays."""
-    shape = source.fiducial.shape[1:]
-    permute = jax.jit(partial(augment.permute, shipped.gaussian(input_shape=shape)))
+    problem = gaussian(input_shape=source.fiducial.shape[1:])
     parts = [
-        jax.tree.map(np.asarray, permute(key, part))
+        jax.tree.map(np.asarray, permute(problem, key, part))
         for part in parts_of(source, n_per_device, n_devices)
     ]
     return rows(parts, "present_x", "fiducial"), rows(parts, "present_d", "derivative")
@@ -70,7 +74,7 @@ def test_elements_and_their_derivatives_change_places_together(rng, input_shape)
     )
 
 
-@pytest.mark.parametrize(("n_per_device", "n_devices"), [(1, 1), (23, 1), (4, 3)])
+@pytest.mark.parametrize(("n_per_device", "n_devices"), [(1, 1), (4, 3)])
 def test_the_order_does_not_depend_on_the_chunks(rng, n_per_device, n_devices):
     source = sources.in_memory(*random_simulations(rng, np.float32, 23, 17, (5,)))
     for one, other in zip(
@@ -132,16 +136,21 @@ def test_the_gradient_is_that_of_the_permuted_simulations(rng, data):
 
 def averaged_by_hand(engine, optimiser, weights, data, averaging, n):
     """The average after each update, and validation ln |F| at it: a plain loop."""
-    state, average, found = optimiser.init(weights), weights, []
-    gradient, moments = jax.jit(engine.gradient), jax.jit(engine.moments)
-    for _ in range(n):
-        found.append(
-            (average, float(fisher.log_det(fisher.statistics(moments(average, data[1])).F)))
-        )
-        updates, state = optimiser.update(gradient(weights, data[0])[2], state, weights)
+
+    @jax.jit
+    def step(weights, average, state, data):
+        F = fisher.statistics(engine.moments(average, data[1])).F
+        updates, state = optimiser.update(engine.gradient(weights, data[0])[2], state, weights)
         weights = jax.tree.map(jnp.add, weights, updates)
-        average = jax.tree.map(lambda a, w: averaging * a + (1 - averaging) * w, average, weights)
-    return found, average
+        new = jax.tree.map(lambda a, w: averaging * a + (1 - averaging) * w, average, weights)
+        return fisher.log_det(F), (weights, new, state)
+
+    carry, found = (weights, weights, optimiser.init(weights)), []
+    for _ in range(n):
+        average = carry[1]
+        log_det_F, carry = step(*carry, data)
+        found.append((average, float(log_det_F)))
+    return found, carry[1]
 
 
 def test_validation_judges_the_average_of_the_weights(rng):
@@ -198,7 +207,9 @@ def test_a_whitened_fit_begins_with_summaries_of_covariance_one(data, network):
             for w in (state.weights, fitter.first_state(1).weights)
         ]
     x = np.asarray(
-        jax.vmap(lambda d: fitter.compressor.network.apply(state.weights, d))(pieces[0].fiducial),
+        jax.jit(jax.vmap(partial(fitter.compressor.network.apply, state.weights)))(
+            pieces[0].fiducial
+        ),
         np.float64,
     )
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=2e-3)

@@ -132,7 +132,7 @@ def test_a_numpy_simulator_with_finite_differences_and_a_network_of_its_own(root
     assert "warning" not in log
 
 
-@pytest.mark.parametrize("kind", ["derivative", "shifted"])
+@pytest.mark.parametrize("kind", ["derivative", pytest.param("shifted", marks=pytest.mark.long)])
 def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     """Read where they lie, split by fractions; oracle: fits and linear compressions of the same
     numbers.
@@ -211,6 +211,7 @@ def test_simulations_on_the_fly_with_one_parameter(root, tmp_path):
     assert abs(history["training_det_F"].mean() - 10) < 1
 
 
+@pytest.mark.long
 def test_the_field_through_the_graph(root, tmp_path):
     """Oracle: the score on the same fields; the recipe of the config, on a smaller grid and with a
     faster decay of a larger rate.

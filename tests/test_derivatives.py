@@ -34,11 +34,9 @@ def network_and_weights(input_shape, dtype=None, n_summaries=2):
 @pytest.mark.parametrize(
     ("way", "dtype", "n_devices", "n_d", "n_params"),
     [
-        ("kept", "float32", 1, 9, 1),
         ("kept", "float64", 2, 13, 3),
-        ("recomputed", "float64", 1, 13, 2),
-        ("streamed", "float64", 1, 9, 3),
-        ("streamed", "float32", 8, 5, 2),
+        ("recomputed", "float32", 1, 9, 1),
+        ("streamed", "float64", 8, 5, 2),
     ],
     indirect=["dtype"],
 )
@@ -88,16 +86,15 @@ def test_finite_differences_converge_to_the_exact_derivative(float64):
     def slopes(problem):
         (piece,) = simulations.draw(problem, jax.random.key(4), 20, 20)
         batch = chunks.Batch(jnp.asarray(piece.fiducial), jnp.asarray(piece.derivative))
-        return derivatives.stored(network.apply, problem)(weights, batch)
+        return jax.jit(derivatives.stored(network.apply, problem))(weights, batch)
 
     x, expected = slopes(problem)
     distances = []
-    for step in (0.2, 0.1, 0.05):
+    for step in (0.1, 0.05):
         x_again, found = slopes(replace(problem, delta_theta=[step, 2 * step]))
         np.testing.assert_allclose(x_again, x, rtol=1e-12)
         distances.append(np.abs(found - expected).max(axis=(0, 1)))
-    np.testing.assert_allclose(distances[0] / distances[1], 4, rtol=0.1)
-    np.testing.assert_allclose(distances[1] / distances[2], 4, rtol=0.03)
+    np.testing.assert_allclose(distances[0] / distances[1], 4, rtol=0.03)
 
 
 def written_keys(seed, iteration_number, n):
@@ -112,8 +109,8 @@ def written_keys(seed, iteration_number, n):
     ("data", "delta_theta", "n_devices", "n_per_device", "n_d"),
     [
         ("resident", None, 3, 4, 25),
-        ("resident", [0.1, 0.2], 1, 7, 40),
         ("streamed", [0.1, 0.2], 3, 4, 25),
+        pytest.param("resident", [0.1, 0.2], 1, 7, 40, marks=pytest.mark.long),
         pytest.param("streamed", None, 1, 7, 40, marks=pytest.mark.long),
     ],
 )
@@ -133,15 +130,15 @@ def test_the_gradient_on_the_fly_is_that_of_the_simulations_of_the_iteration(
     weights = fitter.compressor.network.init(jax.random.key(0), problem.input_shape)
     keys = written_keys(3, 5, 40)
     theta = jnp.asarray(problem.theta_fid, jnp.float32)
-    fiducial = jnp.stack([problem.simulator(key, theta) for key in keys])
+    simulator = jax.jit(problem.simulator)
+    fiducial = jnp.stack([simulator(key, theta) for key in keys])
     if delta_theta is None:
-        derivative = jnp.stack(
-            [jax.jacfwd(partial(problem.simulator, key))(theta) for key in keys[:n_d]]
-        )
+        slopes = jax.jit(jax.jacfwd(problem.simulator, argnums=1))
+        derivative = jnp.stack([slopes(key, theta) for key in keys[:n_d]])
     else:
         h = jnp.diag(jnp.asarray(delta_theta)) / 2
         sides = [
-            [[problem.simulator(key, theta + sign * h[p]) for p in (0, 1)] for sign in (-1, 1)]
+            [[simulator(key, theta + sign * h[p]) for p in (0, 1)] for sign in (-1, 1)]
             for key in keys[:n_d]
         ]
         derivative = jnp.array(sides)
@@ -183,12 +180,10 @@ def test_training_statistics_of_a_fit_on_the_fly_are_of_simulations_that_it_has_
     path = do_fit(tmp_path, "fly", on_the_fly=True, max_iterations=6)
     trees, history, statistics, _ = read(path)
     assert len(history) == 6
-    problem, network = (
-        load.build(**PROBLEM),
-        compressor.build(Recipe(**SMALL), load.build(**PROBLEM)).network,
-    )
-    theta = jnp.asarray(problem.theta_fid, jnp.float32)
-    d = jnp.stack([problem.simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
+    problem = load.build(**PROBLEM)
+    network = compressor.build(Recipe(**SMALL), problem).network
+    theta, simulator = jnp.asarray(problem.theta_fid, jnp.float32), jax.jit(problem.simulator)
+    d = jnp.stack([simulator(key, theta) for key in written_keys(1, 6, SIZES["n_s"])])
     x = np.asarray(jax.vmap(partial(network.apply, trees["weights/best"]))(d), np.float64)
     np.testing.assert_allclose(statistics["training"]["mu"], x.mean(axis=0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(

@@ -126,7 +126,12 @@ def run(as_anyone, place, home, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("home", "target"), [(None, FIGURE), ("/nowhere/at all", TEST_SET), ("/proc", TEST_SET)]
+    ("home", "target"),
+    [
+        (None, FIGURE),
+        ("/proc", TEST_SET),
+        pytest.param("/nowhere/at all", TEST_SET, marks=pytest.mark.long),
+    ],
 )
 def test_somebody_elses_project_without_a_home(tiny, as_anyone, place, home, target):
     project, folder, temporary = place

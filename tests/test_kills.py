@@ -7,7 +7,6 @@ import datetime
 import itertools
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -116,10 +115,6 @@ def wait_for(condition, seconds=180):
     return value
 
 
-def says(log, line):
-    return log.exists() and re.search(line, log.read_text(), re.DOTALL)
-
-
 @pytest.mark.parametrize("n_moments", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
     project, untouched, tmp_path, n_moments
@@ -157,31 +152,20 @@ def test_killed_at_random_moments_the_results_are_those_of_an_untouched_run(
 
 
 def test_interrupted_in_a_fit_it_goes_on_from_there(project, untouched, tmp_path):
-    """Ctrl-C reaches Snakemake and its jobs, a cluster's SIGTERM the job; the next run just goes
-    on.
+    """Ctrl-C reaches Snakemake and its jobs; the next run just goes on. A cluster's SIGTERM reaches
+    the job alone: test_slurm.py.
     """
     log = tmp_path / "results/tiny/logs/fit/small/seed-1.log"
-    checkpoint = (tmp_path / FIT).with_name("fit.checkpoint.h5")
-    for number, line in (
-        (signal.SIGINT, "iteration [3-9]00"),
-        (signal.SIGTERM, "goes on.*iteration [12].00"),
-    ):
-        process = started(project, tmp_path, "--", FIT)
-        wait_for(lambda process=process, line=line: says(log, line) or process.poll() is not None)
-        assert process.poll() is None, (tmp_path / "output").read_text()
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)
-        else:
-            (fit,) = (
-                pid
-                for pid in jobs_of(process.pid)
-                if b"fit.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-            )
-            os.kill(fit, number)
-        process.wait(180)
-        assert checkpoint.exists()
+    process = started(project, tmp_path, "--", FIT)
+    wait_for(
+        lambda: (log.exists() and "iteration 3" in log.read_text()) or process.poll() is not None
+    )
+    assert process.poll() is None, (tmp_path / "output").read_text()
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(180)
+    assert (tmp_path / FIT).with_name("fit.checkpoint.h5").exists()
     assert run(project, tmp_path, FIT)
-    assert re.search("goes on from .* after [12][0-9]{3} iterations", log.read_text())
+    assert "goes on from" in log.read_text()
     found = results_of(tmp_path)
     assert found.items() <= untouched.items()
     assert FIT.removeprefix("results/tiny/") in found

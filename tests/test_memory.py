@@ -35,6 +35,7 @@ print(int(status.split("VmHWM:")[1].split()[0]) * 1024)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read where Linux has it")
 def test_a_fit_takes_no_more_than_it_asks_for_nor_far_less(root, tmp_path):
     """Oracle: the largest resident set of such a fit, as Linux counts it."""

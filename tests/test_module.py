@@ -173,6 +173,7 @@ def test_from_git_and_from_a_folder_code_has_the_same_digest(
     assert planned(folder) == {}
 
 
+@pytest.mark.long
 def test_the_snippets_of_the_documentation(root, repository, tmp_path, monkeypatch):
     """As they stand there, with places and tags of this test; `all` is the first rule there."""
     page = (root / "docs/as_a_module.md").read_text()

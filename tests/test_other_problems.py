@@ -3,6 +3,7 @@ parameter, three.
 """
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analytic_fisher import analytic_fisher
+from imnn_core.figures import plots
 from imnn_core.problems import Problem, load
 from plot_comparison import plot_comparison
 from plot_fit import plot_fit
@@ -78,6 +80,8 @@ def test_the_chain(tmp_path, root, monkeypatch, n_params, known):
     assert ("ratio_to_analytic" in table) == (known == "all")
     np.testing.assert_allclose(table["ratio_to_linear"], table["det_F"] / table["det_F_linear"])
 
+    if n_params != 3:  # figures of all numbers of parameters are drawn elsewhere
+        monkeypatch.setattr(plots, "save_all", lambda _, paths: Path(*paths).write_text("<svg/>"))
     drawn = {name: tmp_path / f"{name}.svg" for name in ("information_figure", "ellipses")}
     analytic = tmp_path / "analytic.json"
     plot_comparison(

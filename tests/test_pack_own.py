@@ -46,7 +46,6 @@ def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root,
         "observed": str(here / "data/observed.npy"),
         "figures": {"style": str(outside / "wide.mplstyle"), "formats": ["pdf"]},
         "refine": 1,
-        "n_test": 2000,
         "fits": fits,
     }
     write_config(here, **given)

@@ -3,17 +3,21 @@ fit that continues.
 """
 
 import functools
+from functools import partial
 
 import h5py
+import jax
 import numpy as np
 import pytest
+from analytic_fisher import analytic_fisher
 from conftest import everything, random_simulations
 from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
 from imnn_core.networks import scaling
 from imnn_core.problems import load
-from small_run import PROBLEM, SMALL, do_evaluate, do_fit, flat, prepare, read
+from simulate import simulate
+from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, flat, read
 
 FAR = PROBLEM | {"theta_fid": [300.0, 4.0]}
 
@@ -36,15 +40,11 @@ def test_mean_and_standard_deviation(rng, monkeypatch, how):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run whose simulations are far from 0."""
-    from imnn_core.problems import simulations
-
-    folder = prepare(tmp_path_factory.mktemp("run"))
-    problem = load.build(**FAR)
-    for split, n_s, n_d in (("training", 60, 50), ("validation", 60, 50), ("test", 500, 500)):
-        pieces = simulations.draw(problem, simulations.seed_key(1, split), n_s, n_d)
-        sets.write_simulations(
-            folder / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split
-        )
+    folder = tmp_path_factory.mktemp("run")
+    for split in ("training", "validation", "test"):
+        sizes = {"n_s": 500, "n_d": 500} if split == "test" else SIZES
+        simulate(folder / f"{split}.h5", problem=FAR, seed=1, split=split, **sizes)
+    analytic_fisher(folder / "analytic.json", problem=FAR, n_monte_carlo=100)
     return folder
 
 
@@ -81,18 +81,18 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     np.testing.assert_allclose(found[1], expected[1], rtol=2e-3, atol=2e-3)
     assert scaling.of_fit(tmp_path / "beforehand.h5") is None
 
-    information = do_evaluate(folder, f"scaled-{how}", problem=FAR, standardise=how)
+
+def test_fit_and_evaluation_scale_what_the_network_sees(folder):
+    """Oracle: numpy's mean of the summaries of simulations that it has scaled; one F of both."""
+    found, problem = read(scaled_fit(folder, "each")), load.build(**FAR)
+    information = do_evaluate(folder, "scaled-each", problem=FAR, standardise="each")
     F = np.array(information["splits"]["training"]["network"]["F"]["value"])
     np.testing.assert_allclose(F, found[2]["training"]["F"], rtol=1e-4, atol=1e-4 * np.abs(F).max())
     with sets.open_simulations(folder / "training.h5", problem, seed=1, split="training") as source:
         raw = everything(source)[0]
+    scaled = ((raw - raw.mean(axis=0, dtype=float)) / raw.std(axis=0, dtype=float)).astype("f4")
     network = compressor.build(Recipe(**SMALL), problem).network
-    x = np.stack(
-        [
-            network.apply(found[0]["weights/best"], ((d - mean) / scale).astype(np.float32))
-            for d in raw
-        ]
-    )
+    x = jax.jit(jax.vmap(partial(network.apply, found[0]["weights/best"])))(scaled)
     np.testing.assert_allclose(found[2]["training"]["mu"], x.mean(axis=0), rtol=1e-3, atol=1e-4)
 
 

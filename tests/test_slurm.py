@@ -325,7 +325,7 @@ def test_the_profile_for_any_scheduler(project, slurm):
 @pytest.mark.parametrize(
     ("words", "more", "said"),
     [
-        ("seq -s, 100", " -n", r"^fit +200$"),
+        pytest.param("seq -s, 100", " -n", r"^fit +200$", marks=pytest.mark.long),
         ("%.10l %k", "", r"TIME_LIMIT COMMENT$"),
         ("xargs -r scancel", "", r"^Unlocked"),
     ],

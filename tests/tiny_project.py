@@ -14,6 +14,7 @@ TINY = {
     "n_d": 30,
     "n_test": 60,
     "n_monte_carlo": 20,
+    "figures": {"formats": ["svg"]},
     "fits": {
         "small": {
             "network": {"hidden": [4]},
