@@ -129,7 +129,7 @@ def run(as_anyone, place, home, *arguments):
     ("home", "target"),
     [
         (None, FIGURE),
-        ("/proc", TEST_SET),
+        pytest.param("/proc", TEST_SET, marks=pytest.mark.long),
         pytest.param("/nowhere/at all", TEST_SET, marks=pytest.mark.long),
     ],
 )

@@ -123,7 +123,11 @@ def test_what_only_evaluations_need(drawn, copy_of, changes, target, expected):
     assert planned(folder, *TINY_RUN, *SUMMARY) == expected
 
 
-@pytest.mark.parametrize("age", [LONG_AGO, None], ids=["older", "of the same time"])
+@pytest.mark.parametrize(
+    "age",
+    [LONG_AGO, pytest.param(None, marks=pytest.mark.long)],
+    ids=["older", "of the same time"],
+)
 def test_a_users_file_that_was_replaced(used, copy_of, age):
     """By numbers of the same size: even a copy that keeps times, or a clock that was set back, is
     seen.

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 from archives import ARCHIVE, FIGURE, FIGURES, files_in, project, unpacked
 from running import edit, planned, snakemake
 from small_files import arrays_of, write
@@ -22,6 +23,7 @@ problem = Problem(simulator, theta_fid=[0, 1], names=["a", "b"], input_shape=(WI
 """
 
 
+@pytest.mark.long
 def test_a_problem_outside_observed_data_and_refinements_in_another_folder(root, tmp_path):
     """With the code in one folder, the results in another, and recipes of every kind of value."""
     code, here, outside = (tmp_path / name for name in ("code", "here", "outside"))
