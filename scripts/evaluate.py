@@ -10,7 +10,7 @@ from imnn_core.compression import compressor
 from imnn_core.compression.side_by_side import compressions_of
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
-from imnn_core.evaluation import measure, step_check, warnings
+from imnn_core.evaluation import jackknife, measure, step_check, warnings
 from imnn_core.gradient import devices
 from imnn_core.networks import scaling
 from imnn_core.problems import load
@@ -31,7 +31,7 @@ def without_nan(array):
 
 def plain(estimate):
     """An estimate for JSON: value, debiased and error of each quantity."""
-    names = measure.Estimate._fields
+    names = jackknife.Estimate._fields
 
     def of_one(*each):
         return dict(zip(names, map(without_nan, each), strict=True))

@@ -13,6 +13,7 @@ from imnn_core.compression import compressor
 from imnn_core.compression.compressor import Summaries
 from imnn_core.data import sources
 from imnn_core.evaluation import measure
+from imnn_core.evaluation.jackknife import groups_of, jackknife
 from imnn_core.gradient import derivatives
 from imnn_core.problems import shipped, simulations
 
@@ -130,7 +131,7 @@ def test_skewness_and_kurtosis(rng):
 
 @pytest.mark.parametrize(("n_s", "n_d"), [(500, 500), (1003, 217), (60, 7), (5, 5)])
 def test_groups_are_disjoint_and_alike(n_s, n_d):
-    groups = measure.groups_of(n_s, n_d)
+    groups = groups_of(n_s, n_d)
     assert len(groups) == min(50, n_d)
     np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(n_s))
     for sizes in ([len(rows) for rows in groups], [(rows < n_d).sum() for rows in groups]):
@@ -144,7 +145,7 @@ def test_sums_without_a_group_are_those_of_the_rest(rng):
     """
     x, dx = 1e6 + rng.standard_normal((203, 3)), rng.standard_normal((120, 3, 2))
     groups = measure.sums_of_groups(Summaries(x, dx))
-    rows = measure.groups_of(203, 120)
+    rows = groups_of(203, 120)
     for g in (0, 17, 49):
         left = np.setdiff1d(np.arange(203), rows[g])
         sums = jax.tree.map(lambda leaf, g=g: leaf.sum(axis=0) - leaf[g], groups)
@@ -183,7 +184,7 @@ def of_independent_sets(n_sets, n):
         }
 
     of_sets = jax.tree.map(lambda *leaves: np.stack(leaves, 1), *map(groups_of_set, range(n_sets)))
-    return measure.jackknife(of_sets, quantity)
+    return jackknife(of_sets, quantity)
 
 
 TRUTH = {
@@ -230,7 +231,7 @@ def test_debiasing_takes_off_what_is_known_exactly_for_gaussian_summaries(rng):
 
     each = [measure.sums_of_groups(Summaries(*part)) for part in zip(x, dx, strict=True)]
     of_sets = jax.tree.map(lambda *leaves: np.stack(leaves, 1), *each)
-    value, debiased, _ = measure.jackknife(of_sets, F_of)
+    value, debiased, _ = jackknife(of_sets, F_of)
     error = value.std() / np.sqrt(n_sets)
     assert value.mean() == pytest.approx(
         (n - 1) / (n - p - 2) * (p + noise**2 * p / n), abs=3 * error

@@ -4,14 +4,13 @@ In float64, from the summaries of all simulations of a set.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from imnn_core.compression.compressor import Summaries
-from imnn_core.gradient.fisher import Moments, Statistics
-
-N_GROUPS = 50  # of the jackknife, at most
+from imnn_core.evaluation.jackknife import Estimate, groups_of, jackknife
+from imnn_core.gradient.fisher import Moments, Statistics, covariance
 
 
 class Sums(NamedTuple):
@@ -29,56 +28,6 @@ class Sums(NamedTuple):
     x_with_dx: np.ndarray  # x of the simulations that have derivatives, (k,)
     dx_x: np.ndarray  # dx/dtheta times x, of the same simulations, (k, n_params, k)
     z: np.ndarray  # powers 1 to 4 of each parameter's estimates less their mean, (4, n_params)
-
-
-class Estimate(NamedTuple):
-    """A measured quantity; all fields have its shape."""
-
-    value: Any
-    debiased: Any  # without the bias of order 1 / n
-    error: Any  # standard error
-
-
-def jackknife(groups: Any, quantity: Callable) -> Estimate:
-    """Delete-a-group jackknife of a quantity that is computed from sums.
-
-    With q from all G groups and q_g from all but group g:
-
-        debiased = G q - (G - 1) mean q_g,     error^2 = (G - 1) / G sum_g (q_g - mean q_g)^2
-
-    For F this removes, to order 1 / n and for any distribution of the summaries, the biases from
-    C^-1 of a finite sample, from the noise of dmu/dtheta, and from both together; for Gaussian
-    summaries the first is a factor (n_s - 1) / (n_s - n_summaries - 2). Errors
-    from fewer than ten groups are mostly too small: from two, the median is 0.67 of the true one.
-
-    Args:
-        groups: a tree of sums over G disjoint groups of like size, stacked along a first axis.
-        quantity: tree of sums -> tree of arrays; of stacked sums it gives stacked arrays.
-
-    Source: Quenouille 1956, Biometrika 43, 353; Efron & Tibshirani 1993, An Introduction to the
-        Bootstrap, chapter 11.
-
-    """
-    n_groups = len(jax.tree.leaves(groups)[0])
-    total = jax.tree.map(lambda leaf: leaf.sum(axis=0), groups)
-    value = quantity(total)
-    each = quantity(jax.tree.map(lambda all_of, leaf: all_of - leaf, total, groups))
-    mean = jax.tree.map(lambda q: q.mean(axis=0), each)
-    return Estimate(
-        value=value,
-        debiased=jax.tree.map(lambda q, m: n_groups * q - (n_groups - 1) * m, value, mean),
-        error=jax.tree.map(lambda q: np.sqrt((n_groups - 1) * q.var(axis=0)), each),
-    )
-
-
-def groups_of(n_s: int, n_d: int) -> list[np.ndarray]:
-    """Indices of each jackknife group's simulations; derivatives are shared out evenly."""
-    n_groups = min(N_GROUPS, n_d)
-
-    def parts(start, stop):
-        return np.array_split(np.arange(start, stop), n_groups)
-
-    return [np.concatenate(both) for both in zip(parts(0, n_d), parts(n_d, n_s), strict=True)]
 
 
 def sums_of_groups(summaries: Summaries) -> Sums:
@@ -170,23 +119,28 @@ def sigma_of(R: np.ndarray) -> np.ndarray:
     return np.linalg.norm(or_nan(np.linalg.inv, R), axis=-1)
 
 
-def change_of_covariance(s: Sums) -> np.ndarray:
+def change_of_covariance(s: Sums, L_inv: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Relative change of C when a parameter changes by its Cramer-Rao bound, (…, n_params).
 
     To first order: the largest absolute eigenvalue of sigma_a C^-1 dC/dtheta_a, with
     sigma_a^2 = (F^-1)_aa and dC/dtheta_a the covariance of dx/dtheta_a with x plus its transpose.
     F assumes a constant C, so that this should be far less than 1.
+
+    Args:
+        s: sums.
+        L_inv: their `whitening`, (…, k, k).
+        sigma: the bounds, (…, n_params).
+
     """
-    m = moments(s)
     n_d = s.n_d[..., None, None, None]
     products = s.dx_x - s.dx[..., None] * s.x_with_dx[..., None, None, :] / n_d
     cross = np.swapaxes(products / (n_d - 1), -3, -2)  # (…, n_params, k, k)
-    L_inv = whitening(m)[..., None, :, :]
+    L_inv = L_inv[..., None, :, :]
     changes = L_inv @ (cross + np.swapaxes(cross, -1, -2)) @ np.swapaxes(L_inv, -1, -2)
     finite = np.isfinite(changes).all(axis=(-2, -1))
     eigenvalues = np.linalg.eigvalsh(np.where(finite[..., None, None], changes, 0))
     largest = np.where(finite, np.abs(eigenvalues).max(axis=-1), np.nan)
-    return sigma_of(factor(m)) * largest
+    return sigma * largest
 
 
 def information(R: np.ndarray) -> dict[str, np.ndarray]:
@@ -198,17 +152,19 @@ def information(R: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def description(s: Sums) -> dict[str, np.ndarray]:
+def description(s: Sums, sigma: np.ndarray) -> dict[str, np.ndarray]:
     """|C|, and how far the assumptions of F hold.
 
-    Those are skewness and excess kurtosis of the estimates, and `change_of_covariance`.
+    Those are skewness and excess kurtosis of the estimates, and `change_of_covariance` for the
+    Cramer-Rao bounds sigma.
     """
     skewness, excess_kurtosis = distribution(s.z, s.n_s)
+    L_inv = whitening(moments(s))
     return {
-        "det_C": np.exp(-log_det(whitening(moments(s)))),
+        "det_C": np.exp(-log_det(L_inv)),
         "skewness": skewness,
         "excess_kurtosis": excess_kurtosis,
-        "covariance_change": change_of_covariance(s),
+        "covariance_change": change_of_covariance(s, L_inv, sigma),
     }
 
 
@@ -228,7 +184,7 @@ def statistics_of(summaries: Summaries) -> Statistics:
     m = Moments(n_s, n_d, mean, scatter, dx.mean(axis=0))
     L_inv = whitening(m)
     A = L_inv @ m.mean_derivative
-    return Statistics(A.T @ A, scatter / (n_s - 1), L_inv.T @ L_inv, mean, m.mean_derivative)
+    return Statistics(A.T @ A, covariance(m), L_inv.T @ L_inv, mean, m.mean_derivative)
 
 
 def weights_of_estimates(statistics: Statistics) -> np.ndarray:
@@ -267,10 +223,9 @@ def measure(compressions: dict[str, Summaries]) -> Estimate:
 
     def quantity(sums):
         factors = {name: factor(moments(s)) for name, s in sums.items()}
-        found = {
-            name: information(R) | (description(sums[name]) if name != "linear" else {})
-            for name, R in factors.items()
-        }
+        found = {name: information(R) for name, R in factors.items()}
+        for name in sums.keys() - {"linear"}:
+            found[name] |= description(sums[name], found[name]["sigma"])
         network = factors.pop("network")
         return found | {f"over_{name}": ratio(network, R) for name, R in factors.items()}
 
