@@ -1,8 +1,6 @@
 """Check all of a user's files of simulations before any fit."""
 
-from imnn_core.data import arrays, user_files
-from imnn_core.evaluation import step_check
-from imnn_core.evaluation.warnings import faults_of_differences
+from imnn_core.data import arrays, choice, differences, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
 from imnn_core.store import files
@@ -16,7 +14,7 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     Args:
         paths_to_files: the user's files, by split.
         path_to_checked: JSON, by split: file, digest, n_s, n_d; with finite differences
-            whether their seeds match.
+            the counts of simulations at shifted parameters.
         is_split: whether sets without a file get a part of the training file.
 
     """
@@ -31,9 +29,9 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
             n_s, n_d = len(source.fiducial), len(source.derivative)
             checked[split] = {"file": path, "n_s": n_s, "n_d": n_d, "digest": digests[split]}
             if problem.delta_theta is not None:
-                found = {"independence": step_check.independence(source).tolist(), "step": None}
-                checked[split] |= found
-                for line in faults_of_differences(found, problem.names):
+                checked[split]["counts"] = source.counts
+                found = differences.look(source, problem)
+                for line in choice.doubts(found, problem.of_summaries, problem.names):
                     log.info("warning: %s: %s", path, line)
         log.info("%s: %d simulations, %d with derivatives in %s", split, n_s, n_d, path)
     files.write_json(path_to_checked, checked)

@@ -9,7 +9,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data import arrays
 from imnn_core.evaluation import measure, warnings
 from imnn_core.gradient import fisher
-from imnn_core.networks import scaling
+from imnn_core.networks import inputs
 from imnn_core.problems import load
 from imnn_core.store import files, fits
 from imnn_core.store.errors import InputError
@@ -34,10 +34,10 @@ def estimate(
     statistics are those of the test set, which neither fitted nor chose the weights; F is without
     its bias of order 1/n.
     """
-    recipe = Recipe(**recipe)
     problem = load.at(path_to_theta, **problem)
+    recipe = Recipe(**recipe).of(problem.n_params)
     observed = arrays.read_observed(path_to_observed, problem)
-    fitted = compressor.build(recipe, problem, scaling.of_fit(path_to_fit))
+    fitted = compressor.build(recipe, problem, inputs.of_fit(path_to_fit))
     trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: fitted.like()})
     information = files.read_json(path_to_information)
     found = fisher.Statistics(
@@ -50,7 +50,8 @@ def estimate(
             f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; "
             "no error follows from it"
         )
-    x = jax.vmap(partial(fitted.network.apply, trees[recipe.evaluated]))(observed)
+    d = fitted.seen_of(observed, path_to_observed)
+    x = jax.vmap(partial(fitted.network.apply, trees[recipe.evaluated]))(d)
     estimates = measure.estimates(np.asarray(x, np.float64), found, problem.theta_fid)
     covariance = np.linalg.inv(F)
     for values in estimates:

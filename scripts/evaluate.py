@@ -9,13 +9,11 @@ import pandas as pd
 from imnn_core.compression import compressor
 from imnn_core.compression.side_by_side import compressions_of
 from imnn_core.config.recipe import Recipe
-from imnn_core.data import sets
-from imnn_core.evaluation import jackknife, measure, step_check, warnings
+from imnn_core.data import differences, sets
+from imnn_core.evaluation import jackknife, measure, step_check, trust
 from imnn_core.gradient import devices
-from imnn_core.networks import scaling
+from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.problems.simulations import seed_key
-from imnn_core.problems.simulator import steps, steps_are_lost
 from imnn_core.store import files, fits, git, hdf5
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
@@ -94,41 +92,41 @@ def table_of_estimates(compressions, calibration, problem):
     return pd.DataFrame(table)
 
 
-def halved(summaries, measured, compressions, seed):
-    """How |F| of the test set changes where delta_theta is halved, by some of its simulations.
+def differences_of(fitted, weights, path, path_to_half, looks, test, seed):
+    """All that is measured of finite differences.
 
     Args:
-        summaries: of the test set, by the network.
-        measured: of the test set, by the network.
-        compressions: of the fit.
-        seed: of the test set.
-
-    Returns None where no simulations can be drawn, or where a number is not finite.
+        fitted: the compressor of the fit.
+        weights: its weights.
+        path: to the test set.
+        path_to_half: to some of its simulations with half the steps, or None.
+        looks: what `differences.look` found in each set.
+        test: summaries of the test set by the network, and what was measured of it.
+        seed: of the sets.
 
     """
-    problem = compressions.compressor.problem
-    half_the_steps = replace(problem, delta_theta=problem.delta_theta / 2)
-    if problem.simulator is None or steps_are_lost(half_the_steps):
-        return None
-    key, n_d = seed_key(seed, "test"), len(summaries.dx_dtheta)
-    drawn = compressions.of(step_check.some_of(half_the_steps, key, n_d))["network"]
-    # 2, but for rounding: the compressor has divided by the whole steps.
-    half = steps(problem) / steps(half_the_steps) * drawn.dx_dtheta
-    change, error = step_check.change_of_det_F(summaries, half)
-    value, error_det_F = (measured["det_F"][part] for part in ("value", "error"))
-    if value is None or not np.isfinite([change, error]).all():
-        return None
-    found = {"n": len(half), "change": change, "error": error}
-    return found | {"error_det_F": error_det_F / value}
-
-
-def log_differences(found, problem):
-    """What finite differences are worth, in the log."""
-    for line in warnings.faults_of_differences(found, problem.names):
-        log.info("warning: %s", line)
-    if step := found["step"]:
-        change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
-        log.info("|F| with delta_theta halved: %s", change)
+    problem, (summaries, measured) = fitted.problem, test
+    with sets.open_simulations(path, problem, seed=seed, split="test", as_stored=True) as source:
+        both = step_check.both_ways(fitted, weights, source)
+    bounds = [np.array(measured[name]["sigma"]["value"], float) for name in ("linear", "network")]
+    step = None
+    if path_to_half:
+        half = replace(fitted, problem=problem.with_half_steps())
+        with sets.open_simulations(
+            path_to_half, half.problem, seed=seed, split="half_step"
+        ) as source:
+            step = step_check.halved(half, weights, source, summaries)
+        if step is not None:
+            change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
+            log.info("|F| with delta_theta halved: %s", change)
+    return {
+        **differences.worst(looks),
+        "of_summaries": problem.of_summaries,
+        "both": both,
+        "shift": both.pop("shift"),
+        "step_over_bound": without_nan(step_check.over_bound(problem, *bounds)),
+        "step": step,
+    }
 
 
 def measure_sets(fitted, weights, paths, sizes, seed, n_summaries):
@@ -143,24 +141,27 @@ def measure_sets(fitted, weights, paths, sizes, seed, n_summaries):
         n_summaries: of the network.
 
     Returns the compressions, the summaries of each split by compression, what was measured by
-    split, and by split the `step_check.independence` of finite differences.
+    split, and what `differences.look` found in each.
 
     """
-    compressions, summaries, splits, independent = None, {}, {}, {}
+    compressions, summaries, splits, looks = None, {}, {}, []
+    problem = fitted.problem
     for split, path in paths.items():
         with sets.open_simulations(
-            path, fitted.problem, seed=seed, split=split, **sizes[split]
-        ) as source:
+            path, problem, seed=seed, split=split, as_stored=True, **sizes[split]
+        ) as stored:
+            source, counts = sets.derived(stored, problem), stored.counts or ()
             if compressions is None:
                 compressions = compressions_of(fitted, weights, source, n_summaries)
             summaries[split] = compressions.of(source)
-            if fitted.problem.delta_theta is not None:
-                independent[split] = step_check.independence(source)
-        estimate = measure.measure(summaries[split])
+            if problem.delta_theta is not None:
+                looks.append(differences.look(stored, problem))
+        counts = () if problem.of_summaries else counts
+        estimate = measure.measure(summaries[split], counts)
         n_s, n_d = map(len, summaries[split]["network"])
         splits[split] = {"n_s": n_s, "n_d": n_d} | plain(estimate)
         log_split(split, estimate)
-    return compressions, summaries, splits, independent
+    return compressions, summaries, splits, looks
 
 
 def information_of(fit, seed, recipe, attributes):
@@ -197,6 +198,7 @@ def evaluate(
     n_test,
     recipe,
     path_to_theta=None,
+    path_to_half=None,
 ):
     """Measure the information on each set; write it, and estimates of theta from test simulations.
 
@@ -206,29 +208,31 @@ def evaluate(
         n_s, n_d, n_test: simulations and derivatives of each set, of the test set; what the files
             hold, if None.
         path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
+        path_to_half: some of the test set's simulations with half the steps of finite differences,
+            or None.
 
     """
-    recipe, problem = Recipe(**recipe), load.at(path_to_theta, **problem)
+    problem = load.at(path_to_theta, **problem)
+    recipe = Recipe(**recipe).of(problem.n_params)
     paths = {
         split: paths_to_simulations[split] for split in SPLITS if split in paths_to_simulations
     }
     sizes = dict.fromkeys(SPLITS, {"n_s": n_s, "n_d": n_d})
     sizes["test"] = {"n_s": n_test, "n_d": n_test}
     with devices.memory_for(recipe.n_per_device):
-        fitted = compressor.build(recipe, problem, scaling.of_fit(path_to_fit))
+        fitted = compressor.build(recipe, problem, inputs.of_fit(path_to_fit))
         trees, _, _, attributes = fits.read_fit(path_to_fit, {recipe.evaluated: fitted.like()})
         check_made_from(path_to_fit, json.loads(attributes["made_from"]), paths)
-        compressions, summaries, splits, independent = measure_sets(
-            fitted, trees[recipe.evaluated], paths, sizes, seed, recipe.n_summaries
+        weights = trees[recipe.evaluated]
+        compressions, summaries, splits, looks = measure_sets(
+            fitted, weights, paths, sizes, seed, recipe.n_summaries
         )
-        differences = None
-        if independent:
-            network = summaries["test"]["network"], splits["test"]["network"]
-            differences = {
-                "independence": np.max([*independent.values()], axis=0).tolist(),
-                "step": halved(*network, compressions, seed),
-            }
-            log_differences(differences, problem)
+        of_differences = None
+        if looks:
+            test = summaries["test"]["network"], splits["test"]
+            of_differences = differences_of(
+                fitted, weights, paths["test"], path_to_half, looks, test, seed
+            )
     # Observed data are new to the test set as well; estimates of the test set are calibrated on
     # another one.
     calibrated = measure.statistics_of(summaries["test"]["network"])
@@ -237,12 +241,16 @@ def evaluate(
     files.write_text(path_to_estimates, table.to_csv(index=False))
     calibration = {name: without_nan(array) for name, array in calibrated._asdict().items()}
     information = information_of(fit, seed, recipe, attributes) | {
+        "n_summaries": recipe.n_summaries,
+        "n_inputs": int(np.prod(problem.input_shape)),
         "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
         "linear_compression": compressions.how,
-        "finite_differences": differences,
+        "finite_differences": of_differences,
         "calibration": calibration,
         "splits": splits,
     }
+    for line in trust.why_not(information, problem.names):
+        log.info("warning: |F| is not to be trusted: %s", line)
     files.write_json(path_to_information, information)
 
 
@@ -264,4 +272,5 @@ if __name__ == "__main__":
             n_test=snakemake.params.n_test,
             recipe=snakemake.params.recipe,
             path_to_theta=snakemake.input.get("theta_fid"),
+            path_to_half=snakemake.input.get("half_step"),
         )

@@ -9,10 +9,11 @@ import jax
 import numpy as np
 import optax
 import pandas as pd
+from imnn_core.compression import inputs_of
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
 from imnn_core.gradient import devices, fisher, host
-from imnn_core.networks import scaling
+from imnn_core.networks import inputs
 from imnn_core.problems import load
 from imnn_core.store import files, fits, git, hdf5
 from imnn_core.store.errors import InputError
@@ -109,27 +110,19 @@ def open_sets(paths, problem, **asked):
         }
 
 
-def scaling_of(recipe, source, path_to_parent):
-    """The scaling before the network: the parent's, or that of a set; None for none."""
-    if recipe.standardise is None:
-        return None
-    if path_to_parent:
-        found = scaling.of_fit(path_to_parent)
-    else:
-        found = scaling.of_source(source, recipe.standardise)
-    means = found.mean.mean(), found.scale.mean()
-    log.info("simulations less %.4g, over %.4g (means over a simulation)", *means)
-    return found
-
-
 def fitter_of(recipe, problem, sets_of_fit, paths):
-    """The recipe's fitter, and the scaling that its network has."""
+    """The recipe's fitter; what stands before the network is the parent's, or from a set."""
     on_the_fly, training = paths.on_the_fly, sets_of_fit["training"]
-    n_bytes = sum(source.n_bytes for source in sets_of_fit.values())
-    n_bytes += training.n_bytes if recipe.augment else 0  # of the changed copy
-    seen = sets_of_fit["validation" if on_the_fly else "training"]
-    inputs = scaling_of(recipe, seen, paths.parent)
-    return build_fitter(recipe, problem, n_bytes, on_the_fly, inputs), inputs
+    n_bytes = sum(sources.narrowed(source).n_bytes for source in sets_of_fit.values())
+    n_bytes += sources.narrowed(training).n_bytes if recipe.augment else 0  # of the changed copy
+    if paths.parent:
+        found, lines = inputs.of_fit(paths.parent), ["simulations are taken as by the parent"]
+    else:
+        seen = sets_of_fit["validation" if on_the_fly else "training"]
+        found, lines = inputs_of.of_set(recipe, problem, seen)
+    for line in lines:
+        log.info("%s", line)
+    return build_fitter(recipe, problem, n_bytes, on_the_fly, found)
 
 
 def check_sizes(recipe, training):
@@ -238,7 +231,8 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
     asked, made_from = {"n_s": n_s, "n_d": n_d, "seed": seed}, paths.checksums()
     versions = {"jax": jax.__version__, "optax": optax.__version__}
     identity = asked | {"problem": problem, "recipe": recipe, "code": code} | versions | made_from
-    recipe, problem = Recipe(**recipe), load.at(paths.theta, **problem)
+    problem = load.at(paths.theta, **problem)
+    recipe = Recipe(**recipe).of(problem.n_params)
     identity |= {"theta_fid": problem.theta_fid.tolist()}
     path_to_checkpoint = Path(paths.fit).with_suffix(".checkpoint.h5")
     checkpoint = Checkpoint(path_to_checkpoint, identity, checkpoint_minutes, log.info)
@@ -248,7 +242,7 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
         checkpoint,
     ):
         training, splits = found["training"], SPLITS[: len(found)]
-        fitter, inputs = fitter_of(recipe, problem, found, paths)
+        fitter = fitter_of(recipe, problem, found, paths)
         check_sizes(recipe, training)
         log_start(fitter, training, paths)
         with fitter.data(**found) as data:
@@ -266,7 +260,8 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
             "commit": commit,
             "made_from": json.dumps(made_from),
         }
-        trees |= {} if inputs is None else {"inputs": inputs}
+        arrays = fitter.compressor.inputs.arrays()
+        trees |= {"inputs": arrays} if arrays else {}
         fits.write_fit(paths.fit, trees, result.history, statistics, attributes)
         table = history_table(result.history, splits)
         files.write_text(paths.history, table.to_csv(index=False))

@@ -11,7 +11,7 @@ import docutils.core
 import jinja2
 import markupsafe
 import yaml
-from imnn_core.evaluation import numbers, results, tables, warnings
+from imnn_core.evaluation import numbers, results, tables, trust, warnings
 from imnn_core.evaluation.headline import headline
 from imnn_core.store import files, git
 from imnn_core.store.errors import InputError
@@ -111,6 +111,15 @@ def by_remedy(found):
     return grouped
 
 
+def doubts_of(of_fit, names):
+    """The first reason not to trust a recipe's |F|, by recipe; of all its seeds."""
+    found = {
+        fit: [reason for each in seeds for reason in trust.why_not(each, names)]
+        for fit, seeds in of_fit.items()
+    }
+    return {fit: reasons[0] for fit, reasons in found.items() if reasons}
+
+
 def results_of(analytic, of_fit, settings):
     """The main results: the headline, |F|, and the sizes of the sets."""
     informations = flat(of_fit)
@@ -123,14 +132,16 @@ def results_of(analytic, of_fit, settings):
         simulations = f"{informations[0]['splits']['training']['n_s']} simulations each"
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
+    doubts = doubts_of(of_fit, analytic["names"])
     return {
-        "headline": headline(kept, det_F, len(settings["seeds"]), simulations),
+        "headline": headline(kept, det_F, len(settings["seeds"]), simulations, doubts),
         "det_F": det_F,
+        "doubts": doubts,
+        "linear_compressions": sorted({each["linear_compression"] for each in informations}),
         "analytic": analytic,
         "sizes": sizes,
         "on_the_fly": on_the_fly,
         "has_score": results.has_score(informations),
-        "differences": informations[0]["finite_differences"],
     }
 
 
@@ -144,6 +155,8 @@ def tables_of(analytic, of_fit, observed):
         "parameters": tables.parameters(of_fit, names, symbols),
         "assumptions": tables.assumptions(informations, names, symbols),
         "details": tables.details(informations),
+        "linear": tables.linear(informations),
+        "differences": tables.differences(informations, names, symbols),
         "observed": observed,
         "observations": tables.observations(observed, symbols) if observed else None,
     }
@@ -154,11 +167,11 @@ def warnings_of(analytic, of_fit, observed, settings, refinements):
     informations = flat(of_fit)
     serious = [
         *warnings.of_problem(analytic, informations),
-        *warnings.of_differences(informations, analytic["names"]),
+        *warnings.of_trust(informations, analytic["names"]),
         *warnings.of_estimates(observed, bool(refinements)),
     ]
     has_files = isinstance(settings["simulations"], dict)
-    found = [*serious, *warnings.of_fits(of_fit, settings["fits"], has_files)]
+    found = [*serious, *warnings.of_fits(of_fit, has_files)]
     return {
         "warnings": by_remedy(found),
         "n_warnings": len(found),
@@ -251,7 +264,7 @@ def report(
     analytic, of_fit = files.read_json(path_to_analytic), results.by_fit(paths_to_information)
     observed = [files.read_json(path) for path in paths_to_estimates]
     refinements = refinements_after(run, settings)
-    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS}
+    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS, "half_step"}
     shown = {
         "run": run,
         "refinements": refinements,

@@ -1,26 +1,45 @@
 """Draw one split of one seed's simulations with their derivatives, and write them."""
 
-from imnn_core.data import sets
+from imnn_core.data import choice, differences, sets
 from imnn_core.gradient import devices
-from imnn_core.problems import load, simulations
+from imnn_core.problems import derivative_check, load, simulations, simulator
 from imnn_core.workflow.jobs import job, log
 
 
-def simulate(path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_theta=None):
+def simulate(
+    path_to_simulations, *, problem, seed, split, n_s, n_d, path_to_theta=None, checks=False
+):
     """Draw ``n_s`` simulations at theta_fid, ``n_d`` of them with derivatives by theta.
+
+    The split ``half_step`` has some simulations of the test set, with half the steps of finite
+    differences.
 
     Args:
         path_to_theta: file with theta_fid of a refinement; None: theta_fid of the problem.
+        checks: whether JAX's derivatives are compared with finite differences first.
 
     """
     devices.only_cpu()
-    problem = load.at(path_to_theta, **problem)
+    problem, drawn_as = load.at(path_to_theta, **problem), split
+    simulator.check_steps(problem)
+    if split == "half_step":
+        n_s = n_d = differences.n_halved(problem, n_s)
+        problem, drawn_as = problem.with_half_steps(), "test"
+    elif problem.delta_theta is None and checks:
+        derivative_check.check(problem, simulations.seed_key(seed, split))
     log.info("%s, seed %d, %s: %d simulations, %d derivatives", problem.name, seed, split, n_s, n_d)
-    pieces = simulations.draw(problem, simulations.seed_key(seed, split), n_s, n_d)
+    pieces = simulations.draw(problem, simulations.seed_key(seed, drawn_as), n_s, n_d)
     sets.write_simulations(
         path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split
     )
     log.info("wrote %s", path_to_simulations)
+    if problem.delta_theta is not None and split == "training":
+        with sets.open_simulations(
+            path_to_simulations, problem, seed=seed, split=split, as_stored=True
+        ) as source:
+            found = differences.look(source, problem)
+        for line in choice.doubts(found, problem.of_summaries, problem.names):
+            log.info("warning: %s", line)
 
 
 if __name__ == "__main__":
@@ -33,4 +52,5 @@ if __name__ == "__main__":
             n_s=snakemake.params.n_s,
             n_d=snakemake.params.n_d,
             path_to_theta=snakemake.input.get("theta_fid"),
+            checks=snakemake.params.checks,
         )

@@ -1,6 +1,7 @@
 """Write one tidy table of all recipes, seeds and splits."""
 
 import pandas as pd
+from imnn_core.evaluation import trust
 from imnn_core.store import files
 from imnn_core.workflow.jobs import job, log
 
@@ -26,6 +27,9 @@ def of_split(values, names, analytic):
         if ratio := values.get(f"over_{other}"):
             yield with_error(f"det_F_{other}", values[other]["det_F"])
             yield with_error(f"ratio_to_{other}", ratio["det_F"])
+    if simulations := values.get("simulations"):
+        yield with_error("det_F_simulations", simulations["det_F"])
+        yield {"det_F_simulations_debiased": simulations["det_F"]["debiased"]}
     for i, name in enumerate(names):
         if "over_score" in values:
             yield with_error(f"ratio_to_score_{name}", values["over_score"]["F_diagonal"], i)
@@ -41,9 +45,11 @@ def of_split(values, names, analytic):
 
 def rows(information, names):
     """Yield a row for each split of one fit."""
+    reasons = trust.why_not(information, names)
     for split, values in information["splits"].items():
         row = {"fit": information["fit"], "seed": information["seed"], "split": split}
         row |= {key: information[key] for key in ("iterations", "stopped", "kept_iteration")}
+        row |= {"trusted": str(not reasons).lower(), "why_not": "; ".join(reasons) or None}
         row |= {key: values[key] for key in ("n_s", "n_d")}
         for columns in of_split(values, names, information["det_F_analytic"]):
             row |= columns

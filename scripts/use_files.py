@@ -1,7 +1,7 @@
 """Write which simulations of the user's files each set of one seed has; nothing is copied."""
 
 import numpy as np
-from imnn_core.data import sets, user_files
+from imnn_core.data import layouts, sets, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
 from imnn_core.store import files
@@ -23,9 +23,12 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
     for split, path in paths_to_sets.items():
         of_file = checked.get(split, checked["training"])
         n_s, n_d = of_file["n_s"], of_file["n_d"]
-        rows = user_files.split_rows(n_s, n_d, fractions, seed).get(split) if fractions else None
-        of_set = (n_s, n_d) if rows is None else (len(rows), int(np.sum(rows < n_d)))
-        fewest = user_files.fewest(problem)
+        counts, rows = of_file.get("counts") or [n_d], None
+        if fractions:
+            rows = user_files.split_rows(n_s, counts, fractions, seed).get(split)
+        fewest_d = min(counts)
+        of_set = (n_s, fewest_d) if rows is None else (len(rows), int(np.sum(rows < fewest_d)))
+        fewest = layouts.fewest(problem)
         if of_set[0] < fewest or of_set[1] < 2:
             raise InputError(
                 f"simulations.fractions: expected at least {fewest} simulations and 2 derivatives "

@@ -247,7 +247,7 @@ def recipe(**values):
         ),
         (
             {"derivative": "finite_difference", "delta_theta": [0.1]},
-            "delta_theta: expected 2 numbers (mu, Sigma), found 1",
+            "delta_theta: expected 2 entries (mu, Sigma), found 1",
         ),
         (
             {"derivative": "finite_difference", "delta_theta": [0.1, 2.0]},
@@ -255,11 +255,25 @@ def recipe(**values):
         ),
         (
             {"derivative": "finite_difference", "delta_theta": [0.1, 0]},
-            "delta_theta.1: expected greater than 0, found 0",
+            "delta_theta.1: expected a number > 0, or a list of offsets other than 0, found 0",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [0.1, [0.1, 0.2, 0.1]]},
+            "delta_theta.1: expected a number > 0, or a list of offsets other than 0 and different "
+            "from each other, found [0.1, 0.2, 0.1]",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [0.1, [-1.5, 0.1]]},
+            "delta_theta: expected Sigma > 0 at theta_fid - delta_theta / 2, found -0.5",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": ["0.1", []]},
+            "delta_theta.1: expected a number > 0, or a list of offsets other than 0, found []",
         ),
         (
             {"derivative": "numerical"},
-            "derivative: expected 'exact' or 'finite_difference', found 'numerical'",
+            "derivative: expected 'exact', 'finite_difference' or 'finite_difference_of_summaries', "
+            "found 'numerical'",
         ),
         (
             {"refine": 2},
@@ -368,7 +382,7 @@ def test_the_defaults_are_the_run_of_the_design():
         [10],
         [1, 2, 3],
     )
-    assert (mlp.n_summaries, mlp.network.hidden, mlp.network.activation) == (
+    assert (mlp.of(2).n_summaries, mlp.network.hidden, mlp.network.activation) == (
         2,
         [128, 128, 128],
         "leaky_relu",

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from imnn_core.workflow import digest
 
-FITTED = {"fit", "evaluate", "estimate", "check_files"}  # check_files measures finite differences
+FITTED = {"fit", "evaluate", "estimate"}
 DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
 FIGURES = {"plot_fit", "plot_comparison"}
 TABLES = {"summarise", "report", "refine", "pack"}
@@ -37,7 +37,7 @@ def digests(scripts):
         ("networks/kinds", FITTED),
         ("gradient/passes", FITTED),
         ("gradient/fisher", FITTED | {"analytic_fisher"}),
-        ("compression/linear", {"evaluate"}),
+        ("compression/linear", {"evaluate", "fit"}),
         ("training/loop", {"fit"}),
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),

@@ -174,3 +174,35 @@ def test_whitened_summaries_have_covariance_one(float64, rng):
     mapped = x @ A.T + b
     np.testing.assert_allclose(mapped.mean(axis=0), np.zeros(3), atol=1e-8)
     np.testing.assert_allclose(np.cov(mapped, rowvar=False), np.eye(3), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("apart", "units"), [(0.3, (1, 1)), (3e-3, (1, 1)), (1e-4, (1, 1)), (0.3, (1e-12, 1e14))]
+)
+def test_ln_det_f_of_nearly_degenerate_parameters_in_any_units(apart, units):
+    """Oracle: numpy in float64, in a basis d1, (d2 - d1) / apart that is far from degenerate:
+    ln det F, and its gradients -C^-1 D F^-1 D^T C^-1 and 2 C^-1 D F^-1. slogdet of F in float32 is
+    NaN, or off by tens of per cent, in the last three.
+    """
+    C = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, 0.2], [0.1, 0.2, 1.5]])
+    basis = np.array([[1.0, 0.0], [2.0, 1.0], [0.5, -1.0]])
+    to_D = np.array([[1.0, 1.0], [0.0, apart]]) * units
+    F = basis.T @ np.linalg.solve(C, basis)
+    A = np.linalg.solve(C, basis)
+    D = basis @ to_D
+    expected = np.linalg.slogdet(F)[1] + 2 * (np.log(apart) + np.log(units).sum())
+    by_C, by_D = -A @ np.linalg.solve(F, A.T), 2 * A @ np.linalg.solve(F, np.linalg.inv(to_D).T)
+    arguments = (jnp.asarray(each, jnp.float32) for each in (C, D))
+    value, slopes = jax.jit(jax.value_and_grad(fisher.log_det_information, argnums=(0, 1)))(
+        *arguments
+    )
+    assert value == pytest.approx(expected, abs=0.01)
+    np.testing.assert_allclose((slopes[0] + slopes[0].T) / 2, by_C, atol=0.01 * np.abs(by_C).max())
+    scaled = np.asarray(slopes[1], float) * units
+    np.testing.assert_allclose(scaled, by_D * units, atol=0.01 * np.abs(by_D * units).max())
+
+
+def test_ln_det_f_is_not_a_number_where_c_is_not_positive_definite():
+    D = jnp.eye(2)
+    assert jnp.isnan(fisher.log_det_information(-jnp.eye(2), D))
+    assert jnp.isfinite(fisher.log_det_information(jnp.eye(2), D))

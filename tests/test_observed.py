@@ -70,7 +70,7 @@ def test_every_form_of_observed_data(tmp_path, rng, suffix, shape):
         np.savez(path, observed=expected) if suffix == "npz" else np.save(path, expected)
     found = read_observed(path, GAUSSIAN)
     np.testing.assert_allclose(found, expected.reshape(-1, 10), rtol=1e-6)
-    assert found.dtype == np.float32
+    assert found.dtype == np.float64  # as in the file
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import everything
 from imnn_core.config.read import read_config
-from imnn_core.data import chunks
+from imnn_core.data import chunks, sets, sources
 from imnn_core.figures import styles
 from imnn_core.gradient import derivatives
 from imnn_core.problems import Problem, load, simulations, simulator
@@ -55,7 +56,9 @@ def test_what_is_taken_from_the_file(tmp_path):
     np.testing.assert_array_equal(problem.theta_fid, [0.0, 1.0])
     moved = load.build(str(path), theta_fid=[2, 3], delta_theta=[0.1, 0.1])
     np.testing.assert_array_equal(moved.theta_fid, [2.0, 3.0])
-    assert moved.derivative_shape == (2, 2, 4)
+    assert (moved.stored_shape, moved.derivative_shape) == ((2, 2, 4), (4, 2))
+    moved = load.build(str(path), delta_theta=[0.1, [0.1, 0.2]], of_summaries=True)
+    assert moved.stored_shape == moved.derivative_shape == (4, 4)
 
 
 def test_a_file_may_import_others_beside_it_and_changes_with_them(tmp_path):
@@ -274,7 +277,7 @@ def test_a_package_beside_the_file_counts_too(tmp_path):
         (
             WHOLE,
             {"derivative": "finite_difference", "delta_theta": [1]},
-            "delta_theta: expected 2 finite numbers (a, b), found [1.0]",
+            "delta_theta: expected 2 numbers > 0 (a, b), or lists of offsets, found [1.0]",
         ),
     ],
 )
@@ -344,8 +347,12 @@ def test_steps_are_those_that_float32_leaves():
         lambda key, theta: theta[0] * jnp.ones(3), [1e4], ["a"], [3], delta_theta=[0.01], name="far"
     )
     plus, minus = (np.float64(np.float32(1e4 + side * 0.005)) for side in (1, -1))
-    assert simulator.steps(problem)[0] == plus - minus != 0.01
+    offsets = [offset for _, offset in simulator.columns(problem)]
+    assert offsets == [minus - 1e4, plus - 1e4] != [-0.005, 0.005]
     (piece,) = simulations.draw(problem, jax.random.key(0), 4, 4)
+    stored = sources.shifted_in_memory(*piece)
+    np.testing.assert_allclose(everything(sets.derived(stored, problem))[1], 1, rtol=1e-6)
+    problem = replace(problem, of_summaries=True)
     x, dx = derivatives.stored(lambda weights, d: d[:1], problem)(
         None, chunks.Batch(*map(jnp.asarray, piece))
     )
@@ -354,9 +361,12 @@ def test_steps_are_those_that_float32_leaves():
         InputError,
         match=r"delta_theta: expected steps that are not lost in theta_fid = \[10000.0\] by round",
     ):
-        simulator.check(replace(problem, delta_theta=[1e-4]))
+        simulator.check_steps(replace(problem, delta_theta=[1e-4]))
     in_float64 = replace(problem, simulator=lambda rng, theta: theta[0] * np.ones(3), numpy=True)
-    assert simulator.steps(in_float64)[0] == 0.01
+    assert simulator.columns(in_float64) == [(0, -0.005), (0, 0.005)]
+    # Simulations in files were drawn elsewhere, with the steps that they have.
+    elsewhere = replace(problem, delta_theta=[1e-4], from_files=True)
+    assert simulator.columns(elsewhere) == [(0, -5e-5), (0, 5e-5)]
 
 
 def test_a_file_that_is_not_there(tmp_path):

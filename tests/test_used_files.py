@@ -37,14 +37,14 @@ def use(folder, paths, fractions=(), seeds=(1,), problem=FILES):
 @pytest.mark.parametrize(("n_s", "n_d"), [(1000, 1000), (1000, 300), (37, 10)])
 def test_a_split_has_each_simulation_once_and_its_share_of_derivatives(n_s, n_d):
     fractions = {"validation": 0.3, "test": 0.25}
-    parts = user_files.split_rows(n_s, n_d, fractions, 1)
+    parts = user_files.split_rows(n_s, [n_d], fractions, 1)
     np.testing.assert_array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(n_s))
     for split, rows in parts.items():
         assert (np.diff(rows) > 0).all()
         share = fractions.get(split, 0.45)
         assert abs(len(rows) - share * n_s) <= 2
         assert abs((rows < n_d).sum() - share * n_d) <= 1
-    again, other = (user_files.split_rows(n_s, n_d, fractions, seed) for seed in (1, 2))
+    again, other = (user_files.split_rows(n_s, [n_d], fractions, seed) for seed in (1, 2))
     np.testing.assert_array_equal(again["test"], parts["test"])
     assert not np.array_equal(other["test"], parts["test"])
 
@@ -97,18 +97,16 @@ def test_sets_of_a_split_file(tmp_path, form):
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, compression="gzip", chunks=True)
     outputs = use(tmp_path, {"training": path}, {"validation": 0.25, "test": 0.25}, seeds=(1, 2))
-    number = {row.tobytes(): i for i, row in enumerate(arrays["fiducial"].astype(np.float32))}
+    number = {row.tobytes(): i for i, row in enumerate(arrays["fiducial"])}
     of_seed = {1: [], 2: []}
     for (seed, split), output in outputs.items():
         assert output.stat().st_size < 15000  # of 128 kB
         with sets.open_simulations(output, PROBLEM, seed=seed, split=split) as source:
             d, dd = everything(source)
-        assert d.dtype == np.float32
+        assert d.dtype == arrays["fiducial"].dtype
         rows = [number[row.tobytes()] for row in d]
         assert (np.diff(rows) > 0).all()
-        np.testing.assert_array_equal(
-            dd, arrays["derivative"][[i for i in rows if i < 500]].astype(np.float32)
-        )
+        np.testing.assert_array_equal(dd, arrays["derivative"][[i for i in rows if i < 500]])
         of_seed[seed] += rows
     assert sorted(of_seed[1]) == sorted(of_seed[2]) == list(range(800))
     assert of_seed[1] != of_seed[2]

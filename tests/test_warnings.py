@@ -27,6 +27,8 @@ def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
         "stopped": "patience",
         "weights": "best",
         "det_F_analytic": 50.0,
+        "n_summaries": 2,
+        "finite_differences": None,
         "splits": splits,
     } | changes
 
@@ -91,7 +93,7 @@ def without_score(trained=35.0, over_linear=1.4):
 )
 def test_what_a_reader_is_warned_of(found, expected):
     """Oracle: by hand."""
-    said = [what for what, _ in warnings.of_fits({"a": [found]}, {"a": {"n_summaries": 2}})]
+    said = [what for what, _ in warnings.of_fits({"a": [found]})]
     assert len(said) == len(expected)
     for warning, words in zip(said, expected, strict=True):
         assert words in warning
@@ -99,21 +101,19 @@ def test_what_a_reader_is_warned_of(found, expected):
 
 def test_more_simulations_are_asked_for_where_they_come_from():
     """Oracle: by hand."""
-    found, recipes = {"a": [fit_of(det_F=(35.0, 3.6), n_s=60)]}, {"a": {"n_summaries": 2}}
-    assert [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes)] == [
+    found = {"a": [fit_of(det_F=(35.0, 3.6), n_s=60)]}
+    assert [remedy.split(".")[0] for _, remedy in warnings.of_fits(found)] == [
         "Raise n_test",
         "Raise n_s",
     ]
-    remedies = [
-        remedy.split(".")[0] for _, remedy in warnings.of_fits(found, recipes, has_files=True)
-    ]
+    remedies = [remedy.split(".")[0] for _, remedy in warnings.of_fits(found, has_files=True)]
     assert remedies == ["Get more test simulations", "Get more training simulations"]
 
 
 def test_a_fit_without_a_validation_set_is_called_optimistic():
     without = fit_of()
     del without["splits"]["validation"]
-    ((what, _),) = warnings.of_fits({"a": [without]}, {"a": {"n_summaries": 2}})
+    ((what, _),) = warnings.of_fits({"a": [without]})
     assert what.startswith("a had no validation set")
 
 
@@ -203,26 +203,3 @@ def test_an_estimate_far_from_theta_fid_is_said():
     )
     assert "Set refine" in remedy
     assert not list(warnings.of_estimates([found | {"estimates": [[0.1, 1.1]]}], is_refined=False))
-
-
-@pytest.mark.parametrize(
-    ("independence", "change", "n_lines"),
-    [([0.1, 0.2], 0.01, 0), ([0.1, 0.6], 0.01, 1), ([0.1, 0.2], -0.09, 1), ([1, 1], 0.2, 3)],
-)
-def test_what_is_said_of_finite_differences(independence, change, n_lines):
-    """Oracle: by hand: half of the variance of independent draws; a change of more than the error
-    of |F| and twice its own.
-    """
-    found = {
-        "independence": independence,
-        "step": {"n": 9, "change": change, "error": 0.01, "error_det_F": 0.05},
-    }
-    assert len(warnings.faults_of_differences(found, ["a", "b"])) == n_lines
-    noisy = {
-        "independence": independence,
-        "step": {"n": 9, "change": change, "error": 0.2, "error_det_F": 0.05},
-    }
-    assert len(warnings.faults_of_differences(noisy, ["a", "b"])) == sum(
-        value > 0.5 for value in independence
-    )
-    assert warnings.faults_of_differences(None, ["a", "b"]) == []

@@ -23,7 +23,7 @@ wildcard_constraints:
     run="|".join(map(re.escape, RUNS)),
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
-    split="training|validation|test",
+    split="training|validation|test|half_step",
 
 
 def recipe_of(wildcards):
@@ -45,6 +45,18 @@ def sets_of_fit(wildcards):
         split: f"results/{wildcards.run}/simulations/seed-{wildcards.seed}/{split}.h5"
         for split in splits
     }
+
+
+def is_of_test(split):
+    return split in ("test", "half_step")
+
+
+def halved(wildcards):
+    """Simulations with half the steps of finite differences, where they are drawn here."""
+    if settings.derivative == "exact" or settings.files:
+        return {}
+    folder = f"results/{wildcards.run}/simulations/seed-{wildcards.seed}"
+    return {"half_step": f"{folder}/half_step.h5"}
 
 
 def parent_of_fit(wildcards):

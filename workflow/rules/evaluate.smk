@@ -3,6 +3,7 @@ rule evaluate:
     input:
         unpack(sets_of_fit),
         unpack(theta_of_refinement),
+        unpack(halved),
         test="results/{run}/simulations/seed-{seed}/test.h5",
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         analytic="results/{run}/analytic_fisher.json",

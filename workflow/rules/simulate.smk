@@ -64,10 +64,14 @@ else:
         params:
             problem=PROBLEM,
             n_s=lambda wildcards: (
-                settings.n_test if wildcards.split == "test" else settings.n_s
+                settings.n_test if is_of_test(wildcards.split) else settings.n_s
             ),
             n_d=lambda wildcards: (
-                settings.n_test if wildcards.split == "test" else settings.n_d
+                settings.n_test if is_of_test(wildcards.split) else settings.n_d
+            ),
+            # Once for each seed, before any fit.
+            checks=lambda wildcards: (
+                wildcards.split == ("validation" if ON_THE_FLY else "training")
             ),
             seed=lambda wildcards: wildcards.seed,
             split=lambda wildcards: wildcards.split,

@@ -7,18 +7,20 @@ from functools import cached_property
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from imnn_core.config.recipe import Recipe
-from imnn_core.data import chunks
+from imnn_core.data import chunks, sources
 from imnn_core.data.sources import Source
 from imnn_core.data.stream import Stream
 from imnn_core.gradient import derivatives, devices, passes
 from imnn_core.gradient.passes import Passes, Summarise, Weights
 from imnn_core.networks import architecture
+from imnn_core.networks.inputs import AS_THEY_ARE, Inputs, before
 from imnn_core.networks.kinds import Network
-from imnn_core.networks.scaling import Scaling, scaled
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.simulations import seed_key
+from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import BLOCK
 from jax.sharding import Mesh, NamedSharding
 
@@ -44,13 +46,15 @@ class Summaries(NamedTuple):
 class Compressor:
     """A network for a problem's simulations, and the devices that it runs on.
 
-    network: with the scaling of simulations before it.
+    network: on simulations as it sees them, with what stands before it.
+    inputs: what stands before it.
     n_per_device: simulations on a device at a time, at most.
     parallel: chunks that a device may have in work side by side.
     """
 
     problem: Problem
     network: Network
+    inputs: Inputs
     devices: Sequence[jax.Device]
     n_per_device: int
     parallel: int
@@ -64,9 +68,28 @@ class Compressor:
         """Shapes and dtypes of the weights, by which they are read from a file."""
         return jax.eval_shape(self.first_weights, 0)
 
+    def seen(self, source: Source) -> Source:
+        """A set as the network sees it: less the centre, and in jax's precision."""
+        return sources.narrowed(source, self.inputs.centre)
+
+    def seen_of(self, d: np.ndarray, where: object) -> np.ndarray:
+        """Data as the network sees them, (n, *input_shape).
+
+        Raises:
+            InputError: they are rounded to numbers too coarse for the network's centre.
+
+        """
+        centre, dtype = self.inputs.centre, np.dtype(jnp.result_type(float))
+        if centre is not None and d.dtype.itemsize <= dtype.itemsize:
+            raise InputError(
+                f"{where}: expected numbers of float64 as in the simulations, which are far from "
+                f"0 beside their deviation, found {d.dtype}"
+            )
+        return (d if centre is None else d - centre).astype(dtype)
+
     def summaries(self, weights: Weights, source: Source) -> Summaries:
         """Summaries of a whole set, which is read once, block by block."""
-        return self._compress(weights, source)
+        return self._compress(weights, self.seen(source))
 
     @cached_property
     def summarise(self) -> Summarise:
@@ -78,7 +101,7 @@ class Compressor:
         return compress(self.summarise, self.devices, self.n_per_device, self.parallel)
 
 
-def build(recipe: Recipe, problem: Problem, scaling: Scaling | None = None) -> Compressor:
+def build(recipe: Recipe, problem: Problem, inputs: Inputs = AS_THEY_ARE) -> Compressor:
     """The compressor of a recipe.
 
     Raises:
@@ -90,9 +113,9 @@ def build(recipe: Recipe, problem: Problem, scaling: Scaling | None = None) -> C
     if recipe.devices == "cpu":
         devices.only_cpu()
     on = devices.choose(recipe.devices, recipe.n_devices)
-    network = scaled(architecture.build(recipe, problem), scaling)
+    network = before(architecture.build(recipe, problem), inputs)
     parallel = PARALLEL if recipe.threads > 1 or on[0].platform != "cpu" else 1
-    return Compressor(problem, network, on, recipe.n_per_device, parallel)
+    return Compressor(problem, network, inputs, on, recipe.n_per_device, parallel)
 
 
 def compress(

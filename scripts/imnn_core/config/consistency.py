@@ -30,21 +30,24 @@ def _of_problem(config):
         return
     if len(set(names)) < len(names):
         yield "names", "each name once", names
-    for key in ("theta_fid", "delta_theta"):
+    for key, what in (("theta_fid", "numbers"), ("delta_theta", "entries")):
         value = getattr(config, key)
         if value is not None and len(value) != len(names):
-            yield key, f"{len(names)} numbers ({', '.join(names)})", len(value)
+            yield key, f"{len(names)} {what} ({', '.join(names)})", len(value)
     if config.problem not in PROBLEMS:
         return
-    halves = [step / 2 for step in config.delta_theta or [0] * len(names)]
-    for name, value, bound, half in zip(
-        names, config.theta_fid, PROBLEMS[config.problem].lower_bounds, halves, strict=False
+    lowest = [
+        -step / 2 if isinstance(step, float) else min(step)
+        for step in config.delta_theta or [0.0] * len(names)
+    ]
+    for name, value, bound, offset in zip(
+        names, config.theta_fid, PROBLEMS[config.problem].lower_bounds, lowest, strict=False
     ):
         if bound is not None and value <= bound:
             yield "theta_fid", f"{name} > {bound:g}", f"{value:g}"
-        elif bound is not None and value - half <= bound:
+        elif bound is not None and value + offset <= bound and config.files is None:
             where = "at theta_fid - delta_theta / 2"
-            yield "delta_theta", f"{name} > {bound:g} {where}", f"{value - half:g}"
+            yield "delta_theta", f"{name} > {bound:g} {where}", f"{value + offset:g}"
 
 
 def _of_simulations(config):
@@ -65,24 +68,27 @@ def _of_simulations(config):
 
 
 def _of_derivatives(config):
-    key, differences = "delta_theta", "`derivative: finite_difference`"
+    key, differences = "delta_theta", f"`derivative: {config.derivative}`"
     if config.derivative == "exact" and config.delta_theta is not None:
-        yield key, f"none unless {differences}", config.delta_theta
-    if config.derivative == "finite_difference" and config.delta_theta is None:
+        yield key, "none unless `derivative: finite_difference`", config.delta_theta
+    if config.derivative != "exact" and config.delta_theta is None:
         yield key, f"a distance for each parameter with {differences}", "none"
 
 
 def _of_fits(config):
     names = config.parameters
-    widest = max(config.fits, key=lambda name: config.fits[name].n_summaries)
-    fewest = config.fits[widest].n_summaries + 3
+    n_summaries = {name: recipe.n_summaries or 1 for name, recipe in config.fits.items()}
+    if names is not None:
+        n_summaries = {name: each.of(len(names)).n_summaries for name, each in config.fits.items()}
+    widest = max(n_summaries, key=n_summaries.get)
+    fewest = n_summaries[widest] + 3
     for key in ("n_s", "n_test") if config.files is None else ():
         if getattr(config, key) < fewest:
             expected = f"at least n_summaries + 3 = {fewest} (of fits.{widest})"
             yield key, expected, getattr(config, key)
     for name, recipe in config.fits.items():
         where = f"fits.{name}"
-        if names is not None and recipe.n_summaries < len(names):
+        if names is not None and n_summaries[name] < len(names):
             yield f"{where}.n_summaries", f"at least n_params = {len(names)}", recipe.n_summaries
         kind = recipe.network.kind
         if kind not in NETWORKS and not is_file(config.problem):
@@ -119,7 +125,7 @@ def _of_continuing(config, name, recipe):
         parent = config.fits[parent].continue_from
     parent = recipe.continue_from
     start = config.fits[parent]
-    for key in ("n_summaries", "network", "standardise", "validation", "averaging"):
+    for key in ("n_summaries", "network", "standardise", "linear", "validation", "averaging"):
         if getattr(recipe, key) != getattr(start, key):
             expected = (
                 f"the same as in {parent!r}, which this fit continues, {getattr(start, key)!r}"

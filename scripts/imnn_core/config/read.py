@@ -82,11 +82,18 @@ def problem_of(
     """
     is_own = is_file(settings.problem)
     path = found(settings.problem, own) if is_own else settings.problem
+    differences = {}
+    if settings.delta_theta is not None:
+        differences = {
+            "of_summaries": settings.derivative == "finite_difference_of_summaries",
+            "from_files": settings.files is not None,
+        }
     return {
         "kind": path,
         "theta_fid": settings.theta_fid,
         "input_shape": settings.input_shape,
         "names": settings.names,
         "delta_theta": settings.delta_theta,
+        **differences,
         "code": digest(path) if is_own else None,
     }

@@ -39,8 +39,10 @@ class Optimiser(Model):
 class Recipe(Model):
     """Settings of one fit. All recipes of a run are fitted to the same simulations."""
 
-    n_summaries: Count = Field(
-        2, description="Number of outputs of the network. At least the number of parameters."
+    n_summaries: Count | None = Field(
+        None,
+        description="Number of outputs of the network, at least the number of parameters. If null, "
+        "as many as parameters.",
     )
     network: Network = Field(MLP(), description="The network. Its `kind` selects it.")
     standardise: Literal["all", "each"] | None = Field(
@@ -57,6 +59,13 @@ class Recipe(Model):
         "by a change of the network's last layer. F does not change under such a "
         "map. This saves the iterations that the fit would need to get there. Not "
         "for a fit that continues another.",
+    )
+    linear: bool = Field(
+        False,
+        description="Start with the summaries of a linear compression of the training set (of the "
+        "validation set if training is drawn on the fly), and a network beside it that gives "
+        "nearly nothing at first. The fit begins at the linear compression's |F| and "
+        "adds what it can. The linear compression itself stays as it is.",
     )
     augment: Literal["permute"] | None = Field(
         None,
@@ -130,6 +139,12 @@ class Recipe(Model):
         None,
         description="Start from the final weights and optimiser state of this other recipe's fit.",
     )
+
+    def of(self, n_params: int) -> "Recipe":
+        """The recipe for a problem, its number of summaries known."""
+        if self.n_summaries is not None:
+            return self
+        return self.model_copy(update={"n_summaries": n_params})
 
     @property
     def evaluated(self) -> str:

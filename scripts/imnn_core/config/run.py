@@ -14,6 +14,7 @@ from imnn_core.config.types import (
     Real,
     Seed,
     Several,
+    Step,
     not_bool,
 )
 from imnn_core.store.wording import nearest
@@ -80,16 +81,19 @@ class Config(Model):
         "set is drawn in every iteration and never stored. Or a mapping of files, "
         "see below.",
     )
-    derivative: Literal["exact", "finite_difference"] = Field(
+    derivative: Literal["exact", "finite_difference", "finite_difference_of_summaries"] = Field(
         "exact",
         description="The derivative by the parameters. `exact`: JAX differentiates the "
-        "simulator. `finite_difference`: the difference, after the network, of "
-        "simulations with the same seeds at theta_fid ± delta_theta / 2.",
+        "simulator. `finite_difference`: differences of simulations with the same seeds at "
+        "shifted parameters, taken in the data. `finite_difference_of_summaries`: the same, taken "
+        "after the network: for discrete simulations, such as counts, and for seeds "
+        "that do not match; with steps that are small beside the parameters' errors.",
     )
-    delta_theta: list[Annotated[Real, Field(gt=0)]] | None = Field(
+    delta_theta: list[Step] | None = Field(
         None,
-        description="For `finite_difference`: the distance between the two values of each "
-        "parameter.",
+        description="For finite differences, an entry for each parameter: the distance between "
+        "two values around theta_fid, or a list of offsets from theta_fid, such as "
+        "`[0.1, 0.2, 0.4]`.",
     )
     seeds: list[Seed] = Field(
         [1, 2, 3],

@@ -4,7 +4,7 @@ import contextlib
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 LONGEST = 100  # characters of a name; most file systems allow 255 bytes, endings included
 
@@ -46,11 +46,40 @@ def numbers(value: Any) -> Any:
     return value
 
 
+def _step(value: Any) -> float | list[float]:
+    """A step of finite differences: a distance, or a list of offsets."""
+    expected = "expected a number > 0, or a list of offsets other than 0"
+    with contextlib.suppress(TypeError):
+        value = numbers(value)
+    many = value if isinstance(value, list) else [value]
+    if not many or any(isinstance(x, bool) or not isinstance(x, int | float) for x in many):
+        raise ValueError(expected)
+    if isinstance(value, list):
+        if len({0, *many}) <= len(many):
+            raise ValueError(f"{expected} and different from each other")
+        return [float(offset) for offset in many]
+    if value <= 0:
+        raise ValueError(expected)
+    return float(value)
+
+
 Name = Annotated[str, AfterValidator(_is_name)]
 Real = Annotated[float, BeforeValidator(not_bool)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(not_bool)]
 Several = Annotated[int, Field(ge=2), BeforeValidator(not_bool)]  # with a standard error
 CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(not_bool)]
+Step = Annotated[
+    Any,
+    BeforeValidator(_step),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "array", "items": {"type": "number"}, "minItems": 1},
+            ]
+        }
+    ),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32), BeforeValidator(not_bool)]
 
 

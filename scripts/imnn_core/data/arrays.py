@@ -1,15 +1,15 @@
 """Arrays in files: simulations, read by rows where they lie, and what a user's file holds."""
 
 import contextlib
+import math
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import jax
-import jax.numpy as jnp
 import numpy as np
 from imnn_core.data import links, sources
 from imnn_core.data.sources import Source
@@ -26,6 +26,48 @@ def dataset_names(problem: Problem) -> dict[str, str]:
         "fiducial": "fiducial",
         "derivative": "derivative" if problem.delta_theta is None else "shifted",
     }
+
+
+Names = Mapping[str, str | list[str]]  # of datasets, by part of a set
+
+
+def shifted_datasets(arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Parameter and offset of each dataset `shifted/PARAMETER/OFFSET` of a user's file."""
+    if isinstance(arrays, h5py.File):
+        group, names = arrays.get("shifted"), []
+        if isinstance(group, h5py.Group):
+            group.visit(names.append)
+        names = [f"shifted/{name}" for name in names]
+        names = [name for name in names if isinstance(arrays.get(name), h5py.Dataset)]
+    else:
+        names = [name for name in arrays if name.startswith("shifted/")]
+    return {name: tuple(parts) for name in names if len(parts := name.split("/")[1:]) == 2}
+
+
+def by_column(found: Mapping[str, tuple[str, str]], problem: Problem) -> list[str | None]:
+    """The dataset of each of the problem's shifted simulations; None where there is none."""
+    offsets = {}
+    for name, (parameter, text) in found.items():
+        with contextlib.suppress(ValueError):
+            offsets[name] = (parameter, float(text))
+
+    def name_of(column):
+        i, offset = column
+        near = (
+            name
+            for name, (parameter, value) in offsets.items()
+            if parameter == problem.names[i] and math.isclose(value, offset, rel_tol=1e-9)
+        )
+        return next(near, None)
+
+    return [name_of(column) for column in problem.columns]
+
+
+def names_in(arrays: Mapping[str, Any], problem: Problem) -> Names:
+    """What the parts of a set are called in a user's file."""
+    names = dataset_names(problem)
+    found = shifted_datasets(arrays) if problem.delta_theta is not None else {}
+    return names | {"derivative": by_column(found, problem)} if found else names
 
 
 def plain(value: Any) -> Any:
@@ -49,37 +91,77 @@ def read_rows(descriptor: int, offset: int, out: np.ndarray) -> None:
         raise OSError("it ended early")
 
 
-def source_of(file: h5py.File, path: str | Path, names: Mapping[str, str], remedy: str) -> Source:
-    """The simulations of an open file, in the precision that jax computes in, or less.
+def _reader(dataset: h5py.Dataset, file: h5py.File, descriptor: int) -> Callable:
+    """A function (start, out) that fills an array with rows of a dataset."""
+    dtype = dataset.dtype.newbyteorder("=")
+    as_in_memory = (
+        dataset.id.get_type() == h5py.h5t.py_create(dtype)
+        and dataset.file.filename == file.filename
+    )  # no link
+    offset = dataset.id.get_offset() if as_in_memory else None  # None, too, if not in one piece
+
+    def read(start, out):
+        if file and offset is not None and out.dtype == dtype:
+            read_rows(descriptor, offset + start * out[0].nbytes, out)
+        else:
+            dataset.read_direct(out, np.s_[start : start + len(out)])
+
+    return read
+
+
+def _stacked(columns: Sequence[Callable], counts: Sequence[int], shape: tuple) -> Callable:
+    """A function (start, out) that reads several datasets side by side, with 0 past their ends.
 
     Args:
-        names: of the datasets, by part of the source.
+        columns: of each dataset, (start, out).
+        counts: rows of each.
+        shape: of a row.
+
+    """
+
+    def read(start, out):
+        for c, (of_column, n) in enumerate(zip(columns, counts, strict=True)):
+            each = out.reshape(len(out), len(counts), -1)[:, c]
+            there = max(0, min(len(out), n - start))
+            rows = np.zeros((there, each.shape[1]), out.dtype)
+            if there:
+                of_column(start, rows.reshape(there, *shape))
+            each[:there], each[there:] = rows, 0
+
+    return read
+
+
+def source_of(
+    file: h5py.File, path: str | Path, names: Names, problem: Problem, remedy: str
+) -> Source:
+    """The simulations of an open file, in its own precision.
+
+    Args:
+        names: of the datasets, by part of the source; a list of simulations at shifted parameters.
+        problem: theirs.
         remedy: what to do where they can't be read, for an error.
 
     """
     n_bytes, descriptor = os.path.getsize(path), file.id.get_vfd_handle()
-    datasets = {part: file[name] for part, name in names.items()}
-    arrays, offsets = {}, {}
-    for part, dataset in datasets.items():
-        dtype = dataset.dtype.newbyteorder("=")
-        as_in_memory = (
-            dataset.id.get_type() == h5py.h5t.py_create(dtype)
-            and dataset.file.filename == file.filename
-        )  # no link
-        wide = dtype.itemsize > np.dtype(jnp.result_type(float)).itemsize
-        arrays[part] = jax.ShapeDtypeStruct(
-            dataset.shape, jnp.result_type(float) if wide else dtype
-        )
-        offsets[part] = (
-            dataset.id.get_offset() if as_in_memory and not wide else None
-        )  # None, too, if not in one piece
+    shapes, readers, counts = {}, {}, None
+    for part, name in names.items():
+        datasets = [file[each] for each in (name if isinstance(name, list) else [name])]
+        columns = [_reader(dataset, file, descriptor) for dataset in datasets]
+        n, shape = max(map(len, datasets)), datasets[0].shape[1:]
+        readers[part] = columns[0]
+        if isinstance(name, list):
+            counts = tuple(map(len, datasets))
+            readers[part] = _stacked(columns, counts, shape)
+            shape = problem.stored_shape
+        elif part == "derivative" and problem.delta_theta is not None:
+            counts = (n,) * len(problem.columns)
+        dtype = datasets[0].dtype.newbyteorder("=")
+        shapes[part] = jax.ShapeDtypeStruct((n, *shape), dtype)
 
     def read(part, start, out):
         try:
-            if len(out) and file and offsets[part] is not None and out.dtype == arrays[part].dtype:
-                read_rows(descriptor, offsets[part] + start * out[0].nbytes, out)
-            elif len(out):
-                datasets[part].read_direct(out, np.s_[start : start + len(out)])
+            if len(out):
+                readers[part](start, out)
             found = os.fstat(descriptor).st_size  # HDF5 reads zeros where a file has become shorter
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{path}: could not be read any more: {error}; {remedy}") from None
@@ -88,7 +170,7 @@ def source_of(file: h5py.File, path: str | Path, names: Mapping[str, str], remed
                 f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {remedy}"
             )
 
-    return Source(**arrays, read=read)
+    return Source(**shapes, read=read, counts=counts)
 
 
 @contextlib.contextmanager
@@ -133,23 +215,26 @@ def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str,
 @contextlib.contextmanager
 def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
     """All simulations of a user's checked file; an HDF5 file is read where it lies."""
-    names = dataset_names(problem)
     with open_arrays(path) as (found, _):
+        names = names_in(found, problem)
         if isinstance(found, h5py.File):
-            yield source_of(found, path, names, OF_YOUR_OWN)
+            yield source_of(found, path, names, problem, OF_YOUR_OWN)
+        elif isinstance(names["derivative"], list):
+            columns = [found[name] for name in names["derivative"]]
+            counts = tuple(map(len, columns))
+            stacked = np.zeros((max(counts), len(counts), *problem.input_shape), columns[0].dtype)
+            for c, (column, n) in enumerate(zip(columns, counts, strict=True)):
+                stacked[:n, c] = column
+            shifted = stacked.reshape(max(counts), *problem.stored_shape)
+            yield sources.in_memory(found["fiducial"], shifted)._replace(counts=counts)
+        elif problem.delta_theta is not None:
+            yield sources.shifted_in_memory(found["fiducial"], found[names["derivative"]])
         else:
-            with np.errstate(
-                over="ignore"
-            ):  # what is too large becomes infinite, which is looked for
-                arrays = [
-                    found[name].astype(jnp.result_type(float), copy=False)
-                    for name in names.values()
-                ]
-            yield sources.in_memory(*arrays)
+            yield sources.in_memory(found["fiducial"], found[names["derivative"]])
 
 
 def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
-    """Observed data of a user's file, (n, *input_shape), in the precision that jax computes in.
+    """Observed data of a user's file, (n, *input_shape), in its own precision.
 
     Raises:
         InputError: there are none in it, or they have another shape than simulations, or are not
@@ -180,4 +265,4 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
         )
     if not np.isfinite(observed).all():
         raise InputError(f"observed ({path}): expected finite numbers, found NaN or infinity")
-    return observed.astype(jnp.result_type(float))
+    return observed if observed.dtype.kind == "f" else observed.astype(np.float64)

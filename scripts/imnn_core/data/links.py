@@ -1,5 +1,6 @@
 """Other files that a user's HDF5 file reads, and links in it that lead nowhere."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,21 @@ NAMES = (
 )  # of the datasets that are looked for in a user's file
 
 
+def _names(file: h5py.File) -> list[str]:
+    """NAMES, and the datasets `shifted/PARAMETER/OFFSET`."""
+    below = []
+    with contextlib.suppress(KeyError, OSError, RuntimeError):  # a link that leads nowhere
+        shifted = file["shifted"]
+        if isinstance(shifted, h5py.Group):
+            for parameter, group in shifted.items():
+                if isinstance(group, h5py.Group):
+                    below += [f"shifted/{parameter}/{offset}" for offset in group]
+    return [*NAMES, *below]
+
+
 def faults(file: h5py.File) -> Iterator[str]:
-    """A line for each of NAMES that is a link that leads nowhere."""
-    for name in NAMES:
+    """A line for each dataset of a set that is a link that leads nowhere."""
+    for name in _names(file):
         if file.get(name, getlink=True) is not None:
             try:
                 file[name]
@@ -34,7 +47,7 @@ def others(path: str | Path) -> list[str]:
         with h5py.File(path, "r") as file:
             for dataset in (
                 file[name]
-                for name in NAMES
+                for name in _names(file)
                 if name in file and isinstance(file[name], h5py.Dataset)
             ):
                 found.add(dataset.file.filename)

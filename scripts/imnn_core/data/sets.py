@@ -1,6 +1,7 @@
 """Sets of simulations in files: drawn by this project, or references to a user's own files."""
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from imnn_core.data import sources
 from imnn_core.data.arrays import OF_YOUR_OWN, dataset_names, open_users, plain, source_of
 from imnn_core.data.sources import Source, pieces
-from imnn_core.problems import Problem
+from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.problems.simulations import Simulations
 from imnn_core.problems.simulator import not_finite
 from imnn_core.store.errors import InputError
@@ -20,9 +21,15 @@ from imnn_core.store.wording import of_shape
 PIECE = 2**23  # bytes that are checked at a time
 
 
+def _attribute(problem: Problem) -> Any:
+    """The steps of finite differences as an attribute; lists of offsets as text."""
+    steps = problem.delta_theta
+    return steps if steps is None or stencils.is_pairs(steps) else json.dumps(steps)
+
+
 def _identity(problem: Problem, seed: int, split: str) -> dict[str, Any]:
     """Attributes by which a set of simulations is known."""
-    steps = {} if problem.delta_theta is None else {"delta_theta": problem.delta_theta}
+    steps = {} if problem.delta_theta is None else {"delta_theta": _attribute(problem)}
     return {
         "problem": problem.name,
         "names": list(problem.names),
@@ -46,8 +53,9 @@ def write_simulations(
     """Write one split of one seed, piece by piece as it is drawn.
 
     Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params), or shifted
-    (n_d, 2, n_params, *input_shape). Each lies in one stretch of the file: fits read consecutive
-    rows, which HDF5 does more slowly from a dataset in chunks, of whatever size.
+    (n_d, 2, n_params, *input_shape) or (n_d, n_columns, *input_shape). Each lies in one stretch of
+    the file: fits read consecutive rows, which HDF5 does more slowly from a dataset in chunks, of
+    whatever size.
 
     Raises:
         InputError: the disk is full.
@@ -56,7 +64,7 @@ def write_simulations(
     names = dataset_names(problem)
     shapes = {
         "fiducial": (n_s, *problem.input_shape),
-        "derivative": (n_d, *problem.derivative_shape),
+        "derivative": (n_d, *problem.stored_shape),
     }
     with writing(path, "simulations", _identity(problem, seed, split)) as file:
         written = dict.fromkeys(names, 0)
@@ -109,8 +117,11 @@ def open_simulations(
     split: str,
     n_s: int | None = None,
     n_d: int | None = None,
+    as_stored: bool = False,
 ) -> Iterator[Source]:
     """One split of one seed, to be read by rows while the context lasts.
+
+    Its derivatives are tangents, or with `of_summaries` simulations at shifted parameters.
 
     The whole file is read once, to see that it is as it was written; of a reference the file that
     it means, to see that its numbers are finite.
@@ -118,6 +129,7 @@ def open_simulations(
     Args:
         n_s, n_d: simulations and derivatives that are expected in it; as many as there are, if
             None.
+        as_stored: whether to leave simulations at shifted parameters as they are.
 
     Raises:
         InputError: the file was cut off or changed, has other shapes, or comes from another
@@ -129,7 +141,7 @@ def open_simulations(
         file = stack.enter_context(opened(path, "simulations", "reference"))
         with as_input_errors(path):
             for name, value in (
-                _identity(problem, seed, split) | {"delta_theta": problem.delta_theta}
+                _identity(problem, seed, split) | {"delta_theta": _attribute(problem)}
             ).items():
                 found, value = plain(file.attrs.get(name)), plain(value)
                 if found != value:
@@ -141,10 +153,11 @@ def open_simulations(
             if is_reference:
                 source = stack.enter_context(_referred(file, problem))
             else:
-                source = source_of(file, path, dataset_names(problem), make_again(path))
+                remedy = make_again(path)
+                source = source_of(file, path, dataset_names(problem), problem, remedy)
             expected = {
                 "fiducial": (n_s, problem.input_shape),
-                "derivative": (n_d, problem.derivative_shape),
+                "derivative": (n_d, problem.stored_shape),
             }
             for part, (n, shape) in expected.items():
                 found = getattr(source, part).shape
@@ -157,7 +170,28 @@ def open_simulations(
                     )
             if is_reference:
                 check_finite(source, file.attrs["file"], OF_YOUR_OWN)
-        yield source
+        yield source if as_stored else derived(source, problem)
+
+
+def derived(source: Source, problem: Problem) -> Source:
+    """The derivatives of a set as a network gets them.
+
+    Args:
+        source: as it is stored.
+        problem: its differences are taken in the data, or of summaries.
+
+    """
+    if problem.delta_theta is not None and problem.of_summaries:
+        return sources.complete(source)
+    return tangents(source, problem)
+
+
+def tangents(source: Source, problem: Problem) -> Source:
+    """The source with tangents, by differences in the data where it has shifted simulations."""
+    if source.counts is None:
+        return source
+    weights, *_ = stencils.nested(simulator.columns(problem), problem.n_params)
+    return sources.differenced(source, weights)
 
 
 def check_finite(source: Source, path: str | Path, remedy: str) -> None:

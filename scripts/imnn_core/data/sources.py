@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from imnn_core.store.sizes import PIECE as BYTES
 
@@ -17,11 +18,14 @@ class Source(NamedTuple):
     derivative: the same of the derivatives of the first n_d of them, (n_d, *derivative_shape).
     read: (name, start, out) fills ``out``, C-contiguous and of the same dtype, with the rows from
         ``start`` on of "fiducial" or "derivative".
+    counts: how many simulations there are at each of the shifted parameters, (n_columns,), where
+        the derivatives are simulations; a row has 0 where there is none. None for tangents.
     """
 
     fiducial: jax.ShapeDtypeStruct
     derivative: jax.ShapeDtypeStruct
     read: Callable[[str, int, np.ndarray], None]
+    counts: tuple[int, ...] | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -42,6 +46,99 @@ def in_memory(fiducial: np.ndarray, derivative: np.ndarray) -> Source:
     return Source(
         *(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays.values()), read
     )
+
+
+def shifted_in_memory(fiducial: np.ndarray, shifted: np.ndarray) -> Source:
+    """The source of simulations at theta_fid, and at shifted parameters.
+
+    Args:
+        fiducial: (n_s, *input_shape).
+        shifted: (n_d, …, *input_shape).
+
+    """
+    n_columns = math.prod(shifted.shape[1 : shifted.ndim - fiducial.ndim + 1])
+    return in_memory(fiducial, shifted)._replace(counts=(len(shifted),) * n_columns)
+
+
+def differenced(source: Source, weights: np.ndarray) -> Source:
+    """The source with tangents in place of simulations at shifted parameters, in float64.
+
+    Where the parameters have different numbers of simulations, the tangents by those with fewer are
+    0 in the rows without and larger in the others: the mean over all rows is that over the
+    simulations there are.
+
+    Args:
+        source: with simulations at shifted parameters.
+        weights: of the fiducial simulation and of those in each derivative, (n_params, 1 +
+            n_columns).
+
+    """
+    n_s, shape = len(source.fiducial), source.fiducial.shape[1:]
+    counts = np.array([n_s, *source.counts])
+    each = np.array([counts[row != 0].min() for row in weights])
+    n_d, of_fiducial = int(each.max()), weights[:, 0].any()
+
+    def read(name, start, out):
+        if name == "fiducial":
+            source.read(name, start, out)
+            return
+        d = np.empty((len(out), *source.derivative.shape[1:]), source.derivative.dtype)
+        source.read(name, start, d)
+        tangents = np.tensordot(
+            d.reshape(len(out), len(source.counts), -1).astype(np.float64),
+            weights[:, 1:],
+            axes=(1, 1),
+        )  # (n, n_inputs, n_params)
+        if of_fiducial:
+            d = np.empty((len(out), *shape), source.fiducial.dtype)
+            source.read("fiducial", start, d)
+            tangents += d.reshape(len(out), -1, 1) * weights[:, 0]
+        present = start + np.arange(len(out))[:, None] < each
+        tangents *= (present * (n_d / each))[:, None, :]
+        out[:] = tangents.reshape(out.shape)
+
+    derivative = jax.ShapeDtypeStruct((n_d, *shape, len(weights)), np.float64)
+    return Source(source.fiducial, derivative, read)
+
+
+def complete(source: Source) -> Source:
+    """The source with the simulations that are there at every one of the shifted parameters."""
+    n = min(source.counts)
+    derivative = jax.ShapeDtypeStruct((n, *source.derivative.shape[1:]), source.derivative.dtype)
+    return source._replace(derivative=derivative, counts=(n,) * len(source.counts))
+
+
+def narrowed(source: Source, centre: np.ndarray | None = None) -> Source:
+    """The source in the precision that jax computes in, or less.
+
+    Args:
+        source: of any floating-point numbers.
+        centre: taken off from the simulations before they are rounded, (*input_shape); nothing, if
+            None.
+
+    """
+    widest = np.dtype(jnp.result_type(float))
+
+    def of(array):
+        is_wide = (
+            jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize > widest.itemsize
+        )
+        return jax.ShapeDtypeStruct(array.shape, widest) if is_wide else array
+
+    def read(name, start, out):
+        array = getattr(source, name)
+        is_centred = centre is not None and (name == "fiducial" or source.counts is not None)
+        if array.dtype == out.dtype and not is_centred:
+            source.read(name, start, out)
+            return
+        wide = np.empty(out.shape, array.dtype)
+        source.read(name, start, wide)
+        out[:] = wide - centre if is_centred else wide
+
+    fiducial, derivative = of(source.fiducial), of(source.derivative)
+    if (fiducial, derivative) == (source.fiducial, source.derivative) and centre is None:
+        return source
+    return Source(fiducial, derivative, read, source.counts)
 
 
 def on_the_fly(n_s: int, n_d: int) -> Source:
@@ -101,7 +198,9 @@ def select(source: Source, rows: np.ndarray) -> Source:
     def of_rows(array, n):
         return jax.ShapeDtypeStruct((n, *array.shape[1:]), array.dtype)
 
-    return Source(of_rows(source.fiducial, len(rows)), of_rows(source.derivative, n_d), read)
+    counts = source.counts and tuple(np.searchsorted(rows, source.counts).tolist())
+    fiducial, derivative = of_rows(source.fiducial, len(rows)), of_rows(source.derivative, n_d)
+    return Source(fiducial, derivative, read, counts)
 
 
 def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -114,16 +213,8 @@ def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.nd
         yield start, piece
 
 
-def blocks(
-    source: Source, name: str, delta_theta: np.ndarray | None = None
-) -> Iterator[np.ndarray]:
-    """Rows in float64, flattened: (n, n_inputs), or of "derivative" (n, n_inputs, n_params)."""
+def blocks(source: Source, name: str) -> Iterator[np.ndarray]:
+    """Rows in float64, flattened: (n, n_inputs), or of tangents (n, n_inputs, n_params)."""
     for _, block in pieces(source, name, BYTES):
-        block = block.astype(np.float64)
-        if name == "fiducial":
-            yield block.reshape(len(block), -1)
-        elif delta_theta is None:
-            yield block.reshape(len(block), -1, block.shape[-1])
-        else:
-            minus, plus = (side.reshape(*side.shape[:2], -1) for side in (block[:, 0], block[:, 1]))
-            yield np.moveaxis((plus - minus) / delta_theta[None, :, None], 1, -1)
+        last = block.shape[-1:] if name == "derivative" else ()
+        yield block.astype(np.float64).reshape(len(block), -1, *last)

@@ -1,6 +1,7 @@
 """The delete-a-group jackknife: values without their bias of order 1 / n, and errors."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -49,11 +50,18 @@ def jackknife(groups: Any, quantity: Callable) -> Estimate:
     )
 
 
-def groups_of(n_s: int, n_d: int) -> list[np.ndarray]:
-    """Indices of each jackknife group's simulations; derivatives are shared out evenly."""
-    n_groups = min(N_GROUPS, n_d)
+def groups_of(n_s: int, n_d: int, counts: Sequence[int] = ()) -> list[np.ndarray]:
+    """Indices of each jackknife group's simulations; derivatives are shared out evenly.
 
-    def parts(start, stop):
-        return np.array_split(np.arange(start, stop), n_groups)
+    Args:
+        n_s, n_d: numbers of simulations, and of those with derivatives.
+        counts: numbers of those with a derivative by one parameter, where they differ.
 
-    return [np.concatenate(both) for both in zip(parts(0, n_d), parts(n_d, n_s), strict=True)]
+    """
+    edges = sorted({0, *counts, n_d, n_s})
+    n_groups = min(N_GROUPS, edges[1])
+    parts = [
+        np.array_split(np.arange(start, stop), n_groups)
+        for start, stop in itertools.pairwise(edges)
+    ]
+    return [np.concatenate(of_group) for of_group in zip(*parts, strict=True)]

@@ -3,7 +3,7 @@
 In float64, from the summaries of all simulations of a set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -30,8 +30,8 @@ class Sums(NamedTuple):
     z: np.ndarray  # powers 1 to 4 of each parameter's estimates less their mean, (4, n_params)
 
 
-def sums_of_groups(summaries: Summaries) -> Sums:
-    """Sums over each group of the jackknife, stacked."""
+def sums_of_groups(summaries: Summaries, counts: Sequence[int] = ()) -> Sums:
+    """Sums over each group of the jackknife, stacked; counts as of `jackknife.groups_of`."""
     n_s, n_d = len(summaries.x), len(summaries.dx_dtheta)
     x = summaries.x - summaries.x.mean(axis=0)
     z = x @ weights_of_estimates(statistics_of(summaries))
@@ -50,7 +50,9 @@ def sums_of_groups(summaries: Summaries) -> Sums:
             z=np.stack([(z[rows] ** power).sum(axis=0) for power in (1, 2, 3, 4)]),
         )
 
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(of_group, groups_of(n_s, n_d)))
+    return jax.tree.map(
+        lambda *leaves: np.stack(leaves), *map(of_group, groups_of(n_s, n_d, counts))
+    )
 
 
 def or_nan(function: Callable, A: np.ndarray) -> np.ndarray:
@@ -207,12 +209,13 @@ def estimates(x: np.ndarray, statistics: Statistics, theta_fid: np.ndarray) -> n
     return theta_fid + (x - statistics.mu) @ weights_of_estimates(statistics)
 
 
-def measure(compressions: dict[str, Summaries]) -> Estimate:
+def measure(compressions: dict[str, Summaries], counts: Sequence[int] = ()) -> Estimate:
     """Measure everything that is kept of a set.
 
     Args:
-        compressions: summaries of the same simulations, by name: "network", and "score" and
-            "linear" where there are any.
+        compressions: summaries of the same simulations, by name: "network", and "score", "linear"
+            and "simulations" where there are any.
+        counts: numbers of simulations with a derivative by one parameter, where they differ.
 
     Returns:
         An Estimate whose fields are mappings: of each compression its `information`, of network
@@ -224,11 +227,12 @@ def measure(compressions: dict[str, Summaries]) -> Estimate:
     def quantity(sums):
         factors = {name: factor(moments(s)) for name, s in sums.items()}
         found = {name: information(R) for name, R in factors.items()}
-        for name in sums.keys() - {"linear"}:
+        for name in sums.keys() & {"network", "score"}:
             found[name] |= description(sums[name], found[name]["sigma"])
         network = factors.pop("network")
+        factors.pop("simulations", None)
         return found | {f"over_{name}": ratio(network, R) for name, R in factors.items()}
 
-    groups = {name: sums_of_groups(summaries) for name, summaries in compressions.items()}
+    groups = {name: sums_of_groups(summaries, counts) for name, summaries in compressions.items()}
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # NaN and infinity are told
         return jackknife(groups, quantity)

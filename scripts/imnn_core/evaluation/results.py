@@ -65,6 +65,12 @@ def measured(informations: Sequence[dict], split: str, *keys: str) -> list[np.nd
     return [on(informations, split, *keys, part) for part in ("value", "error")]
 
 
+def pair(information: dict, split: str, *keys: str) -> tuple[float, float]:
+    """A quantity of a set and its error, NaN where it was not measured or is not finite."""
+    found = measured([information], split, *keys)
+    return tuple(math.nan if each is None else float(each[0]) for each in found)
+
+
 def has_score(informations: Sequence[dict]) -> bool:
     """Whether there is a likelihood, so that the score was measured on the same simulations."""
     return "over_score" in informations[0]["splits"]["test"]

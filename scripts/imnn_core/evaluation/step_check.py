@@ -1,70 +1,133 @@
-"""Checks of finite differences: whether seeds match, and whether steps are small enough."""
+"""What finite differences are worth: |F| both ways, at half the steps, and by their bend."""
 
 import math
+from typing import Any
 
 import jax
 import numpy as np
-from imnn_core.compression.compressor import Summaries
-from imnn_core.data import sources
-from imnn_core.data.sources import Source, pieces
-from imnn_core.evaluation.measure import statistics_of, weights_of_estimates
-from imnn_core.gradient import fisher
-from imnn_core.problems import Problem, simulations
-from imnn_core.store.sizes import PIECE as BYTES
-
-MOST, MOST_IN_NUMPY = 1000, 200  # simulations drawn with half the steps
+from imnn_core.compression.compressor import Compressor, Summaries, compress
+from imnn_core.data.sources import Source, complete
+from imnn_core.evaluation.measure import or_nan, statistics_of, weights_of_estimates
+from imnn_core.gradient import derivatives, fisher
+from imnn_core.gradient.passes import Weights
+from imnn_core.problems import Problem, simulator, stencils
 
 
-def independence(source: Source) -> np.ndarray:
-    """Variance of differences relative to that of independent draws, (n_params,).
-
-    Var(d+ - d-) / (Var d+ + Var d-), each summed over a simulation's numbers: 0 for matched seeds
-    and a small step, 1 for independent draws.
-
-    Args:
-        source: with simulations at shifted parameters, (n_d, 2, n_params, *input_shape).
-
-    """
-    shape = source.derivative.shape
-    # Powers 1 and 2 of minus, plus and their difference, less the first simulation.
-    sums = np.zeros((2, 3, *shape[2:]))
-    first = None
-    for _, block in pieces(source, "derivative", BYTES):
-        block = block.astype(np.float64)
-        first = block[0] if first is None else first
-        minus, plus = (block[:, side] - first[side] for side in (0, 1))
-        three = np.stack([minus, plus, plus - minus])
-        sums += np.stack([three.sum(axis=1), (three**2).sum(axis=1)])
-    variances = sums[1] / shape[0] - (sums[0] / shape[0]) ** 2  # (3, n_params, *input_shape)
-    minus, plus, difference = variances.reshape(3, shape[2], -1).sum(axis=-1)
-    return difference / np.where(minus + plus > 0, minus + plus, 1)
-
-
-def some_of(problem: Problem, key: jax.Array, n_d: int) -> Source:
-    """Draw the first simulations of a set of n_d again, up to MOST of them and BYTES."""
-    numbers = np.prod(problem.input_shape) * (1 + 2 * problem.n_params)
-    n = max(2, min(n_d, MOST_IN_NUMPY if problem.numpy else MOST, int(BYTES // (4 * numbers))))
-    pieces = simulations.draw(problem, key, n, n)
-    return sources.in_memory(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
-
-
-def change_of_det_F(summaries: Summaries, half: np.ndarray) -> tuple[float, float]:
-    """Relative change of |F| with derivatives from half the steps, and its standard error.
+def change_of_det_F(summaries: Summaries, other: np.ndarray) -> tuple[float, float]:
+    """Relative change of |F| with other derivatives, and its standard error.
 
     Both use the covariance of all summaries, and derivatives of the same simulations. The error is
     to first order in the change: d ln|F| = 2 tr(F^-1 D^T C^-1 dD). NaN where C or F is singular.
 
     Args:
-        summaries: of a set, with the whole steps.
-        half: dx/dtheta of its first n simulations with half the steps, (n, n_summaries, n_params).
+        summaries: of a set.
+        other: other dx/dtheta of its first n simulations, (n, n_summaries, n_params).
 
     """
-    whole = summaries.dx_dtheta[: len(half)]
+    whole = summaries.dx_dtheta[: len(other)]
     before, after = (
-        statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, half)
+        statistics_of(summaries._replace(dx_dtheta=derivative)) for derivative in (whole, other)
     )
     if not (np.isfinite(before.F).all() and np.isfinite(after.F).all()):
         return math.nan, math.nan
     change = fisher.determinant(after.F) / fisher.determinant(before.F) - 1
-    each = 2 * np.einsum("xa,nxa->n", weights_of_estimates(before), half - whole)
-    return float(change), float(each.std(ddof=1) / np.sqrt(len(half)))
+    each = 2 * np.einsum("xa,nxa->n", weights_of_estimates(before), other - whole)
+    return float(change), float(each.std(ddof=1) / np.sqrt(len(other)))
+
+
+def _sizes(summaries: Summaries, derivative: np.ndarray) -> np.ndarray:
+    """Size of mean derivatives in units of the summaries' scatter, less that of noise, (n_params,).
+
+    |L^-1 mean dx/dtheta_a|, with C = L L^T.
+    """
+    C = np.atleast_2d(np.cov(summaries.x, rowvar=False))
+    L_inv = or_nan(np.linalg.inv, or_nan(np.linalg.cholesky, C))
+    z = np.einsum("ij,nja->nia", L_inv, derivative)
+    noise = z.var(axis=0, ddof=1).sum(axis=0) / len(z)
+    return np.sqrt(np.maximum((z.mean(axis=0) ** 2).sum(axis=0) - noise, 0))
+
+
+def _bend(summaries: Summaries, added: np.ndarray, before: np.ndarray) -> list[float]:
+    """How far the bend of simulations between the shifted parameters may change |F|, relative.
+
+    (n_params,). Derivatives by more points converge: if the farthest point has added e1 and the one
+    before it e2, what further points would add is about e1^2 / e2, or for the simulators that ship
+    up to twice that. d ln|F| <= 2 |dD_a| sigma_a, with sigma_a the parameter's bound.
+    """
+    e1, e2 = _sizes(summaries, added), _sizes(summaries, before)
+    left = np.where(e2 > e1, e1**2 / np.where(e2 > e1, e2, 1), e1)
+    F = statistics_of(summaries).F
+    sigma = np.sqrt(np.diagonal(or_nan(np.linalg.inv, F)))
+    return (2 * 2 * left * sigma).tolist()
+
+
+def both_ways(fitted: Compressor, weights: Weights, source: Source) -> dict[str, Any]:
+    """|F| by differences in the data and by those of summaries, and what the steps do.
+
+    Args:
+        fitted: the compressor of a fit.
+        weights: its weights.
+        source: with simulations at shifted parameters.
+
+    Returns:
+        n: simulations. tangents, summaries: |F| by either. change, error: relative, from the first
+        to the second. bend: see `_bend`, by either, (n_params,). shift: of the summaries by the
+        whole distance between the shifted parameters, in units of their scatter, (n_params,).
+
+    """
+    problem = fitted.problem
+    columns, p = simulator.columns(problem), problem.n_params
+    nested = stencils.nested(columns, p).reshape(3 * p, -1)
+    summarise = derivatives.both(fitted.network.apply, nested)
+    compressed = compress(summarise, fitted.devices, fitted.n_per_device, fitted.parallel)
+    x, dx = compressed(weights, fitted.seen(complete(source)))
+    way = dx.reshape(*dx.shape[:2], 2, 3, p)
+    found, bend = {}, {}
+    for i, name in enumerate(("tangents", "summaries")):
+        by = Summaries(x, way[:, :, i, 0])
+        found[name] = float(np.linalg.det(statistics_of(by).F))
+        bend[name] = _bend(by, way[:, :, i, 1], way[:, :, i, 2])
+    change, error = change_of_det_F(Summaries(x, way[:, :, 0, 0]), way[:, :, 1, 0])
+    used = way[:, :, int(problem.of_summaries), 0]
+    shift = stencils.spans(columns, p) * _sizes(Summaries(x, used), used)
+    found |= {"n": len(dx), "change": change, "error": error}
+    return _finite(found | {"bend": bend, "shift": shift.tolist()})
+
+
+def _finite(tree):
+    """A tree of numbers with None for what is not finite."""
+    return jax.tree.map(lambda number: number if math.isfinite(number) else None, tree)
+
+
+def halved(
+    half: Compressor, weights: Weights, source: Source, summaries: Summaries
+) -> dict[str, float] | None:
+    """How |F| changes where the steps are halved: n, change and error, the last two relative.
+
+    None where they are not finite.
+
+    Args:
+        half: the compressor of a fit, for the problem with half the steps.
+        weights: its weights.
+        source: the first simulations of a set, with half the steps.
+        summaries: of the set, by the network.
+
+    """
+    dx_dtheta = half.summaries(weights, source).dx_dtheta
+    change, error = change_of_det_F(summaries, dx_dtheta)
+    if not (math.isfinite(change) and math.isfinite(error)):
+        return None
+    return {"n": len(dx_dtheta), "change": change, "error": error}
+
+
+def over_bound(problem: Problem, of_linear: np.ndarray, of_network: np.ndarray) -> np.ndarray:
+    """The whole distance between a parameter's simulations over its bound, (n_params,).
+
+    Args:
+        problem: with the steps.
+        of_linear: bounds by a linear compression; where they are not finite,
+        of_network: those by the network count.
+
+    """
+    spans = stencils.spans(simulator.columns(problem), problem.n_params)
+    return spans / np.where(np.isfinite(of_linear), of_linear, of_network)

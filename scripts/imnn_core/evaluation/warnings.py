@@ -4,16 +4,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from imnn_core.evaluation import results
+from imnn_core.data import choice
+from imnn_core.evaluation import results, trust
 from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.trust import CEILING, ROUNDING
 
 Said = tuple[str, str]  # a warning, and its remedy
 Row = tuple[bool, str, str]  # condition, warning, remedy
 
-ERRORS, ROUNDING = 5, 1e-3  # tolerances of equal numbers: in standard errors, and relative
+REMEDY = "See finite differences in docs/own_problems.md."
+ERRORS = 5  # tolerance of equal numbers, in standard errors
 FEW = 0.05  # bias of C^-1, from which on there are few simulations
-CEILING = 3  # standard errors, from which on a difference is no noise
-INDEPENDENT = 0.5  # of the variance of independent draws, from which on seeds do not match
 FAR = 5  # bounds from theta_fid, from which on an estimate is far
 
 
@@ -23,14 +24,11 @@ def percent(part: float, whole: float = 1) -> str:
     return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
 
 
-def of_fits(
-    of_fit: Mapping[str, Sequence[dict]], recipes: Mapping[str, dict], has_files: bool = False
-) -> Iterator[Said]:
+def of_fits(of_fit: Mapping[str, Sequence[dict]], has_files: bool = False) -> Iterator[Said]:
     """Warnings about how fits ended and what was measured of them.
 
     Args:
         of_fit: information.json of each seed, by recipe.
-        recipes: their settings.
         has_files: whether simulations come from the user's files.
 
     """
@@ -41,26 +39,20 @@ def of_fits(
     }
     for fit, informations in of_fit.items():
         tables = [(f"{fit}, seed {each['seed']}", _of_fit(each, more)) for each in informations]
-        tables.append((fit, _of_recipe(informations[0], recipes[fit]["n_summaries"], more)))
+        tables.append((fit, _of_recipe(informations[0], more)))
         for name, rows in tables:
             yield from ((name + text, remedy) for holds, text, remedy in rows if holds)
 
 
-def _measured(information: dict, split: str, *keys: str) -> tuple[float, float]:
-    """A quantity of a set and its error, NaN where it was not measured or is not finite."""
-    found = results.measured([information], split, *keys)
-    return tuple(math.nan if each is None else float(each[0]) for each in found)
-
-
 def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
     """Warnings about one fit. Comparisons with NaN, for what was not measured, are false."""
-    trained, trained_error = _measured(information, "training", "network", "det_F")
-    det_F, error = _measured(information, "test", "network", "det_F")
-    det_C, _ = _measured(information, "test", "network", "det_C")
+    trained, trained_error = results.pair(information, "training", "network", "det_F")
+    det_F, error = results.pair(information, "test", "network", "det_F")
+    det_C, _ = results.pair(information, "test", "network", "det_C")
     analytic = information["det_F_analytic"] or math.nan
-    over_linear, linear_error = _measured(information, "test", "over_linear", "det_F")
+    over_linear, linear_error = results.pair(information, "test", "over_linear", "det_F")
     of_score = {
-        split: _measured(information, split, "over_score", "det_F")
+        split: results.pair(information, split, "over_score", "det_F")
         for split in ("training", "validation", "test")
     }
     seen, kept = of_score["training"][0], of_score["test"][0]
@@ -105,8 +97,8 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
             results.has_floor([information]) and over_linear + CEILING * linear_error < 1,
             " keeps less than a linear compression: "
             f"{with_error(over_linear, linear_error)} of its |F|.",
-            "Try standardise, another learning_rate, more patience or max_iterations, another "
-            "network, or more simulations.",
+            "Try linear, standardise, another learning_rate, more patience or max_iterations, "
+            "another network, or more simulations.",
         ),
         (  # shares of the score's |F|, of the same simulations, have no common noise
             seen > kept + 0.1,
@@ -139,9 +131,9 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
     ]
 
 
-def _of_recipe(information: dict, n_summaries: int, more: Mapping[str, str]) -> list[Row]:
+def _of_recipe(information: dict, more: Mapping[str, str]) -> list[Row]:
     """Warnings about the sets of a recipe, the same for all seeds."""
-    splits = information["splits"]
+    splits, n_summaries = information["splits"], information["n_summaries"]
     decided = "when to stop" + " and which weights were best" * (information["weights"] == "best")
     smallest = min(splits, key=lambda split: splits[split]["n_s"])
     n_s = splits[smallest]["n_s"]
@@ -163,42 +155,15 @@ def _of_recipe(information: dict, n_summaries: int, more: Mapping[str, str]) -> 
     ]
 
 
-def of_differences(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Said]:
-    """Warnings about finite differences, of every fit."""
+def of_trust(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Said]:
+    """Warnings about fits whose |F| is not to be trusted, and about finite differences."""
     for information in informations:
-        for line in faults_of_differences(information["finite_differences"], names):
-            yield (
-                f"{information['fit']}, seed {information['seed']}: {line}.",
-                "See `delta_theta` in docs/own_problems.md.",
-            )
-
-
-def faults_of_differences(found: dict | None, names: Sequence[str]) -> list[str]:
-    """What is wrong with finite differences, one line each.
-
-    Args:
-        found: None for exact derivatives; else `independence` of each parameter; and `step`: None,
-            or `change` and `error` of |F| with half of delta_theta, relative to |F|, and
-            `error_det_F`, that of |F| itself.
-        names: of the parameters.
-
-    """
-    if found is None:
-        return []
-    lines = [
-        f"the difference of simulations at shifted {name} has {value:.2g} of the variance of "
-        "independent draws (matched seeds: far less than 1); seeds do not match, or delta_theta "
-        "is too large"
-        for name, value in zip(names, found["independence"], strict=True)
-        if value > INDEPENDENT
-    ]
-    step = found["step"]
-    if step and abs(step["change"]) > max(step["error_det_F"], 2 * step["error"]):
-        lines.append(
-            f"halving delta_theta changes |F| by {100 * step['change']:+.2g} %, more than the "
-            f"error of |F|, {100 * step['error_det_F']:.2g} %; take a smaller delta_theta"
-        )
-    return lines
+        whose = f"{information['fit']}, seed {information['seed']}"
+        for reason in trust.why_not(information, names):
+            yield f"{whose} is not to be trusted: {reason}.", REMEDY
+        if (found := information["finite_differences"]) is not None:
+            for line in choice.doubts(found, found["of_summaries"], names):
+                yield f"{whose}: {line}.", REMEDY
 
 
 def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
@@ -236,7 +201,7 @@ def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
             )
     if informations[0]["finite_differences"] is not None:  # which have an error of their own
         return
-    value, error = _measured(informations[0], "test", "score", "det_F")
+    value, error = results.pair(informations[0], "test", "score", "det_F")
     whose = "fisher" if F is not None else "the curvature of log_likelihood"
     det_F = analytic["det_F"] if F is not None else found and found["det_F"]
     error = np.nan_to_num(error)

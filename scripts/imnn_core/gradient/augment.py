@@ -23,9 +23,9 @@ def permute(problem: Problem, key: jax.Array, part: Chunks) -> Chunks:
 
     orders = jax.vmap(jax.vmap(order))(_key_of(key, part))  # (n_chunks, n, n_elements)
     n_d = part.batch.derivative.shape[1]
-    of_derivative = along(
-        0 if problem.delta_theta is None else 2
-    )  # tangents, or simulations at shifted parameters
+    # Of tangents the elements come first, of simulations at shifted parameters after those.
+    n_axes = len(problem.derivative_shape) - len(problem.input_shape)
+    of_derivative = along(0 if problem.has_tangents else n_axes)
     batch = Batch(
         along(0)(part.batch.fiducial, orders), of_derivative(part.batch.derivative, orders[:, :n_d])
     )

@@ -5,9 +5,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from imnn_core.data.chunks import Batch
 from imnn_core.gradient.passes import Summarise, Weights
-from imnn_core.problems import Problem, simulator
+from imnn_core.problems import Problem, simulator, stencils
 
 Apply = Callable[[Weights, jax.Array], jax.Array]  # a network on one simulation, (weights, d) -> x
 
@@ -39,37 +40,75 @@ def exact(apply: Apply) -> Summarise:
     return summarise
 
 
-def differences(apply: Apply, delta_theta) -> Summarise:
-    """The `summarise` of finite differences of summaries: (x(plus) - x(minus)) / delta_theta.
+def differences(apply: Apply, weights_of_points: np.ndarray) -> Summarise:
+    """The `summarise` of finite differences of summaries, taken after the network.
 
-    The derivatives of a batch are simulations with the same seeds at shifted parameters, (n_d, 2,
-    n_params, *input_shape).
+    The derivatives of a batch are simulations with the same seeds at shifted parameters, (n_d, …,
+    *input_shape), with as many of them as the weights say.
 
     Args:
         apply: network on one simulation.
-        delta_theta: distances of the shifted parameters, (n_params,).
+        weights_of_points: of a fiducial simulation and of those at shifted parameters, (n_params,
+            1 + n_columns).
 
     """
 
     def summarise(weights, batch):
-        network = partial(apply, weights)
-        minus_plus = jax.vmap(jax.vmap(jax.vmap(network)))(
-            batch.derivative
-        )  # (n_d, 2, n_params, n_summaries)
-        step = jnp.asarray(delta_theta, minus_plus.dtype)[None, :, None]
-        dx_dtheta = jnp.moveaxis((minus_plus[:, 1] - minus_plus[:, 0]) / step, 1, -1)
-        return jax.vmap(network)(batch.fiducial), dx_dtheta
+        network = jax.vmap(partial(apply, weights))
+        x = network(batch.fiducial)
+        columns = _columns(batch)
+        of_columns = jax.vmap(network)(columns)  # (n_d, n_columns, n_summaries)
+        return x, _derivative(weights_of_points, x[: len(columns), None], of_columns)
 
     return summarise
 
 
+def both(apply: Apply, weights_of_points: np.ndarray) -> Summarise:
+    """The `summarise` of finite differences in the data and of summaries, side by side.
+
+    Of each derivative the tangent that is pushed through the network comes first, (n_d,
+    n_summaries, 2 n_derivatives).
+
+    Args:
+        apply: network on one simulation.
+        weights_of_points: as of `differences`, (n_derivatives, 1 + n_columns).
+
+    """
+    of_summaries = differences(apply, weights_of_points)
+
+    def summarise(weights, batch):
+        columns = _columns(batch)
+        tangents = _derivative(weights_of_points, batch.fiducial[: len(columns), None], columns)
+        x, through = exact(apply)(weights, Batch(batch.fiducial, tangents))
+        return x, jnp.concatenate([through, of_summaries(weights, batch)[1]], axis=-1)
+
+    return summarise
+
+
+def _columns(batch):
+    """Simulations at shifted parameters, (n_d, n_columns, *input_shape)."""
+    shape = batch.fiducial.shape[1:]
+    return batch.derivative.reshape(len(batch.derivative), -1, *shape)
+
+
+def _derivative(weights_of_points, fiducial, columns):
+    """Derivatives from values at theta_fid (n, 1, …) and at shifted parameters (n, n_columns, …).
+
+    (n, …, n_derivatives). The weights add up to 0, so that the fiducial value may be taken off
+    first, which spares digits.
+    """
+    weights = jnp.asarray(weights_of_points[:, 1:], columns.dtype)
+    return jnp.moveaxis(jnp.tensordot(weights, columns - fiducial, axes=(1, 1)), 0, -1)
+
+
+def weights_of(problem: Problem) -> np.ndarray:
+    """Weights of a fiducial and its shifted simulations, (n_params, 1 + n_columns)."""
+    return stencils.nested(simulator.columns(problem), problem.n_params)[0]
+
+
 def stored(apply: Apply, problem: Problem) -> Summarise:
-    """The `summarise` of stored simulations: with exact derivatives, or with finite differences."""
-    return (
-        exact(apply)
-        if problem.delta_theta is None
-        else differences(apply, simulator.steps(problem))
-    )
+    """The `summarise` of stored simulations: with tangents, or with differences of summaries."""
+    return exact(apply) if problem.has_tangents else differences(apply, weights_of(problem))
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
@@ -83,9 +122,16 @@ def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
         problem: its simulator draws them.
 
     """
+    of_one, derivative_of_one = simulator.of_key(problem)
+
+    def tangents_of_one(key):
+        columns = derivative_of_one(key).reshape(-1, *problem.input_shape)
+        return _derivative(weights_of(problem), of_one(key)[None, None], columns[None])[0]
+
+    is_differenced = problem.delta_theta is not None and problem.has_tangents
     fiducial, derivative = (
-        jax.vmap(lambda data, of_one=of_one: of_one(jax.random.wrap_key_data(data)))
-        for of_one in simulator.of_key(problem)
+        jax.vmap(lambda data, function=function: function(jax.random.wrap_key_data(data)))
+        for function in (of_one, tangents_of_one if is_differenced else derivative_of_one)
     )
 
     def drawn(weights, batch):

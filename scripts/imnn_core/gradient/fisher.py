@@ -187,10 +187,36 @@ def log_det(A: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(L).all(), value, jnp.nan)
 
 
+CLEAR = 1e-4  # of a parameter's F_aa, what the others leave of it where det F has its digits
+
+
+def log_det_information(C: jax.Array, dmu_dtheta: jax.Array) -> jax.Array:
+    """Ln det F, in whatever units the parameters are; NaN where C is not positive definite.
+
+    Where parameters are nearly degenerate, F itself has lost its digits. Then 2 sum ln |R_aa| of a
+    QR decomposition of L^-1 dmu/dtheta, with C = L L^T, has them.
+
+    Source: Golub & Van Loan 2013, Matrix Computations, section 5.3.
+    """
+
+    def of_matrix(C, dmu_dtheta):
+        return log_det(information(C, dmu_dtheta))
+
+    def of_factor(C, dmu_dtheta):
+        L = jnp.linalg.cholesky(C)
+        A = jax.scipy.linalg.solve_triangular(L, dmu_dtheta, lower=True)
+        R = jnp.linalg.qr(A, mode="r")
+        return 2 * jnp.sum(jnp.log(jnp.abs(jnp.diagonal(R))))
+
+    F = jax.lax.stop_gradient(information(C, dmu_dtheta))
+    left = jnp.diagonal(jnp.linalg.cholesky(F)) ** 2 / jnp.diagonal(F)
+    return jax.lax.cond(jnp.min(left) > CLEAR, of_matrix, of_factor, C, dmu_dtheta)
+
+
 def loss(C: jax.Array, dmu_dtheta: jax.Array, strength: float, rate: float) -> jax.Array:
     """-ln det F + r Lambda_2, which the fit minimises."""
     Lambda_2 = penalty(C)
-    return -log_det(information(C, dmu_dtheta)) + coupling(Lambda_2, strength, rate) * Lambda_2
+    return -log_det_information(C, dmu_dtheta) + coupling(Lambda_2, strength, rate) * Lambda_2
 
 
 def determinant(A) -> float:

@@ -1,1 +1,1 @@
-"""Networks, and the scaling of simulations before them."""
+"""Networks, and what stands between simulations and them."""

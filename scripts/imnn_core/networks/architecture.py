@@ -49,7 +49,8 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
     if not isinstance(found, tuple | list) or len(found) != 2 or not all(map(callable, found)):
         raise InputError(f"{where}: expected a pair of functions (init, apply), found {found!r}")
     network = Network(*found, map_summaries=None)
-    return trainable_map(network, recipe.n_summaries) if recipe.whiten else network
+    is_mapped = recipe.whiten or recipe.linear
+    return trainable_map(network, recipe.n_summaries) if is_mapped else network
 
 
 def check(network: Network, recipe: Recipe, problem: Problem) -> None:
@@ -90,6 +91,7 @@ def build(recipe: Recipe, problem: Problem) -> Network:
         InputError: there is none of its kind, or it does not fit the problem's simulations.
 
     """
+    recipe = recipe.of(problem.n_params)
     kind = recipe.network.kind
     if kind not in kinds.NETWORKS and kind not in problem.networks:
         known = [*kinds.NETWORKS, *problem.networks]

@@ -10,6 +10,7 @@ from pathlib import Path
 from imnn_core.config.problem import FILES, is_file
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.shipped import EXAMPLES
+from imnn_core.problems.stencils import Step
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import read_json
 
@@ -82,7 +83,9 @@ def build(
     theta_fid: Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
-    delta_theta: Sequence[float] | None = None,
+    delta_theta: Sequence[Step] | None = None,
+    of_summaries: bool = False,
+    from_files: bool = False,
     code: str | None = None,
 ) -> Problem:
     """The problem of a configuration's `problem:`.
@@ -93,7 +96,7 @@ def build(
         input_shape: in place of the own one of a problem that ships with the project, if not None;
             of a file's, the same.
         names: of the parameters, for `files`.
-        delta_theta: distances for finite differences; None for exact derivatives.
+        delta_theta, of_summaries, from_files: as in `Problem`.
         code: digest of a user's file. Not used: it is there to change when the file does.
 
     Raises:
@@ -102,10 +105,15 @@ def build(
     """
     given = {"theta_fid": theta_fid, "input_shape": input_shape}
     given = {key: value for key, value in given.items() if value is not None}
+    differences = {
+        "delta_theta": delta_theta,
+        "of_summaries": of_summaries,
+        "from_files": from_files,
+    }
     if kind == FILES:
-        return Problem(simulator=None, names=names, delta_theta=delta_theta, name=kind, **given)
+        return Problem(simulator=None, names=names, name=kind, **differences, **given)
     if not is_file(kind):
-        return replace(EXAMPLES[kind](**given), name=kind, delta_theta=delta_theta)
+        return replace(EXAMPLES[kind](**given), name=kind, **differences)
     problem = from_file(kind)
     if input_shape is not None and tuple(input_shape) != problem.input_shape:
         raise InputError(
@@ -113,4 +121,4 @@ def build(
             f"{list(input_shape)}; change it there"
         )
     theta_fid = problem.theta_fid if theta_fid is None else theta_fid
-    return replace(problem, theta_fid=theta_fid, delta_theta=delta_theta, name=Path(kind).stem)
+    return replace(problem, theta_fid=theta_fid, name=Path(kind).stem, **differences)

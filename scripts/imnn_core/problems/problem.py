@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from imnn_core.problems import stencils
 from imnn_core.store.errors import InputError, in_a_line
 
 
@@ -28,8 +29,11 @@ class Problem:
     symbols: the names for figures and report, in TeX; the names themselves, if None.
     numpy: whether the simulator is a numpy function, which JAX can neither compile nor
         differentiate.
-    delta_theta: distances of the parameters of finite differences, (n_params,); None for exact
-        derivatives. The configuration sets it.
+    delta_theta: steps of finite differences, (n_params,), each a distance around theta_fid or a
+        list of offsets from it; None for exact derivatives. The configuration sets it.
+    of_summaries: whether differences are taken of summaries, after the network, and not in the
+        data. The configuration sets it.
+    from_files: whether simulations were drawn elsewhere. The configuration sets it.
     name: as in the configuration.
 
     Raises:
@@ -46,7 +50,9 @@ class Problem:
     networks: Mapping[str, Any] = field(default_factory=dict)
     symbols: Sequence[str] | None = None
     numpy: bool = False
-    delta_theta: Sequence[float] | None = None
+    delta_theta: Sequence[stencils.Step] | None = None
+    of_summaries: bool = False
+    from_files: bool = False
     name: str = ""
 
     def __post_init__(self):
@@ -72,7 +78,10 @@ class Problem:
             ),
             "delta_theta": None
             if self.delta_theta is None
-            else np.asarray(self.delta_theta, np.float64),
+            else [
+                float(step) if np.ndim(step) == 0 else [float(offset) for offset in step]
+                for step in self.delta_theta
+            ],
         }
         for key, value in plain.items():
             object.__setattr__(self, key, value)
@@ -88,15 +97,12 @@ class Problem:
             return
         if len(set(names)) < len(names):
             yield f"names: expected each name once, found {list(names)}"
-        for key in ("theta_fid", "delta_theta"):
-            value = getattr(self, key)
-            if key == "delta_theta" and value is None:
-                continue
-            if not _are_numbers(value) or len(value) != len(names):
-                expected = f"{len(names)} finite numbers ({', '.join(names)})"
-                yield f"{key}: expected {expected}, found {value}"
-            elif key == "delta_theta" and min(value) <= 0:
-                yield f"{key}: expected numbers > 0, found {value}"
+        if not _are_numbers(self.theta_fid) or len(self.theta_fid) != len(names):
+            expected = f"{len(names)} finite numbers ({', '.join(names)})"
+            yield f"theta_fid: expected {expected}, found {self.theta_fid}"
+        if self.delta_theta is not None and not _are_steps(self.delta_theta, len(names)):
+            expected = f"{len(names)} numbers > 0 ({', '.join(names)}), or lists of offsets"
+            yield f"delta_theta: expected {expected}, found {self.delta_theta}"
         shape = self.input_shape
         whole = isinstance(shape, Sequence) and all(
             isinstance(n, Integral) and n > 0 for n in shape
@@ -146,11 +152,33 @@ class Problem:
         return len(self.names)
 
     @property
-    def derivative_shape(self) -> tuple[int, ...]:
+    def columns(self) -> list[tuple[int, float]]:
+        """Parameter and offset of each simulation at shifted parameters, in stored order."""
+        return stencils.columns_of(self.delta_theta)
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
         """Shape of one simulation's tangents, or of its simulations at shifted parameters."""
         if self.delta_theta is None:
             return (*self.input_shape, self.n_params)
-        return (2, self.n_params, *self.input_shape)
+        if stencils.is_pairs(self.delta_theta):
+            return (2, self.n_params, *self.input_shape)
+        return (len(self.columns), *self.input_shape)
+
+    @property
+    def has_tangents(self) -> bool:
+        """Whether a network gets tangents, and not simulations at shifted parameters."""
+        return self.delta_theta is None or not self.of_summaries
+
+    @property
+    def derivative_shape(self) -> tuple[int, ...]:
+        """Shape of what a network gets: one simulation's tangents, or its shifted simulations."""
+        return (*self.input_shape, self.n_params) if self.has_tangents else self.stored_shape
+
+    def with_half_steps(self) -> "Problem":
+        """The problem with half of each step."""
+        halves = [(np.asarray(step) / 2).tolist() for step in self.delta_theta]
+        return replace(self, delta_theta=halves)
 
 
 def _are_numbers(value) -> bool:
@@ -158,3 +186,16 @@ def _are_numbers(value) -> bool:
     return isinstance(value, Sequence) and all(
         isinstance(item, Real) and math.isfinite(item) for item in value
     )
+
+
+def _are_steps(value, n_params: int) -> bool:
+    """Whether these are steps of finite differences: distances, or lists of different offsets."""
+    if not isinstance(value, Sequence) or len(value) != n_params:
+        return False
+    for step in value:
+        if isinstance(step, Sequence):
+            if not _are_numbers(step) or not step or len({0, *step}) <= len(step):
+                return False
+        elif not _are_numbers([step]) or step <= 0:
+            return False
+    return True

@@ -8,7 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem
-from imnn_core.problems.simulator import check, check_output, not_finite, of_key, shifted
+from imnn_core.problems.simulator import (
+    COARSE,
+    check,
+    check_output,
+    coarseness,
+    fault_of_digits,
+    not_finite,
+    of_key,
+    shifted,
+)
 from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
 
@@ -33,8 +42,9 @@ class Simulations(NamedTuple):
 
     fiducial: simulations at theta_fid, (n_s, *input_shape).
     derivative: derivatives of the first n_d of them, (n_d, *input_shape, n_params), in d per theta;
-        or with finite differences the same simulations at theta_fid - delta_theta / 2 and +
-        delta_theta / 2, one parameter moved at a time, (n_d, 2, n_params, *input_shape).
+        or with finite differences the same simulations at shifted parameters, one of them moved
+        at a time: at theta_fid - delta_theta / 2 and + delta_theta / 2, (n_d, 2, n_params,
+        *input_shape), or at the offsets of `Problem.columns`, (n_d, n_columns, *input_shape).
     """
 
     fiducial: np.ndarray
@@ -53,13 +63,12 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
     match across parameters.
     """
     words = jax.random.key_data(key).tolist()
-    shifts = shifted(problem) if problem.delta_theta is not None else np.empty((0, 0, 0))
-    dtype = np.dtype(jnp.result_type(float))
+    shifts = shifted(problem) if problem.delta_theta is not None else np.empty((0, 0))
 
     def simulate(index, theta):
         d = np.asarray(problem.simulator(np.random.default_rng([*words, index]), theta.copy()))
         check_output(problem, d.shape, d.dtype)
-        return d.astype(dtype)
+        return d.astype(np.float64)
 
     first, again = (simulate(0, problem.theta_fid) for _ in range(2))
     if not np.array_equal(first, again, equal_nan=True):
@@ -73,10 +82,8 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
         return np.stack([simulate(int(index), problem.theta_fid) for index in indices])
 
     def derivative(indices):
-        rows = [
-            [[simulate(int(index), theta) for theta in row] for row in shifts] for index in indices
-        ]
-        return np.array(rows, dtype)
+        rows = [[simulate(int(index), theta) for theta in shifts] for index in indices]
+        return np.array(rows, np.float64).reshape(len(indices), *problem.stored_shape)
 
     return fiducial, derivative
 
@@ -93,7 +100,7 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
         n_d: how many of them, from the first on, have derivatives.
 
     Yields:
-        Consecutive pieces of the split; those past n_d have no derivatives (0, *derivative_shape).
+        Consecutive pieces of the split; those past n_d have no derivatives (0, *stored_shape).
 
     Raises:
         InputError: the simulator returns another shape than the problem declares, or a value or
@@ -108,14 +115,14 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
             jax.jit(jax.vmap(lambda index, of_one=of_one: of_one(jax.random.fold_in(key, index))))
             for of_one in of_key(problem)
         )
-    n_numbers = math.prod(problem.input_shape) + math.prod(problem.derivative_shape)
+    n_numbers = math.prod(problem.input_shape) + math.prod(problem.stored_shape)
     per_call = max(1, min(PER_CALL, PIECE // (n_numbers * jnp.result_type(float).itemsize)))
     for start in range(0, n_s, per_call):
         indices = np.arange(start, start + per_call)
         if problem.numpy:
             indices = indices[: n_s - start]  # each one costs
         d = np.asarray(draw_fiducial(indices))[: n_s - start]
-        dd = np.empty((0, *problem.derivative_shape), d.dtype)
+        dd = np.empty((0, *problem.stored_shape), d.dtype)
         if start < n_d:
             dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[
                 : n_d - start
@@ -128,25 +135,54 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
                     f"{problem.theta_fid.tolist()}, found NaN or infinity in the {what} of index "
                     f"{start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
                 )
+        if start == 0:
+            dtype = _dtype_of(problem, d)
         if start == 0 and n_d:
-            _check_dependence(problem, dd)
-        yield Simulations(d, dd)
+            _check_dependence(problem, d, dd)
+        yield Simulations(d.astype(dtype, copy=False), dd.astype(dtype, copy=False))
 
 
-def depends(problem: Problem, dd: np.ndarray) -> np.ndarray:
-    """Whether some of these simulations depend on each parameter, (n_params,)."""
-    slopes = (
-        np.moveaxis(dd, -1, 0)
-        if problem.delta_theta is None
-        else np.moveaxis(dd[:, 1] - dd[:, 0], 1, 0)
-    )
-    return (slopes != 0).reshape(problem.n_params, -1).any(axis=1)
+def _dtype_of(problem: Problem, d: np.ndarray) -> np.dtype:
+    """The precision that simulations are kept in: jax's, or what they come in where that is needed.
+
+    Raises:
+        InputError: they have no digits left themselves.
+
+    """
+    mean, deviation = d.mean(axis=0, dtype=np.float64), d.std(axis=0, dtype=np.float64)
+    narrow = np.dtype(jnp.result_type(float))
+    is_coarse = coarseness(mean, deviation, narrow).max() > COARSE
+    dtype = d.dtype if is_coarse else narrow
+    if fault := fault_of_digits(mean, deviation, dtype):
+        raise InputError(f"problem {problem.name!r}: {fault}")
+    return dtype
 
 
-def _check_dependence(problem: Problem, dd: np.ndarray) -> None:
+def depends(problem: Problem, d: np.ndarray, dd: np.ndarray) -> np.ndarray:
+    """Whether some of these simulations depend on each parameter, (n_params,).
+
+    Args:
+        d: simulations, (n, *input_shape).
+        dd: derivatives of the first of them, or the same simulations at shifted parameters.
+
+    """
+    n, found = len(dd), np.zeros(problem.n_params, bool)
+    if problem.delta_theta is None:
+        return (dd != 0).reshape(-1, problem.n_params).any(axis=0)
+    columns = np.moveaxis(dd.reshape(n, -1, *problem.input_shape), 1, 0)
+    for i in range(problem.n_params):
+        mine = [columns[c] for c, (a, _) in enumerate(problem.columns) if a == i]
+        first, *others = mine if len(mine) > 1 else [d[:n], *mine]
+        found[i] = any((other != first).any() for other in others)
+    return found
+
+
+def _check_dependence(problem: Problem, d: np.ndarray, dd: np.ndarray) -> None:
     """Check that simulations depend on each parameter; JAX takes a comparison for a constant."""
     constant = [
-        name for name, found in zip(problem.names, depends(problem, dd), strict=True) if not found
+        name
+        for name, found in zip(problem.names, depends(problem, d, dd), strict=True)
+        if not found
     ]
     if constant:
         how, remedy = "difference", ""

@@ -8,30 +8,53 @@ import numpy as np
 from imnn_core.problems import Problem
 from imnn_core.store.errors import InputError, in_a_line
 
+# Of an element's deviation, the rounding from which on more digits are kept, and none are left.
+COARSE, TOO_COARSE = 1e-4, 0.25
+
 
 def shifted(problem: Problem) -> np.ndarray:
-    """The shifted parameters of finite differences, minus then plus, (2, n_params, n_params)."""
-    half = np.diag(problem.delta_theta) / 2
-    return problem.theta_fid[None, None] + np.stack([-half, half])
+    """The shifted parameters of finite differences, (n_columns, n_params)."""
+    moved = np.tile(problem.theta_fid, (len(problem.columns), 1))
+    for row, (parameter, offset) in zip(moved, problem.columns, strict=True):
+        row[parameter] += offset
+    return moved
 
 
-def steps(problem: Problem) -> np.ndarray | None:
-    """The steps of finite differences as simulated, (n_params,); None for exact derivatives.
+def columns(problem: Problem) -> list[tuple[int, float]]:
+    """Parameter and offset of each shifted simulation, as simulated.
 
-    Those of delta_theta, but for a simulator in JAX, to which the parameters come rounded to its
-    own precision.
+    Those of delta_theta, but for simulations that are drawn by a simulator in JAX, to which the
+    parameters come rounded to its own precision.
     """
-    if problem.delta_theta is None or problem.numpy or problem.simulator is None:
-        return problem.delta_theta
-    minus, plus = shifted(problem).astype(jnp.result_type(float)).astype(np.float64)
-    return np.diagonal(plus - minus)
+    if problem.numpy or problem.simulator is None or problem.from_files:
+        return problem.columns
+
+    def rounded(theta):
+        return theta.astype(jnp.result_type(float)).astype(np.float64)
+
+    offsets = rounded(shifted(problem)) - rounded(problem.theta_fid)
+    return [(a, float(row[a])) for (a, _), row in zip(problem.columns, offsets, strict=True)]
 
 
-def steps_are_lost(problem: Problem) -> bool:
-    """Whether rounding changes some step of finite differences by more than a tenth."""
-    return problem.delta_theta is not None and bool(
-        np.any(np.abs(steps(problem) / problem.delta_theta - 1) > 0.1)
+def check_steps(problem: Problem) -> None:
+    """See that rounding changes no step of finite differences by more than a tenth.
+
+    Raises:
+        InputError: it does, or half of a step is lost altogether.
+
+    """
+    if problem.delta_theta is None:
+        return
+    nominal, left, half = (
+        np.array([offset for _, offset in each])
+        for each in (problem.columns, columns(problem), columns(problem.with_half_steps()))
     )
+    if np.any(np.abs(left / nominal - 1) > 0.1) or not half.all():
+        raise InputError(
+            "delta_theta: expected steps that are not lost in theta_fid = "
+            f"{problem.theta_fid.tolist()} by rounding, found offsets {nominal.tolist()}, of "
+            f"which {left.tolist()} is left"
+        )
 
 
 def of_key(problem: Problem) -> tuple[Callable, Callable]:
@@ -47,7 +70,8 @@ def of_key(problem: Problem) -> tuple[Callable, Callable]:
 
         if problem.delta_theta is None:
             return jax.jacfwd(of_theta)(theta)
-        return jax.vmap(jax.vmap(of_theta))(jnp.asarray(shifted(problem), theta.dtype))
+        d = jax.vmap(of_theta)(jnp.asarray(shifted(problem), theta.dtype))
+        return d.reshape(problem.stored_shape)
 
     return fiducial, derivative
 
@@ -98,12 +122,6 @@ def check(problem: Problem) -> None:
                 "differentiate; found exact"
             )
         return
-    if steps_are_lost(problem):
-        raise InputError(
-            "delta_theta: expected steps that are not lost in theta_fid = "
-            f"{problem.theta_fid.tolist()} by rounding, found {problem.delta_theta.tolist()}, of "
-            f"which {steps(problem).tolist()} is left"
-        )
     key = jax.eval_shape(lambda: jax.random.key(0))
     fiducial, derivative = of_key(problem)
     found = _traced(problem, fiducial, key, "run under jax.jit", "")
@@ -158,6 +176,42 @@ def _traced(problem, function, key, what, otherwise):
         ) from None
 
 
+def coarseness(mean: np.ndarray, deviation: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Distance between neighbouring numbers of a dtype, relative to the deviation of simulations.
+
+    0 for what never varies.
+
+    Args:
+        mean, deviation: of each number of a simulation, (*input_shape).
+        dtype: of floating-point numbers.
+
+    """
+    gap = np.spacing((np.abs(mean) + deviation).astype(dtype)).astype(np.float64)
+    return np.where(deviation > 0, gap / np.where(deviation > 0, deviation, 1), 0)
+
+
+def fault_of_digits(mean: np.ndarray, deviation: np.ndarray, dtype: np.dtype) -> str | None:
+    """What is wrong where simulations vary by a few of their dtype's steps only; None if nothing.
+
+    Args:
+        mean, deviation, dtype: as of `coarseness`.
+
+    """
+    coarse = coarseness(mean, deviation, dtype)
+    if coarse.max() <= TOO_COARSE:
+        return None
+    where = np.unravel_index(np.argmax(coarse), coarse.shape)
+    n_coarse, steps = int((coarse > TOO_COARSE).sum()), 1 / coarse[where]
+    return (
+        f"expected numbers whose deviation is many steps of {np.dtype(dtype)}, found mean "
+        f"{mean[where]:.6g} and deviation {deviation[where]:.3g} at index "
+        f"{', '.join(map(str, where))}, {steps:.2g} steps ({n_coarse} of {coarse.size} numbers are "
+        "such); take an offset off them before they are rounded"
+    )
+
+
 def not_finite(rows: np.ndarray) -> np.ndarray:
-    """Numbers of the rows that hold NaN or infinity."""
-    return np.flatnonzero(~np.isfinite(rows).all(axis=tuple(range(1, rows.ndim))))
+    """Numbers of the rows that hold NaN, infinity, or what jax's precision can't hold."""
+    with np.errstate(over="ignore"):
+        narrow = rows.astype(jnp.result_type(float), copy=False)
+    return np.flatnonzero(~np.isfinite(narrow).all(axis=tuple(range(1, rows.ndim))))

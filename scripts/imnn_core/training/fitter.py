@@ -19,7 +19,7 @@ from imnn_core.gradient.devices import memory
 from imnn_core.gradient.fisher import Moments
 from imnn_core.gradient.host import in_float64
 from imnn_core.gradient.passes import Weights
-from imnn_core.networks.scaling import Scaling
+from imnn_core.networks.inputs import AS_THEY_ARE, Inputs
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.simulations import seed_key
 from imnn_core.store.errors import InputError
@@ -50,7 +50,7 @@ class Fitter:
         """Sets of simulations as the engine wants them, by name, while the context lasts."""
         with contextlib.ExitStack() as stack:
             data = {
-                name: self.engine.load(source, self.recipe.n_per_device)
+                name: self.engine.load(self.compressor.seen(source), self.recipe.n_per_device)
                 for name, source in sources.items()
             }
             for stream in data.values():
@@ -154,7 +154,7 @@ def build(
     problem: Problem,
     n_bytes: int = 0,
     on_the_fly: bool = False,
-    scaling: Scaling | None = None,
+    inputs: Inputs = AS_THEY_ARE,
 ) -> Fitter:
     """The fitter of a recipe.
 
@@ -163,14 +163,14 @@ def build(
         problem: to whose simulations.
         n_bytes: of all the sets that will be loaded together, by which `data: auto` decides.
         on_the_fly: whether training simulations are drawn anew in every iteration.
-        scaling: of the simulations, before the network sees them.
+        inputs: what stands between the simulations and the network.
 
     Raises:
         InputError: its devices are not there, its optimiser is unknown, or its network does not
             fit the problem.
 
     """
-    built = compressor.build(recipe, problem, scaling)
+    built = compressor.build(recipe, problem, inputs)
     settings = settings_of(recipe)
     flow, why = how_data_flow(recipe.data, n_bytes, built.devices)
     make = {"resident": aggregate.resident, "streamed": aggregate.streamed}[flow]

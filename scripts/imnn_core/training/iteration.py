@@ -85,7 +85,7 @@ def first_state(
 def row(m: Moments, settings: Settings) -> jax.Array:
     """The QUANTITIES of a set with these moments, (len(QUANTITIES),)."""
     C = fisher.covariance(m)
-    log_det_F = fisher.log_det(fisher.information(C, m.mean_derivative))
+    log_det_F = fisher.log_det_information(C, m.mean_derivative)
     Lambda_2 = fisher.penalty(C)
     r = fisher.coupling(Lambda_2, settings.strength, settings.rate)
     return jnp.stack([log_det_F, fisher.log_det(C), Lambda_2, r, r * Lambda_2 - log_det_F])
@@ -101,7 +101,7 @@ def advance(optimiser, averaging, state, rows, gradient):
     decisive = rows[
         -1, QUANTITIES.index("log_det_F")
     ]  # of validation, or of training where there is no other
-    finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")]), jnp.isfinite(decisive)]
+    finite = [jnp.isfinite(rows[0, QUANTITIES.index("loss")])]
     finite += [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient)]
     rose = decisive > state.best.log_det_F
     here = Best(state.judged, decisive.astype(state.best.log_det_F.dtype), state.iteration)

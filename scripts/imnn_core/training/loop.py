@@ -55,16 +55,32 @@ class Result(NamedTuple):
 class Diverged(InputError):
     """A fit that met a number that is not finite; ``history`` has its rows up to there."""
 
-    def __init__(self, history: np.ndarray, iteration: int):
+    def __init__(self, history: np.ndarray, iteration: int, is_judged: bool = True):
+        """Say what is not finite.
+
+        Args:
+            history: rows up to there.
+            iteration: its number.
+            is_judged: whether |F| of the set that decides was ever finite.
+
+        """
         log_det_F = ", ".join(
             f"{split} {row[0]:.6g}" for split, row in zip(SPLITS, history[-1], strict=False)
         )
+        self.history = history
+        if not is_judged:
+            super().__init__(
+                f"|F| of {SPLITS[history.shape[1] - 1]} was finite in none of {iteration} "
+                f"iterations (at the last, ln|F| {log_det_F}): the covariance of its summaries has "
+                "no inverse, or their derivatives by the parameters depend on each other; get more "
+                "of its simulations, take fewer summaries, or leave a parameter out"
+            )
+            return
         super().__init__(
-            f"the loss, its gradient or |F| is not finite at iteration {iteration} (loss "
+            f"the loss or its gradient is not finite at iteration {iteration} (loss "
             f"{history[-1, 0, -1]:.6g}, ln|F| {log_det_F}); try a smaller learning_rate, a smaller "
             "strength, or fewer summaries"
         )
-        self.history = history
 
 
 def _strong(leaf):
@@ -195,7 +211,7 @@ def fit(
             None.
 
     Raises:
-        Diverged: the loss, its gradient or validation |F| is not finite.
+        Diverged: the loss or its gradient is not finite, or |F| of the set that decides never is.
 
     """
     start = int(state.iteration) if start is None else start
@@ -227,5 +243,7 @@ def fit(
             seconds, unreported = 0.0, []
         if state.failed:
             raise Diverged(np.concatenate(history), int(state.iteration) - 1)
+    if len(history) > 1 and not np.isfinite(float(state.best.log_det_F)):
+        raise Diverged(np.concatenate(history), int(state.iteration) - start, is_judged=False)
     stopped = "max_iterations" if _is_patient(state, start, settings) else "patience"
     return Result(state, np.concatenate(history), stopped)

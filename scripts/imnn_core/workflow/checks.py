@@ -38,6 +38,7 @@ def faults(
         built = load.build(**problem)
         if settings.files is None:
             simulator.check(built)
+            simulator.check_steps(built)
         simulator.check_likelihood(built)
         built.closed_form()
         if observed is not None and Path(observed).exists():
@@ -51,7 +52,7 @@ def faults(
             "found on_the_fly"
         )
     for name, recipe in settings.fits.items():
-        if recipe.n_summaries < built.n_params:
+        if recipe.of(built.n_params).n_summaries < built.n_params:
             lines.append(
                 f"fits.{name}.n_summaries: expected at least n_params = {built.n_params}, found "
                 f"{recipe.n_summaries}"
@@ -91,7 +92,7 @@ def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> reque
 
     """
     shape = problem.input_shape
-    n_derivatives = problem.n_params * (1 if problem.delta_theta is None else 2)
+    n_derivatives = math.prod(problem.stored_shape) // math.prod(shape)
     if files:
         n_bytes = {path: _bytes_of_file(path) for path in files.values()}
         fractions = settings.files.fractions

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from imnn_core.config.network import Network
 from imnn_core.config.recipe import Recipe
-from imnn_core.store.sizes import ACTIVATIONS, AHEAD, BLOCK, MOST_INPUTS, PIECE, RUNNING
+from imnn_core.store.sizes import (
+    ACTIVATIONS,
+    AHEAD,
+    BLOCK,
+    FEW_INPUTS,
+    MOST_INPUTS,
+    PIECE,
+    RUNNING,
+)
 
 MB = 10**6
 MARGIN = 1.3  # on all but sets in memory, whose size is known
@@ -116,10 +124,12 @@ def of_fitting(
 
 def of_evaluating(sizes: Sizes, recipe: Recipe, n_gpus: int, attempt: int) -> int:
     """Of a job that compresses all sets block by block and keeps the summaries in float64."""
-    n_inputs, n_summaries = math.prod(sizes.shape), recipe.n_summaries + 2 * sizes.n_derivatives
+    n_inputs, n_params = math.prod(sizes.shape), sizes.n_derivatives  # or more than n_params
+    n_summaries = recipe.of(n_params).n_summaries
+    compressed = n_summaries + 2 * n_params + (n_inputs if n_inputs <= FEW_INPUTS else 0)
     n = sum(sizes.sets.values()) / sizes.row  # simulations
-    summaries = 4 * 8 * n * n_summaries * (1 + sizes.n_derivatives)
-    covariance = 5 * 8 * n_inputs**2 if n_inputs <= MOST_INPUTS else 0
+    summaries = 4 * 8 * n * (compressed * (1 + n_params) + n_summaries * 3 * n_params)
+    covariance = 8 * 8 * n_inputs**2 if n_inputs <= MOST_INPUTS else 0
     at_a_time = max(_piece(sizes) + covariance, _chunks(sizes, recipe))
     return _asked(attempt, _base(n_gpus) + at_a_time + summaries, NPZ * sizes.npz)
 

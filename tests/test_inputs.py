@@ -1,5 +1,5 @@
-"""The scale of simulations, taken off before the network sees them: through fit, evaluation and a
-fit that continues.
+"""What stands before a network: the scale of simulations, digits that float32 has not, and a linear
+compression that a fit begins from.
 """
 
 import functools
@@ -14,7 +14,7 @@ from conftest import everything, random_simulations
 from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
-from imnn_core.networks import scaling
+from imnn_core.networks import inputs
 from imnn_core.problems import load
 from simulate import simulate
 from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, flat, read
@@ -29,12 +29,12 @@ def test_mean_and_standard_deviation(rng, monkeypatch, how):
     fiducial, derivative = random_simulations(rng, np.float32, 200, 1, (2, 3))
     fiducial = 1000 + fiducial * np.arange(1, 7, dtype=np.float32).reshape(2, 3)
     fiducial[:, 1, 1] = 7
-    found = scaling.of_source(sources.in_memory(fiducial, derivative), how)
+    mean, scale = inputs.scale_of(sources.in_memory(fiducial, derivative), how)
     axis = None if how == "all" else 0
     expected = fiducial.astype(np.float64)
-    np.testing.assert_allclose(found.mean, expected.mean(axis=axis), rtol=1e-10)
+    np.testing.assert_allclose(mean, expected.mean(axis=axis), rtol=1e-10)
     spread = expected.std(axis=axis)
-    np.testing.assert_allclose(found.scale, np.where(spread > 0, spread, 1), rtol=1e-6)
+    np.testing.assert_allclose(scale, np.where(spread > 0, spread, 1), rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
         d = file["fiducial"][:].astype(np.float64)
     axis = None if how == "all" else 0
     mean, scale = d.mean(axis=axis), d.std(axis=axis)
-    np.testing.assert_allclose(scaling.of_fit(path).mean, mean, rtol=1e-9)
+    np.testing.assert_allclose(inputs.of_fit(path).mean, mean, rtol=1e-9)
     for split in ("training", "validation"):
         with h5py.File(folder / f"{split}.h5") as file:
             fiducial = ((file["fiducial"][:] - mean) / scale).astype(np.float32)
@@ -79,7 +79,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
     expected = read(do_fit(tmp_path, "beforehand", problem=FAR, max_iterations=12))
     found = read(path)
     np.testing.assert_allclose(found[1], expected[1], rtol=2e-3, atol=2e-3)
-    assert scaling.of_fit(tmp_path / "beforehand.h5") is None
+    assert inputs.of_fit(tmp_path / "beforehand.h5") == inputs.AS_THEY_ARE
 
 
 def test_fit_and_evaluation_scale_what_the_network_sees(folder):
@@ -103,5 +103,5 @@ def test_a_fit_that_continues_scales_as_the_one_before(folder):
     second = do_fit(folder, "second", parent="first", max_iterations=5, **recipe)
     for one, other in zip(flat(read(second)[0]), flat(read(whole)[0]), strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(scaling.of_fit(second), scaling.of_fit(whole), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for name, array in inputs.of_fit(whole).arrays().items():
+        np.testing.assert_array_equal(array, getattr(inputs.of_fit(second), name))

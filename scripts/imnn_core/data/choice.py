@@ -1,0 +1,61 @@
+"""Which finite differences suit simulations at shifted parameters. Imports no jax."""
+
+from collections.abc import Iterator, Sequence
+
+INDEPENDENT = 0.5  # of the variance of independent draws, from which on seeds do not match
+JUMPS = 0.3  # bend over slope of single simulations, from which on a difference is no tangent
+OTHERS = 1  # the same, from which on the fiducial simulations are others
+
+
+def faults_of_tangents(found: dict, names: Sequence[str]) -> Iterator[str]:
+    """Reasons against differences in the data: seeds or rows that do not match; a clause each.
+
+    Args:
+        found: what `differences.look` found.
+        names: of the parameters.
+
+    """
+    parts = ("independence", "straightness", "is_discrete")
+    for name, independence, bend, is_discrete in zip(
+        names, *(found[part] for part in parts), strict=True
+    ):
+        if independence > INDEPENDENT:
+            yield (
+                f"the simulations at shifted {name} are as different as independent ones "
+                f"({independence:.2g} of the variance), so that their differences are no "
+                "derivatives of single simulations; match the seeds, take smaller steps, or "
+                "finite_difference_of_summaries"
+            )
+        elif bend is not None and bend > OTHERS and not is_discrete:
+            yield (
+                f"the fiducial simulations do not lie between those at shifted {name} (bend over "
+                f"slope {bend:.2g}); their rows or seeds do not match"
+            )
+
+
+def doubts(found: dict, of_summaries: bool, names: Sequence[str]) -> list[str]:
+    """What simulations at shifted parameters say of the choice of `derivative`, a line each.
+
+    Args:
+        found: what `differences.look` found.
+        of_summaries: whether differences are taken of summaries.
+        names: of the parameters.
+
+    """
+    if not of_summaries:
+        jumping = [name for name, jumps in zip(names, found["is_discrete"], strict=True) if jumps]
+        lines = list(faults_of_tangents(found, names))
+        if jumping:
+            lines.append(
+                f"simulations jump at shifted {', '.join(jumping)}, as counts do, so that their "
+                "differences are no derivatives of single simulations; take `derivative: "
+                "finite_difference_of_summaries`"
+            )
+        return lines
+    if any(found["is_discrete"]) or max(found["independence"]) > INDEPENDENT:
+        return []
+    return [
+        "simulations at shifted parameters move without jumps, and their seeds match: `derivative: "
+        "finite_difference` is safer, since differences of summaries also count what the network "
+        "does between the shifted parameters"
+    ]

@@ -1,0 +1,158 @@
+"""A check of JAX's derivatives of a simulator against finite differences of it.
+
+JAX differentiates what it can follow. A sampler of counts, a comparison or a rounding it takes for
+constants: where a parameter moves these and something smooth besides, its derivative is not 0 and
+yet wrong.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from imnn_core.problems.problem import Problem
+from imnn_core.problems.simulator import of_key
+from imnn_core.store.errors import InputError
+from imnn_core.store.sizes import PIECE
+
+MOST, FEW = 400, 40  # simulations of the check; those that are drawn at once, and find its step
+SHIFT = 0.5  # of the simulations' deviation, by which the step is to move them (rms)
+TRIES = 8  # steps that are tried
+WRONG, CERTAIN = 0.1, 4  # relative size of a difference that is a fault, and its standard errors
+
+
+class Comparison(NamedTuple):
+    """Mean derivative by JAX against that by finite differences, of one parameter.
+
+    share: of the latter that the former has, along the latter.
+    difference: size of what they differ in, relative to the larger one.
+    is_wrong: whether that is neither noise nor the step's own error.
+    """
+
+    share: float
+    difference: float
+    is_wrong: bool
+
+
+def compare(by_jax: np.ndarray, whole: np.ndarray, half: np.ndarray) -> Comparison:
+    """Compare derivatives of the same simulations, each (n, n_inputs), by JAX and by differences.
+
+    Sizes are products of the means of two halves of the simulations, whose noise is independent.
+
+    Args:
+        by_jax: exact derivatives, if JAX could follow.
+        whole, half: differences over a step, and over half of it.
+
+    """
+    better = (4 * half - whole) / 3  # Richardson
+    off = better - by_jax
+
+    def product(a, b):
+        """Of the means of a and b, and its standard error, by either half against the other."""
+        first, second = (np.arange(len(a)) % 2 == side for side in (0, 1))
+        each = [a[one] @ b[other].mean(axis=0) for one, other in ((first, second), (second, first))]
+        value = np.mean([one.mean() for one in each])
+        return value, np.max([one.std(ddof=1) / np.sqrt(len(one)) for one in each])
+
+    size, size_of_jax = product(better, better)[0], product(by_jax, by_jax)[0]
+    largest = max(size, size_of_jax)
+    square, error = product(off, off)
+    bend = max(product(whole - half, whole - half)[0], 0)
+    if largest <= 0 or square <= 0:
+        return Comparison(1.0, 0.0, is_wrong=False)
+    share = product(by_jax, better)[0] / size if size > 0 else np.inf
+    is_wrong = square > CERTAIN * error and square > WRONG**2 * largest and square > 4 * bend
+    return Comparison(float(share), float(np.sqrt(square / largest)), bool(is_wrong))
+
+
+def check(problem: Problem, key: jax.Array) -> None:
+    """Compare JAX's derivatives of a simulator with finite differences, for each parameter.
+
+    The step is found for each parameter. A parameter is passed over if no step moves simulations
+    without leaving the simulator's domain, or if it moves nothing.
+
+    Args:
+        problem: with a simulator in JAX and exact derivatives.
+        key: of a set of simulations.
+
+    Raises:
+        InputError: they differ by more than noise; it names the parameters.
+
+    """
+    n_bytes = 4 * np.prod(problem.input_shape) * (1 + problem.n_params)
+    n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, MOST // FEW))
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(n))
+    theta, dtype = problem.theta_fid, jnp.result_type(float)
+    draw = jax.jit(jax.vmap(problem.simulator, in_axes=(0, None)))
+    slopes = jax.jit(jax.vmap(of_key(problem)[1]))
+
+    def in_parts(function, keys, *last):
+        parts = [function(keys[i : i + FEW]) for i in range(0, len(keys), FEW)]
+        return np.concatenate(parts, dtype=np.float64).reshape(len(keys), -1, *last)
+
+    def simulate(theta, keys=keys):
+        theta = jnp.asarray(theta, dtype)
+        return in_parts(lambda some: draw(some, theta), keys)
+
+    d, few = simulate(theta), keys[:FEW]
+    by_jax = in_parts(slopes, keys, problem.n_params)
+    deviation = d.std(axis=0)
+    scale = np.where(deviation > 0, deviation, np.inf)
+    lines = []
+    for i, name in enumerate(problem.names):
+        unit = np.eye(problem.n_params)[i]
+
+        def difference(step, keys=keys, unit=unit):
+            sides = [np.asarray(theta + sign * step * unit, dtype) for sign in (-0.5, 0.5)]
+            minus, plus = (simulate(side, keys) for side in sides)
+            distance = float((sides[1].astype(np.float64) - sides[0]) @ unit)
+            return (plus - minus) / distance / scale if distance else np.full_like(minus, np.nan)
+
+        step = _step(lambda step: difference(step, few), theta[i], by_jax[:FEW, :, i] / scale)
+        if step is None:
+            continue
+        found = compare(by_jax[..., i] / scale, difference(step), difference(step / 2))
+        if found.is_wrong:
+            lines.append(
+                f"problem {problem.name!r}: expected derivatives by JAX that agree with finite "
+                f"differences, found that the mean derivative by {name} has {found.share:.2g} of "
+                f"theirs (step {step:.2g}; they differ by {100 * found.difference:.0f} %); JAX "
+                "takes counts, comparisons and roundings for constants: set `derivative: "
+                "finite_difference_of_summaries` (or finite_difference, if simulations do not "
+                "jump) and delta_theta"
+            )
+    if lines:
+        raise InputError("\n".join(lines))
+
+
+def _step(difference: Callable, theta: float, by_jax: np.ndarray) -> float | None:
+    """A step by which simulations move by about SHIFT of their deviation, in rms of the mean.
+
+    None if none is found.
+
+    Args:
+        difference: step -> slopes of some simulations over their deviation.
+        theta: the parameter.
+        by_jax: the same by JAX.
+
+    """
+    slope = _rms(by_jax.mean(axis=0))
+    step = SHIFT / slope if slope > 0 else max(abs(theta), 1) / 10
+    step = min(step, max(abs(theta), 1) / 2)
+    found = None
+    for _ in range(TRIES):
+        slopes = difference(step)
+        if not np.isfinite(slopes).all():
+            step /= 4
+            continue
+        found, slope = step, _rms(slopes.mean(axis=0))
+        wanted = SHIFT / slope if slope > 0 else 2 * step
+        if 0.5 < wanted / step < 2 or wanted > step > 0.4 * max(abs(theta), 1):
+            break
+        step = float(np.clip(wanted, step / 8, 4 * step))
+    return found
+
+
+def _rms(array):
+    return float(np.sqrt(np.mean(array**2)))
