@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.gradient import devices, fisher
+from imnn_core.gradient import devices
+from imnn_core.gradient.matrices import determinant
 from imnn_core.problems import load, simulations
 from imnn_core.store import files
 from imnn_core.store.errors import InputError
@@ -35,7 +36,7 @@ def monte_carlo(problem, n):
             f"problem {problem.name!r}: expected a log_likelihood that depends on all of "
             f"{list(problem.names)}"
         )
-    det_F = fisher.determinant(F)
+    det_F = determinant(F)
     slopes = det_F * np.einsum("ij,nji->n", np.linalg.inv(F), each)
     return {
         "n": n,
@@ -61,7 +62,7 @@ def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=N
         "symbols": list(problem.symbols),
         "theta_fid": problem.theta_fid.tolist(),
         "F": None if F is None else F.tolist(),
-        "det_F": None if F is None else fisher.determinant(F),
+        "det_F": None if F is None else determinant(F),
         "monte_carlo": estimate,
     }
     log.info("|F| = %s in closed form", values["det_F"])

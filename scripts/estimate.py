@@ -9,6 +9,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data import arrays
 from imnn_core.evaluation import measure, warnings
 from imnn_core.gradient import fisher
+from imnn_core.gradient.matrices import is_positive_definite
 from imnn_core.networks import inputs
 from imnn_core.problems import load
 from imnn_core.store import files, fits
@@ -45,7 +46,7 @@ def estimate(
     )
     measured = information["splits"]["test"]["network"]
     F, det_F = (np.array(measured[name]["debiased"], np.float64) for name in ("F", "det_F"))
-    if not (np.isfinite(F).all() and np.linalg.eigvalsh(F)[0] > 0):
+    if not is_positive_definite(F):
         raise InputError(
             f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; "
             "no error follows from it"

@@ -12,7 +12,7 @@ import pandas as pd
 from imnn_core.compression import inputs_of
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
-from imnn_core.gradient import devices, fisher, host
+from imnn_core.gradient import devices, fisher, host, matrices
 from imnn_core.networks import inputs
 from imnn_core.problems import load
 from imnn_core.store import files, fits, git, hdf5
@@ -190,7 +190,7 @@ def statistics_of(fitter, weights, data, seed, n_iterations):
     measured = data | {"training": fitter.measured(data["training"], seed, n_iterations)}
     found = {split: of_moments(fitter.moments(weights, part)) for split, part in measured.items()}
     for split, values in found.items():
-        det_F = fisher.determinant(values.F)
+        det_F = matrices.determinant(values.F)
         log.info("|F| %s %.4g at the %s weights", split, det_F, fitter.recipe.weights)
     return found
 

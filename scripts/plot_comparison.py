@@ -1,7 +1,7 @@
 """Draw the figures that compare recipes: the information that they kept, and contours of F^-1."""
 
 import numpy as np
-from imnn_core.evaluation import results
+from imnn_core.evaluation import results, trust
 from imnn_core.figures import plots, styles
 from imnn_core.figures.ellipses import ellipses_figure
 from imnn_core.figures.information import Kept, information_figure
@@ -9,7 +9,7 @@ from imnn_core.store import files
 from imnn_core.workflow.jobs import job
 
 
-def information_of(of_fit, det_F_analytic):
+def information_of(of_fit, analytic):
     """The figure of |F| of each recipe and seed, relative to the score's or the analytic one."""
     first = next(iter(of_fit.values()))
     kept = {fit: results.share(informations) for fit, informations in of_fit.items()}
@@ -20,7 +20,7 @@ def information_of(of_fit, det_F_analytic):
         line, title = (1, "the score, which loses nothing"), "Kept of the score’s |F|"
         quantity = "$|F|$ / $|F|$ of the score"
     elif whose == "the analytic":
-        over = det_F_analytic
+        over = analytic["det_F"]
         line, title = (1, "all there is"), "Kept of the analytic |F|"
         quantity = "$|F|$ / analytic $|F|$"
     elif whose == "nothing":
@@ -29,10 +29,14 @@ def information_of(of_fit, det_F_analytic):
         floor = results.on(first, "test", "linear", "det_F", "value").mean()
         line, title = (floor, "a linear compression"), f"|F|, as a multiple of {whose}’s,"
         quantity = "$|F|$"
+    texts = {fit: "" if whose == "nothing" else str(share) for fit, share in kept.items()}
+    for fit, informations in of_fit.items():
+        if not all(trust.is_trusted(each, analytic["names"]) for each in informations):
+            texts[fit] = "not to be trusted"
     shown = {
         fit: Kept(
             *(each / over for each in results.measured(informations, "test", *keys)),
-            "" if whose == "nothing" else str(kept[fit]),
+            texts[fit],
         )
         for fit, informations in of_fit.items()
     }
@@ -65,7 +69,7 @@ def plot_comparison(
     """Draw both figures, a file per format."""
     of_fit, analytic = results.by_fit(paths_to_information), files.read_json(path_to_analytic)
     with styles.style(style):
-        kept = information_of(of_fit, analytic["det_F"])
+        kept = information_of(of_fit, analytic)
         plots.save_all(kept, paths_to_information_figure)
         plots.save_all(ellipses_of(of_fit, analytic), paths_to_ellipses)
 

@@ -151,7 +151,7 @@ def tables_of(analytic, of_fit, observed):
     symbols = [in_text(*pair) for pair in zip(analytic["symbols"], names, strict=True)]
     return {
         "symbols": symbols,
-        "information": tables.information(informations),
+        "information": tables.information(informations, names),
         "parameters": tables.parameters(of_fit, names, symbols),
         "assumptions": tables.assumptions(informations, names, symbols),
         "details": tables.details(informations),

@@ -36,7 +36,7 @@ def digests(scripts):
         ("data/user_files", {"check_files", "use_files"}),
         ("networks/kinds", FITTED),
         ("gradient/passes", FITTED),
-        ("gradient/fisher", FITTED | {"analytic_fisher"}),
+        ("gradient/fisher", FITTED),
         ("compression/linear", {"evaluate", "fit"}),
         ("training/loop", {"fit"}),
         ("evaluation/tables", {"report"}),

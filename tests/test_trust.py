@@ -44,7 +44,7 @@ def fit_with(of_summaries=False, change=0.0, error=0.001, bend=(0.0, 0.0), step=
         (fit_with(change=3.0), None),
         (fit_with(change=3.0, straightness=[0.01, 0.4]), "of the summaries 200"),
         (fit_with(change=0.03, straightness=[0.01, 0.4]), None),  # less than the error of |F|
-        (fit_with(change=0.3, error=0.2, straightness=[0.01, 0.4]), None),  # noise
+        (fit_with(change=0.3, error=0.11, straightness=[0.01, 0.4]), None),  # noise
         (fit_with(change=3.0, straightness=[None, 0.01]), "of the summaries 200"),
         (fit_with(of_summaries=True, change=3.0), "in the data 50"),
         (fit_with(of_summaries=True, change=0.03), None),
@@ -69,8 +69,10 @@ def fit_with(of_summaries=False, change=0.0, error=0.001, bend=(0.0, 0.0), step=
         (fit_with(bend=(None, 0.0)), "not finite"),
         # Where the steps were halved, that counts.
         (fit_with(bend=(9.0, 9.0), step={"n": 9, "change": 0.03, "error": 0.01}), None),
-        (fit_with(step={"n": 9, "change": 0.05, "error": 0.03}), None),
-        (fit_with(step={"n": 9, "change": -0.05, "error": 0.02}), r"\|F\| changes by"),
+        (fit_with(step={"n": 9, "change": 0.08, "error": 0.03}), None),
+        (fit_with(step={"n": 9, "change": -0.08, "error": 0.02}), r"\|F\| changes by"),
+        # … unless it is noise.
+        (fit_with(bend=(9.0, 9.0), step={"n": 9, "change": 0.1, "error": 0.05}), "bend"),
         (fit_with(independence=[0.1, 0.6]), "at shifted b are as different as independent ones"),
         (fit_with(of_summaries=True, independence=[0.1, 0.6]), None),
         (fit_with(straightness=[0.1, 1.4]), "do not lie between those at shifted b"),

@@ -130,6 +130,10 @@ def test_faults_of_a_file(tmp_path, suffix, change, fault):
             {"theta_fid": [0.0, 2.0]},
             "expected theta_fid = [0.0, 1.0] as in the config, found [0.0, 2.0]",
         ),
+        (
+            {"theta_fid": [1e-9, 1.0]},  # in units of its own
+            "expected theta_fid = [0.0, 1.0] as in the config, found [1e-09, 1.0]",
+        ),
     ],
 )
 def test_what_a_file_says_of_itself_must_be_so(tmp_path, suffix, attributes, fault):

@@ -112,7 +112,7 @@ def faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, proble
             same = (
                 found == value
                 if key == "names"
-                else len(found) == len(value) and np.allclose(found, value)
+                else len(found) == len(value) and np.allclose(found, value, rtol=1e-6, atol=0)
             )
             if not same:
                 yield f"{where}: expected {key} = {value} as in the config, found {found}"

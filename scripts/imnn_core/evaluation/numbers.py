@@ -41,3 +41,9 @@ def compact(value: float, n: int = 4) -> str:
 
 def _raised(power: int) -> str:
     return str(power).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
+
+
+def percent(part: float, whole: float = 1) -> str:
+    """A ratio as a percentage: an integer from 10 % on, else two digits."""
+    ratio = part / whole if whole else math.inf
+    return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"

@@ -8,7 +8,8 @@ import numpy as np
 from imnn_core.compression.compressor import Compressor, Summaries, compress
 from imnn_core.data.sources import Source, complete
 from imnn_core.evaluation.measure import or_nan, statistics_of, weights_of_estimates
-from imnn_core.gradient import derivatives, fisher
+from imnn_core.gradient import derivatives
+from imnn_core.gradient.matrices import determinant
 from imnn_core.gradient.passes import Weights
 from imnn_core.problems import Problem, simulator, stencils
 
@@ -30,7 +31,7 @@ def change_of_det_F(summaries: Summaries, other: np.ndarray) -> tuple[float, flo
     )
     if not (np.isfinite(before.F).all() and np.isfinite(after.F).all()):
         return math.nan, math.nan
-    change = fisher.determinant(after.F) / fisher.determinant(before.F) - 1
+    change = determinant(after.F) / determinant(before.F) - 1
     each = 2 * np.einsum("xa,nxa->n", weights_of_estimates(before), other - whole)
     return float(change), float(each.std(ddof=1) / np.sqrt(len(other)))
 
@@ -85,7 +86,7 @@ def both_ways(fitted: Compressor, weights: Weights, source: Source) -> dict[str,
     found, bend = {}, {}
     for i, name in enumerate(("tangents", "summaries")):
         by = Summaries(x, way[:, :, i, 0])
-        found[name] = float(np.linalg.det(statistics_of(by).F))
+        found[name] = determinant(statistics_of(by).F)
         bend[name] = _bend(by, way[:, :, i, 1], way[:, :, i, 2])
     change, error = change_of_det_F(Summaries(x, way[:, :, 0, 0]), way[:, :, 1, 0])
     used = way[:, :, int(problem.of_summaries), 0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.evaluation import results
+from imnn_core.evaluation import results, trust
 from imnn_core.evaluation.numbers import compact, with_error
 
 Cell = tuple[str, str | float]  # the text, and the value that it is sorted by
@@ -53,11 +53,12 @@ def _of_test(found: dict, *keys: str) -> list[np.ndarray]:
     return [each[0] for each in results.measured([found], "test", *keys)]
 
 
-def information(informations: Sequence[dict]) -> Table:
+def information(informations: Sequence[dict], names: Sequence[str]) -> Table:
     """|F| of each fit's test set, and the share that it keeps of the score's |F| on every set.
 
-    Without a score, |F| of the other sets.
+    Without a score, |F| of the other sets. If some |F| is not to be trusted, a column says which.
     """
+    trusted = [trust.is_trusted(found, names) for found in informations]
     has_score = results.has_score(informations)
     keys = ("over_score" if has_score else "network", "det_F")
     sets = ["training", "validation", *["test"] * has_score]
@@ -75,11 +76,13 @@ def information(informations: Sequence[dict]) -> Table:
             *(of_set(found, split) for split in sets),
             number(found["iterations"]),
             text(found["stopped"]),
+            *([] if all(trusted) else [text("yes" if is_trusted else "no")]),
         ]
-        for found in informations
+        for found, is_trusted in zip(informations, trusted, strict=True)
     ]
     shares = [what.format(split) for split in sets]
-    return Table(["fit", "seed", "|F|, test", *shares, "iterations", "stopped by"], rows)
+    further = ["iterations", "stopped by", *([] if all(trusted) else ["trusted"])]
+    return Table(["fit", "seed", "|F|, test", *shares, *further], rows)
 
 
 def parameters(

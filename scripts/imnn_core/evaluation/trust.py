@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from imnn_core.data.choice import JUMPS, faults_of_tangents
 from imnn_core.evaluation import results
-from imnn_core.evaluation.numbers import with_error
+from imnn_core.evaluation.numbers import percent, with_error
 
 CEILING = 3  # standard errors, from which on a difference is no noise
 ROUNDING = 1e-3  # tolerance of a share of the score's |F|
@@ -51,7 +51,7 @@ def _of_differences(found: dict, error: float, names: Sequence[str]) -> Iterator
         yield from faults_of_tangents(found, names)
     yield from _of_steps(found, error, names)
     both = found["both"]
-    change, noise = both["change"], max(error, 2 * (both["error"] or 0))
+    change, noise = both["change"], max(error, CEILING * (both["error"] or 0))
     if change is not None and abs(change) > noise and _is_doubtful(found):
         used, other = ("summaries", "tangents")[:: 1 if found["of_summaries"] else -1]
         where = {"summaries": "of the summaries", "tangents": "in the data"}
@@ -91,13 +91,14 @@ def _of_steps(found, error, names):
     """Reasons from the bend of simulations between the shifted parameters."""
     step = found["step"]
     if step is not None:
-        if abs(step["change"]) > max(error, 2 * step["error"]):
+        if abs(step["change"]) > max(error, CEILING * step["error"]):
             change = with_error(100 * step["change"], 100 * step["error"])
             yield (
                 f"|F| changes by {change} % where delta_theta is halved, more than its error of "
-                f"{100 * error:.2g} %; take smaller steps"
+                f"{percent(error)} %; take smaller steps"
             )
-        return
+        if step["error"] < error:  # else it tells nothing
+            return
     bend = found["both"]["bend"]["summaries" if found["of_summaries"] else "tangents"]
     if not all(map(math.isfinite, (math.nan if each is None else each for each in bend))):
         yield "how simulations bend between the shifted parameters is not finite"
@@ -105,6 +106,6 @@ def _of_steps(found, error, names):
         worst = names[bend.index(max(bend))]
         yield (
             f"simulations bend between the shifted parameters, mostly by {worst}, and |F| may be "
-            f"off by {100 * sum(bend):.2g} %, more than its error of {100 * error:.2g} %; take "
+            f"off by {percent(sum(bend))} %, more than its error of {percent(error)} %; take "
             "smaller steps, or more offsets"
         )

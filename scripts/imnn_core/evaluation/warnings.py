@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from imnn_core.data import choice
 from imnn_core.evaluation import results, trust
-from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.numbers import compact, percent, with_error
 from imnn_core.evaluation.trust import CEILING, ROUNDING
+from imnn_core.gradient.matrices import is_positive_definite
 
 Said = tuple[str, str]  # a warning, and its remedy
 Row = tuple[bool, str, str]  # condition, warning, remedy
@@ -16,12 +17,6 @@ REMEDY = "See finite differences in docs/own_problems.md."
 ERRORS = 5  # tolerance of equal numbers, in standard errors
 FEW = 0.05  # bias of C^-1, from which on there are few simulations
 FAR = 5  # bounds from theta_fid, from which on an estimate is far
-
-
-def percent(part: float, whole: float = 1) -> str:
-    """A ratio as a percentage: an integer from 10 % on, else two digits."""
-    ratio = part / whole if whole else math.inf
-    return f"{100 * ratio:.0f}" if not ratio < 0.1 else f"{100 * ratio:.2g}"
 
 
 def of_fits(of_fit: Mapping[str, Sequence[dict]], has_files: bool = False) -> Iterator[Said]:
@@ -185,7 +180,7 @@ def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
         shown = f"the curvature of log_likelihood over simulations {_matrix(curvature)}"
         if F is not None and np.any(np.abs(curvature - F) > ERRORS * error + ROUNDING * size):
             yield f"fisher says F = {_matrix(F)}, {shown}.", remedy
-        if np.linalg.eigvalsh(curvature)[0] <= 0:
+        if not is_positive_definite(curvature):
             yield (
                 "The curvature of log_likelihood over simulations gives F = "
                 f"{_matrix(curvature)}, not positive definite.",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from imnn_core.figures.plots import SHOWN, colour_and_mark, head, new_figure
+from imnn_core.gradient.matrices import is_positive_definite
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -86,7 +87,7 @@ def ellipses_figure(
     drawn = {
         fit: (F, colour_and_mark(fit, F_of)[0])
         for fit, F in F_of.items()
-        if np.isfinite(F).all() and np.linalg.eigvalsh(F)[0] > 0
+        if is_positive_definite(F)
     }
     side = max(1, n - 1)
     figure = new_figure(0.7 + max(2.3, 1.25 * side), min_width=0.5 + 1.3 * side)

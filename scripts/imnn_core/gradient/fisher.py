@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 
 class Moments(NamedTuple):
@@ -217,8 +216,3 @@ def loss(C: jax.Array, dmu_dtheta: jax.Array, strength: float, rate: float) -> j
     """-ln det F + r Lambda_2, which the fit minimises."""
     Lambda_2 = penalty(C)
     return -log_det_information(C, dmu_dtheta) + coupling(Lambda_2, strength, rate) * Lambda_2
-
-
-def determinant(A) -> float:
-    """Determinant of a symmetric matrix, in float64, as the product of its eigenvalues."""
-    return float(np.prod(np.linalg.eigvalsh(np.asarray(A, np.float64))))
