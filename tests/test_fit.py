@@ -41,12 +41,16 @@ def usual_fit():
     return small_fit(np.random.default_rng(1))
 
 
-def scripted_engine(det_F):
-    """An engine whose |F| after i updates is det_F[i]: its weight counts the updates."""
-    table = jnp.log(jnp.asarray(det_F, jnp.float32))
+def scripted_engine(det_F, of_validation=None):
+    """An engine whose |F| after i updates is det_F[i]: its weight counts the updates; that of
+    validation, which has data, may be another.
+    """
+    table, other = (
+        jnp.log(jnp.asarray(each, jnp.float32)) for each in (det_F, of_validation or det_F)
+    )
 
     def moments(weights, data):
-        log_det_F = table[weights.astype(jnp.int32)[0]]
+        log_det_F = (other if data else table)[weights.astype(jnp.int32)[0]]
         D = jnp.diag(jnp.stack([jnp.exp(log_det_F / 2), jnp.float32(1)]))
         return Moments(jnp.float32(11), jnp.float32(11), jnp.zeros(2), 10 * jnp.eye(2), D)
 
@@ -251,6 +255,26 @@ def test_a_fit_that_diverges_says_where_and_keeps_its_history(rng):
     assert named == len(history) - 1 < 59
     assert np.isfinite(history[:named]).all()
     assert not np.isfinite(history[named]).all()
+
+
+def test_a_validation_f_that_is_not_finite_now_and_then_ends_no_fit():
+    """Oracle: by hand: rows 0, 1 and 5 of validation are not finite; the best of the others is row
+    4. Where none is, the fit ends, and says which set it is.
+    """
+    nan = float("nan")
+
+    def fit(of_validation):
+        optimiser = optax.sgd(1.0)
+        state = iteration.first_state(jnp.zeros(1), optimiser)
+        engine = scripted_engine(20 * [1.0], of_validation)
+        settings = SETTINGS._replace(patience=3, min_iterations=0)
+        return fitting.fit(engine, optimiser, state, (), (jnp.zeros(1),), settings)
+
+    result = fit([nan, nan, 2.0, 3.0, 5.0, nan, *[4.0] * 14])
+    assert (int(result.state.best.iteration), result.stopped) == (4, "patience")
+    assert float(result.state.best.log_det_F) == pytest.approx(np.log(5))
+    with pytest.raises(fitting.Diverged, match="of validation was finite in none of 3 iterations"):
+        fit(20 * [nan])
 
 
 def test_progress_is_reported_after_each_block_and_without_validation_training_decides(rng):

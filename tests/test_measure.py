@@ -139,6 +139,14 @@ def test_groups_are_disjoint_and_alike(n_s, n_d):
         assert max(sizes) - min(sizes) <= 2
 
 
+def test_groups_share_out_the_simulations_of_each_parameter():
+    """Oracle: by definition: each group has its share of every number of simulations."""
+    groups = groups_of(2000, 1000, counts=(300, 1000))
+    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(2000))
+    for n in (300, 1000, 2000):
+        assert {int((rows < n).sum()) for rows in groups} == {n // 50}
+
+
 def test_sums_without_a_group_are_those_of_the_rest(rng):
     """Oracle: numpy's mean and covariance of the simulations that are left, on data far from zero,
     and n_d < n_s.

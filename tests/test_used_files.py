@@ -44,6 +44,10 @@ def test_a_split_has_each_simulation_once_and_its_share_of_derivatives(n_s, n_d)
         share = fractions.get(split, 0.45)
         assert abs(len(rows) - share * n_s) <= 2
         assert abs((rows < n_d).sum() - share * n_d) <= 1
+    edges = [n_d // 3, n_d]  # of a parameter with fewer simulations, and of another
+    for split, rows in user_files.split_rows(n_s, edges, fractions, 1).items():
+        share = fractions.get(split, 0.45)
+        assert all(abs((rows < n).sum() - share * n) <= 2 for n in edges)
     again, other = (user_files.split_rows(n_s, [n_d], fractions, seed) for seed in (1, 2))
     np.testing.assert_array_equal(again["test"], parts["test"])
     assert not np.array_equal(other["test"], parts["test"])

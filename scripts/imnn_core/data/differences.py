@@ -23,13 +23,12 @@ def n_halved(problem: Problem, n_test: int) -> int:
 def look(source: Source, problem: Problem) -> dict[str, list]:
     """What simulations at shifted parameters are like, for each parameter.
 
-    independence: variance of the difference of the outermost two relative to that of independent
-        draws, Var(d+ - d-) / (Var d+ + Var d-), each summed over a simulation's numbers: 0 for
-        matched seeds and a small step, 1 for independent draws.
+    independence: 1 less the correlation of a simulation's numbers at the outermost parameters, or
+        of either with those at theta_fid, whichever is the least (means over the numbers): 0 for
+        matched seeds, 1 for independent draws.
     straightness: what the farthest simulation adds to a simulation's derivative, relative to that
         derivative (rms, each number over its deviation): 0 where a simulation is linear in the
-        parameter, about 1 where it jumps; more where the simulations at theta_fid are others. None
-        where there is one shifted simulation alone.
+        parameter, about 1 where it jumps. None where there is one shifted simulation alone.
     is_discrete: whether numbers jump, because they are whole or because many stay the same.
 
     Args:
@@ -45,44 +44,54 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     ]
     n_inputs = math.prod(problem.input_shape)
     first, is_whole = None, True
-    powers = np.zeros((2, n_params, 3, n_inputs))  # of minus, plus and their difference
-    squares, fiducial = np.zeros((n_params, 2, n_inputs)), np.zeros((2, n_inputs))
+    sums = np.zeros((n_params, 3, n_inputs))  # at the lowest, the highest and the fiducial one
+    products = np.zeros((n_params, 3, 3, n_inputs))
+    squares = np.zeros((n_params, 2, n_inputs))
     same, moves = np.zeros((n_params, n_inputs)), np.zeros((n_params, n_inputs), bool)
     for start, d, block in _points(source, problem):
         points = np.concatenate([d[:, None], block], axis=1).astype(np.float64)
         first = points[0] if first is None else first
         is_whole = is_whole and bool((d == np.round(d)).all())
-        fiducial += [(points[:, 0] - first[0]).sum(axis=0), _squares(points[:, 0] - first[0])]
         for a, (low, high) in enumerate(outer):
             mine = points[: max(0, n[a] - start)]
-            minus, plus = mine[:, low] - first[low], mine[:, high] - first[high]
-            three = (minus, plus, plus - minus)
-            powers[:, a] += [[each.sum(axis=0) for each in three], [*map(_squares, three)]]
+            three = mine[:, [low, high, 0]] - first[[low, high, 0]]
+            sums[a] += three.sum(axis=0)
+            products[a] += np.einsum("nik,njk->ijk", three, three)
             for i, weights in enumerate((derivative[a], added[a])):
-                squares[a, i] += _squares(np.tensordot(mine, weights, axes=(1, 0)))
+                squares[a, i] += (np.tensordot(mine, weights, axes=(1, 0)) ** 2).sum(axis=0)
             differ = mine[:, low] != mine[:, high]
             same[a] += (~differ).sum(axis=0)
             moves[a] |= differ.any(axis=0)
-    n = np.array(n, np.float64)
-    each = n[:, None, None]
-    minus, plus, difference = np.moveaxis(
-        (powers[1] / each - (powers[0] / each) ** 2).sum(axis=-1), 1, 0
+    each = np.array(n, np.float64)[:, None, None]
+    means = sums / each
+    C = products / each[..., None] - means[:, :, None] * means[:, None]
+    variance = C[:, 2, 2]
+    slope, bend = np.moveaxis(
+        (squares / np.where(variance > 0, variance, np.inf)[:, None]).sum(-1), 1, 0
     )
-    n_rows = len(source.derivative)
-    variance = fiducial[1] / n_rows - (fiducial[0] / n_rows) ** 2
-    slope, bend = np.moveaxis((squares / np.where(variance > 0, variance, np.inf)).sum(-1), 1, 0)
     straightness = np.sqrt(bend / np.where(slope > 0, slope, 1))
-    unchanged = np.where(moves, same, 0).sum(axis=-1) / (n * np.maximum(moves.sum(axis=-1), 1))
+    unchanged = np.where(moves, same, 0).sum(axis=-1)
+    unchanged /= each[:, 0, 0] * np.maximum(moves.sum(axis=-1), 1)
     is_single = [sum(a == i for a, _ in columns) == 1 for i in range(n_params)]
     jumps = is_single | (straightness > JUMPS)
     return {
-        "independence": (difference / np.where(minus + plus > 0, minus + plus, 1)).tolist(),
+        "independence": [_independence(of_one) for of_one in C],
         "straightness": [
             None if single else float(value)
             for single, value in zip(is_single, straightness, strict=True)
         ],
         "is_discrete": (jumps & (is_whole | (unchanged > UNCHANGED))).tolist(),
     }
+
+
+def _independence(C):
+    """1 less the least mean correlation of three simulations, of covariances (3, 3, n_inputs)."""
+    varies = (np.diagonal(C) > 0).all(axis=1)
+    if not varies.any():
+        return 0.0
+    deviation = np.sqrt(np.diagonal(C)[varies]).T  # (3, n)
+    correlation = C[:, :, varies] / (deviation[:, None] * deviation[None])
+    return float(1 - correlation.mean(axis=-1).min())
 
 
 def _outermost(columns, a):
@@ -108,10 +117,6 @@ def _points(source, problem):
             arrays["fiducial"].reshape(n, width),
             arrays["derivative"].reshape(n, n_columns, width),
         )
-
-
-def _squares(array):
-    return (array**2).sum(axis=0)
 
 
 def worst(looks: Sequence[dict[str, list]]) -> dict[str, list]:

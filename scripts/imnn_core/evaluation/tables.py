@@ -204,7 +204,7 @@ def differences(
         halved = measured(step["change"], step["error"], percent=True) if step else DASH
         cells = [number(both["tangents"]), number(both["summaries"]), measured(*change, True)]
         of_fits.append([*whose, *cells, halved])
-    columns = ["parameter", "variance", "bend", "jumps", "step / σ", "shift", "|F| by bend, %"]
+    columns = ["parameter", "independence", "bend", "jumps", "step / σ", "shift", "|F| by bend, %"]
     ways = ["|F|, in the data", "|F|, of summaries", "change", "at half the steps"]
     whose = ["fit", "seed"]
     return [Table([*whose, *columns], of_parameters), Table([*whose, *ways], of_fits)]
