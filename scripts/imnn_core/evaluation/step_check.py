@@ -126,9 +126,9 @@ def over_bound(problem: Problem, of_linear: np.ndarray, of_network: np.ndarray) 
 
     Args:
         problem: with the steps.
-        of_linear: bounds by a linear compression; where they are not finite,
-        of_network: those by the network count.
+        of_linear: bounds by a linear compression.
+        of_network: those by the network; the smaller of both counts.
 
     """
     spans = stencils.spans(simulator.columns(problem), problem.n_params)
-    return spans / np.where(np.isfinite(of_linear), of_linear, of_network)
+    return spans / np.fmin(of_linear, of_network)
