@@ -209,12 +209,12 @@ def test_ln_det_f_is_not_a_number_where_c_is_not_positive_definite():
 
 
 def test_parameters_in_units_of_their_own():
-    """Oracle: by hand: a matrix of determinant 3, rows and columns times 1e-12 and 1e13."""
-    A = np.array([[2.0, 1.0], [1.0, 2.0]])
-    unit = np.array([1e-12, 1e13])
-    assert matrices.determinant(A) == pytest.approx(3, rel=1e-14)
+    """Oracle: by hand: a matrix of determinant 4.5, rows and columns times 1e-12, 1 and 1e13."""
+    A = np.array([[2.0, 1.0, 0.5], [1.0, 2.0, 1.0], [0.5, 1.0, 2.0]])
+    unit = np.array([1e-12, 1, 1e13])
+    assert matrices.determinant(A) == pytest.approx(4.5, rel=1e-14)
     assert matrices.determinant(np.diag([10.0, 5.0])) == 50
-    assert matrices.determinant(A * np.outer(unit, unit)) == pytest.approx(3e2, rel=1e-12)
+    assert matrices.determinant(A * np.outer(unit, unit)) == pytest.approx(4.5e2, rel=1e-12)
     assert matrices.is_positive_definite(A * np.outer(unit, unit))
     for bad in ([[1.0, 2.0], [2.0, 1.0]], [[1.0, 1.0], [1.0, np.nan]], [[-1.0, 0.0], [0.0, 1.0]]):
         assert not matrices.is_positive_definite(np.array(bad))

@@ -14,7 +14,7 @@ from conftest import everything, random_simulations
 from imnn_core.compression import compressor
 from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets, sources
-from imnn_core.networks import inputs
+from imnn_core.networks import inputs, kinds
 from imnn_core.problems import load
 from simulate import simulate
 from small_run import PROBLEM, SIZES, SMALL, do_evaluate, do_fit, flat, read
@@ -105,3 +105,22 @@ def test_a_fit_that_continues_scales_as_the_one_before(folder):
         np.testing.assert_array_equal(one, other)
     for name, array in inputs.of_fit(whole).arrays().items():
         np.testing.assert_array_equal(array, getattr(inputs.of_fit(second), name))
+
+
+@pytest.mark.parametrize("n_summaries", [2, 4])
+def test_a_network_beside_a_linear_compression(rng, n_summaries):
+    """Oracle: numpy: b^T (d - mean), to which a hundredth of the network is added, and beyond
+    n_params the whole of it; and a map of all summaries.
+    """
+    network = kinds.mlp(n_summaries, hidden=(5,), activation="softplus")
+    b, mean = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    found = inputs.before(network, inputs.Inputs(linear=b, linear_mean=mean))
+    weights = found.init(jax.random.key(0), (2, 3))
+    d = rng.standard_normal((2, 3)).astype(np.float32)
+    of_network = np.asarray(network.apply(network.init(jax.random.key(0), (2, 3)), d))
+    expected = of_network * np.where(np.arange(n_summaries) < 2, 0.01, 1)
+    expected[:2] += (d.reshape(-1) - mean) @ b
+    np.testing.assert_allclose(found.apply(weights, d), expected, rtol=1e-4, atol=1e-5)
+    A, shift = rng.standard_normal((n_summaries, n_summaries)), rng.standard_normal(n_summaries)
+    mapped = found.map_summaries(weights, *(x.astype(np.float32) for x in (A, shift)))
+    np.testing.assert_allclose(found.apply(mapped, d), A @ expected + shift, rtol=1e-4, atol=1e-4)
