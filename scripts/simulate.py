@@ -42,6 +42,12 @@ def simulate(
             log.info("warning: %s", line)
 
 
+def is_first(config, wildcards):
+    """Whether a set is the first of a run, by which derivatives are checked for all."""
+    split = "validation" if config["simulations"] == "on_the_fly" else "training"
+    return wildcards.split == split and int(wildcards.seed) == config["seeds"][0]
+
+
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
         simulate(
@@ -52,5 +58,5 @@ if __name__ == "__main__":
             n_s=snakemake.params.n_s,
             n_d=snakemake.params.n_d,
             path_to_theta=snakemake.input.get("theta_fid"),
-            checks=snakemake.params.checks,
+            checks=is_first(snakemake.config, snakemake.wildcards),
         )

@@ -69,10 +69,6 @@ else:
             n_d=lambda wildcards: (
                 settings.n_test if is_of_test(wildcards.split) else settings.n_d
             ),
-            # Once for each seed, before any fit.
-            checks=lambda wildcards: (
-                wildcards.split == ("validation" if ON_THE_FLY else "training")
-            ),
             seed=lambda wildcards: wildcards.seed,
             split=lambda wildcards: wildcards.split,
             code=code("simulate.py"),
