@@ -397,26 +397,41 @@ def test_a_fit_that_begins_as_a_linear_compression(tmp_path, rng):
         assert det_F(information)[0] > 0.97 * value
 
 
-def test_derivatives_by_jax_that_are_wrong_and_not_0_are_found(tmp_path):
+@pytest.mark.parametrize(
+    ("what", "of_counts", "expected"),
+    [
+        ("mean", "poisson(a, theta[0], (8,)) + theta[0] / 4", 0.2),
+        (
+            "variance",
+            "poisson(a, 50 * theta[0], (8,)) - 1.0 * poisson(b, 50 * theta[0], (8,))"
+            " + (50 * theta[0]) ** 0.5 * normal(c, (8,))",
+            0.33,
+        ),
+    ],
+)
+def test_derivatives_by_jax_that_are_wrong_and_not_0_are_found(tmp_path, what, of_counts, expected):
     """Oracle: by hand: of a count whose mean is lambda, and of lambda / 4 besides, JAX sees a fifth
-    of the derivative; of the noise's size it sees all.
+    of the derivative; of the difference of two counts, whose mean is 0, with noise of half their
+    variance, a third of the variance's; of the other noise's size it sees all.
     """
     path = tmp_path / "mine.py"
     path.write_text(
         "import jax\n"
+        "from jax.random import normal, poisson\n"
         "from imnn_core.problems import Problem\n"
         "def simulator(key, theta):\n"
-        "    counts, noise = jax.random.split(key)\n"
-        "    n = jax.random.poisson(counts, theta[0], (8,)) + theta[0] / 4\n"
-        "    return n + theta[1] * jax.random.normal(noise, (8,))\n"
+        "    a, b, c, noise = jax.random.split(key, 4)\n"
+        f"    return {of_counts} + theta[1] * normal(noise, (8,))\n"
         "problem = Problem(simulator, [5.0, 2.0], ['rate', 'noise'], [8])\n"
     )
     sizes = {"problem": {"kind": str(path)}, "seed": 1, "n_s": 50, "n_d": 50}
-    with pytest.raises(InputError, match=r"mean derivative by rate has 0\.\d+ of theirs") as error:
+    with pytest.raises(
+        InputError, match=rf"{what}'s derivative by rate has 0\.\d+ of theirs"
+    ) as error:
         simulate(tmp_path / "a.h5", split="training", checks=True, **sizes)
     assert "by noise" not in str(error.value)
     share = float(str(error.value).partition(" has ")[2].split()[0])
-    assert share == pytest.approx(0.2, abs=0.04)
+    assert share == pytest.approx(expected, rel=0.25)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "exponential_rate", "gaussian_field"])

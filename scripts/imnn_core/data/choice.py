@@ -43,7 +43,8 @@ def doubts(found: dict, of_summaries: bool, names: Sequence[str]) -> list[str]:
                 "finite_difference_of_summaries`"
             )
         return lines
-    if any(found["is_discrete"]) or max(found["independence"]) > INDEPENDENT:
+    jumps = [value is None or value > JUMPS for value in found["straightness"]]
+    if any(jumps) or any(found["is_discrete"]) or max(found["independence"]) > INDEPENDENT:
         return []
     return [
         "simulations at shifted parameters move without jumps, and their seeds match: `derivative: "
