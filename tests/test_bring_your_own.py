@@ -145,12 +145,14 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     with h5py.File(tmp_path / "simulations.h5", "w") as file:
         file["fiducial"], file[kind] = piece
     seeds = [1, 2] if kind == "derivative" else [1]
-    override = [f"seeds={seeds}", "fits={deep_set: {max_iterations: 30, data: streamed}}"]
+    recipe = {"max_iterations": 30, "data": "streamed"}
+    config = with_one_fit(root, tmp_path, "config/examples/files.yaml", "deep_set", **recipe)
+    override = [f"seeds={seeds}"]
     override += (
         [] if kind == "derivative" else ["derivative=finite_difference", "delta_theta=[0.1, 0.1]"]
     )
     only = [] if kind == "derivative" else ["results/files/summary.csv"]
-    run(root, tmp_path, root / "config/examples/files.yaml", *override, only=only)
+    run(root, tmp_path, config, *override, only=only)
     found = table_of(tmp_path, "files")
     if kind == "derivative":
         assert_is_whole(tmp_path, "files")
@@ -158,7 +160,7 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     assert (found["det_F"] > 30).all()
     assert len(set(found["det_F"])) == len(seeds)  # each seed has its own split
     where = ("--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path))
-    where += ("--configfile", str(root / "config/examples/files.yaml"), "--config")
+    where += ("--configfile", str(config), "--config")
     more = planned(tmp_path, *where, f"seeds={[*seeds, 3]}", *override[1:])
     assert {rule: more.get(rule) for rule in ("check_files", "use_files", "fit")} == {
         "check_files": None,

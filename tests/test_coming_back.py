@@ -63,7 +63,7 @@ ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_fit": 1}
             "scripts/imnn_core/gradient/fisher.py",
             "(F + F.T) / 2",
             "(F.T + F) / 2",
-            AFTER_FITS | {"analytic_fisher": 1},
+            AFTER_FITS,
         ),
         ("scripts/imnn_core/gradient/fisher.py", "# Shifted by", "# Moved by", {}),
         (

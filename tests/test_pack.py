@@ -150,7 +150,6 @@ def test_what_an_edit_makes_anew_there(elsewhere):
         "fit": 1,
         "evaluate": 1,
         "summarise": 1,
-        "analytic_fisher": 1,
     }
     assert planned(elsewhere) == expected
 
