@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.data.sources import Source, blocks
+from imnn_core.data.sources import Source, blocks, spread
 from imnn_core.store.sizes import MOST_INPUTS
 
 FOLDS = 4  # of the simulations, each left out once
@@ -61,11 +61,8 @@ def compression(source: Source) -> Linear:
         Journal of Multivariate Analysis 88, 365 (shrinkage).
 
     """
-    n_s, n_d = len(source.fiducial), len(source.derivative)
-    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
-    scale = np.sqrt(
-        sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / (n_s - 1)
-    )
+    n_d = len(source.derivative)
+    mean, scale = (array.reshape(-1) for array in spread(source))
     scale = np.where(scale > 0, scale, np.inf)  # what never varies is left out
     if len(mean) > MOST_INPUTS:
         dmu_dtheta = sum(block.sum(axis=0) for block in blocks(source, "derivative")) / n_d

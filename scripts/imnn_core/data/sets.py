@@ -190,8 +190,7 @@ def tangents(source: Source, problem: Problem) -> Source:
     """The source with tangents, by differences in the data where it has shifted simulations."""
     if source.counts is None:
         return source
-    weights, *_ = stencils.nested(simulator.columns(problem), problem.n_params)
-    return sources.differenced(source, weights)
+    return sources.differenced(source, simulator.weights_of_points(problem))
 
 
 def check_finite(source: Source, path: str | Path, remedy: str) -> None:

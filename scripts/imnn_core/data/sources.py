@@ -218,3 +218,14 @@ def blocks(source: Source, name: str) -> Iterator[np.ndarray]:
     for _, block in pieces(source, name, BYTES):
         last = block.shape[-1:] if name == "derivative" else ()
         yield block.astype(np.float64).reshape(len(block), -1, *last)
+
+
+def spread(source: Source) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each number of a simulation, each (*input_shape).
+
+    The set is read twice.
+    """
+    n_s, shape = len(source.fiducial), source.fiducial.shape[1:]
+    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s
+    return mean.reshape(shape), np.sqrt(variance).reshape(shape)

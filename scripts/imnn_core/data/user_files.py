@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.data.arrays import dataset_names, open_arrays, open_users
 from imnn_core.data.layouts import faults_of_structure
-from imnn_core.data.sources import Source, pieces
+from imnn_core.data.sources import Source, pieces, spread
 from imnn_core.problems import Problem
 from imnn_core.problems.simulations import STREAMS, depends
 from imnn_core.problems.simulator import fault_of_digits, not_finite
@@ -34,34 +34,13 @@ class Numbers(NamedTuple):
         return len(np.unique(self.hashes)) < 0.9 * len(self.hashes)
 
 
-class _Spread:
-    """Mean and deviation of each number of a simulation, from pieces of a set.
-
-    Source: Chan, Golub & LeVeque 1983, The American Statistician 37, 242.
-    """
-
-    def __init__(self, shape):
-        self.n, self.mean, self._squares = 0, np.zeros(shape), np.zeros(shape)
-
-    def add(self, piece: np.ndarray) -> None:
-        n, mean = len(piece), piece.mean(axis=0, dtype=np.float64)
-        step, both = mean - self.mean, self.n + n
-        self._squares += ((piece - mean) ** 2).sum(axis=0) + step**2 * self.n * n / both
-        self.mean, self.n = self.mean + step * n / both, both
-
-    @property
-    def deviation(self) -> np.ndarray:
-        return np.sqrt(self._squares / self.n)
-
-
 def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
-    """The whole file is read once, a piece at a time."""
+    """The whole file is read, a piece at a time."""
     lines, hashes, whole = (
         [],
         np.empty(len(source.fiducial), np.uint64),
         hashlib.blake2b(digest_size=16),
     )
-    spread = _Spread(problem.input_shape)
     for part, name in dataset_names(problem).items():
         bad, seen = [], False
         for start, piece in pieces(source, part, BYTES):
@@ -72,8 +51,6 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
                 source.read("fiducial", start, fiducial)
                 rows = max(0, min(source.counts or (len(source.derivative),)) - start)
                 seen = seen | depends(problem, fiducial, piece[:rows])
-            if part == "fiducial" and not bad:
-                spread.add(piece)
             if part == "fiducial":
                 each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
                 hashes[start : start + len(piece)] = [
@@ -86,7 +63,7 @@ def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
                 f"the first at index {bad[0]}"
             )
         elif part == "fiducial":
-            fault = fault_of_digits(spread.mean, spread.deviation, source.fiducial.dtype)
+            fault = fault_of_digits(*spread(source), source.fiducial.dtype)
             lines += [f"{where}: {fault}"] if fault else []
         elif part == "derivative":
             constant = [

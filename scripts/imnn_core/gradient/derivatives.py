@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from imnn_core.data.chunks import Batch
 from imnn_core.gradient.passes import Summarise, Weights
-from imnn_core.problems import Problem, simulator, stencils
+from imnn_core.problems import Problem, simulator
 
 Apply = Callable[[Weights, jax.Array], jax.Array]  # a network on one simulation, (weights, d) -> x
 
@@ -101,14 +101,13 @@ def _derivative(weights_of_points, fiducial, columns):
     return jnp.moveaxis(jnp.tensordot(weights, columns - fiducial, axes=(1, 1)), 0, -1)
 
 
-def weights_of(problem: Problem) -> np.ndarray:
-    """Weights of a fiducial and its shifted simulations, (n_params, 1 + n_columns)."""
-    return stencils.nested(simulator.columns(problem), problem.n_params)[0]
-
-
 def stored(apply: Apply, problem: Problem) -> Summarise:
     """The `summarise` of stored simulations: with tangents, or with differences of summaries."""
-    return exact(apply) if problem.has_tangents else differences(apply, weights_of(problem))
+    return (
+        exact(apply)
+        if problem.has_tangents
+        else differences(apply, simulator.weights_of_points(problem))
+    )
 
 
 def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
@@ -126,7 +125,9 @@ def on_the_fly(summarise: Summarise, problem: Problem) -> Summarise:
 
     def tangents_of_one(key):
         columns = derivative_of_one(key).reshape(-1, *problem.input_shape)
-        return _derivative(weights_of(problem), of_one(key)[None, None], columns[None])[0]
+        return _derivative(
+            simulator.weights_of_points(problem), of_one(key)[None, None], columns[None]
+        )[0]
 
     is_differenced = problem.delta_theta is not None and problem.has_tangents
     fiducial, derivative = (

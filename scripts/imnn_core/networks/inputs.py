@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.data.sources import Source, blocks
+from imnn_core.data.sources import Source, spread
 from imnn_core.networks.kinds import Network
 from imnn_core.problems.simulator import COARSE, coarseness
 from imnn_core.store import fits
@@ -41,14 +41,6 @@ class Inputs(NamedTuple):
 AS_THEY_ARE = Inputs()
 
 
-def moments_of(source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each number of a simulation, each (*input_shape)."""
-    n_s, shape = len(source.fiducial), source.fiducial.shape[1:]
-    mean = sum(block.sum(axis=0) for block in blocks(source, "fiducial")) / n_s
-    variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks(source, "fiducial")) / n_s
-    return mean.reshape(shape), np.sqrt(variance).reshape(shape)
-
-
 def centre_of(source: Source) -> np.ndarray | None:
     """The mean of a set's simulations where rounding to jax's precision would lose their digits.
 
@@ -57,7 +49,7 @@ def centre_of(source: Source) -> np.ndarray | None:
     dtype = np.dtype(jnp.result_type(float))
     if source.fiducial.dtype.itemsize <= dtype.itemsize:
         return None
-    mean, deviation = moments_of(source)
+    mean, deviation = spread(source)
     return mean if coarseness(mean, deviation, dtype).max() > COARSE else None
 
 
@@ -70,7 +62,7 @@ def scale_of(source: Source, how: str) -> tuple[np.ndarray, np.ndarray]:
             each number of a simulation, (*input_shape).
 
     """
-    mean, scale = moments_of(source)
+    mean, scale = spread(source)
     if how == "all":
         of_each, mean = mean, mean.mean()
         scale = np.sqrt(np.mean(scale**2 + (of_each - mean) ** 2))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.problems import Problem
+from imnn_core.problems import Problem, stencils
 from imnn_core.store.errors import InputError, in_a_line
 
 # Of an element's deviation, the rounding from which on more digits are kept, and none are left.
@@ -34,6 +34,11 @@ def columns(problem: Problem) -> list[tuple[int, float]]:
 
     offsets = rounded(shifted(problem)) - rounded(problem.theta_fid)
     return [(a, float(row[a])) for (a, _), row in zip(problem.columns, offsets, strict=True)]
+
+
+def weights_of_points(problem: Problem) -> np.ndarray:
+    """Weights of a fiducial and its shifted simulations, (n_params, 1 + n_columns)."""
+    return stencils.nested(columns(problem), problem.n_params)[0]
 
 
 def check_steps(problem: Problem) -> None:
