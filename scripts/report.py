@@ -11,7 +11,7 @@ import docutils.core
 import jinja2
 import markupsafe
 import yaml
-from imnn_core.evaluation import numbers, results, tables, trust, warnings
+from imnn_core.evaluation import check_tables, numbers, results, tables, trust, warnings
 from imnn_core.evaluation.headline import headline
 from imnn_core.store import files, git
 from imnn_core.store.errors import InputError
@@ -153,10 +153,10 @@ def tables_of(analytic, of_fit, observed):
         "symbols": symbols,
         "information": tables.information(informations, names),
         "parameters": tables.parameters(of_fit, names, symbols),
-        "assumptions": tables.assumptions(informations, names, symbols),
-        "details": tables.details(informations),
-        "linear": tables.linear(informations),
-        "differences": tables.differences(informations, names, symbols),
+        "assumptions": check_tables.assumptions(informations, names, symbols),
+        "details": check_tables.details(informations),
+        "linear": check_tables.linear(informations),
+        "differences": check_tables.differences(informations, names, symbols),
         "observed": observed,
         "observations": tables.observations(observed, symbols) if observed else None,
     }

@@ -101,6 +101,7 @@ LONG = (
     "test_other_problems",
     "test_scripts",
     "test_fit",
+    "test_right_or_told",
     "test_derivatives",
     "test_faults_times",
     "test_report_in_browser",

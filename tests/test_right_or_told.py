@@ -3,115 +3,20 @@ is said that it is not to be trusted, and why.
 """
 
 import itertools
-import json
 from functools import cache
 
 import numpy as np
 import pytest
-from analytic_fisher import analytic_fisher
-from check_files import check_files
-from evaluate import evaluate
-from fit import Paths, fit
-from imnn_core.config.recipe import Recipe
 from imnn_core.data import choice
-from imnn_core.evaluation import trust
-from imnn_core.problems import derivative_check, load, shipped
-from imnn_core.problems.simulations import seed_key
 from imnn_core.store.errors import InputError
 from scipy.stats import poisson
-from simulate import simulate
-from small_files import write
-from small_run import NoBar
-from use_files import use_files
-
-FRACTIONS = {"validation": 0.3, "test": 0.4}
-SMALL = {
-    "network": {"hidden": [16, 16], "activation": "softplus"},
-    "optimiser": {"learning_rate": 3e-3},
-    "whiten": True,
-    "patience": 20,
-    "min_iterations": 10,
-    "max_iterations": 60,
-    "devices": "cpu",
-    "n_devices": 1,
-    "n_per_device": 2000,
-}
-
-
-def problem_of(names, theta_fid, input_shape, kind="files", **changes):
-    found = {"kind": kind, "names": names, "theta_fid": theta_fid, "input_shape": input_shape}
-    return found | changes
-
-
-def measured(folder, problem, n_s=None, n_test=None, **recipe):
-    """Fit and evaluate what is in a folder; (information, why |F| is not to be trusted)."""
-    recipe = Recipe(**SMALL | recipe).model_dump()
-    paths = {split: folder / f"{split}.h5" for split in ("training", "validation", "test")}
-    half = folder / "half_step.h5"
-    fit(
-        Paths(paths["training"], paths["validation"], None, folder / "f.h5", folder / "f.csv"),
-        problem=problem,
-        seed=1,
-        n_s=n_s,
-        n_d=n_s,
-        recipe=recipe,
-        bar=NoBar(),
-    )
-    analytic_fisher(folder / "analytic.json", problem=problem, n_monte_carlo=10)
-    evaluate(
-        paths,
-        folder / "f.h5",
-        folder / "analytic.json",
-        folder / "f.json",
-        folder / "estimates.csv",
-        problem=problem,
-        fit="f",
-        seed=1,
-        n_s=n_s,
-        n_d=n_s,
-        n_test=n_test,
-        recipe=recipe,
-        path_to_half=half if half.exists() else None,
-    )
-    information = json.loads((folder / "f.json").read_text())
-    return information, trust.why_not(information, load.build(**problem).names)
-
-
-def from_file(folder, arrays, problem, suffix=".h5", **recipe):
-    """The same of a user's file, which is split into sets."""
-    path = write(folder / f"mine{suffix}", arrays)
-    checked = folder / "checked.json"
-    check_files({"training": str(path)}, checked, problem=problem, is_split=True)
-    paths = {split: folder / f"{split}.h5" for split in ("training", "validation", "test")}
-    use_files(checked, paths, problem=problem, fractions=FRACTIONS, seed=1)
-    return measured(folder, problem, **recipe)
-
-
-def det_F(information, whose="network"):
-    """|F| of the test set without its bias, and its error."""
-    found = information["splits"]["test"][whose]["det_F"]
-    return found["debiased"], found["error"]
-
-
-def assert_is(information, truth, n_errors=3, whose="network", lost=0.0):
-    value, error = det_F(information, whose)
-    assert (1 - lost) * truth - n_errors * error < value < truth + n_errors * error
-    assert error < 0.2 * truth
-
-
-def shifted_of(simulate, theta, steps):
-    """Simulations at theta -+ step / 2, (n, 2, n_params, …)."""
-    unit = np.eye(len(theta))
-    return np.stack(
-        [
-            np.stack(
-                [simulate(theta + side * step / 2 * unit[a]) for a, step in enumerate(steps)],
-                axis=1,
-            )
-            for side in (-1, 1)
-        ],
-        axis=1,
-    )
+from user_run import (
+    assert_is,
+    det_F,
+    from_file,
+    problem_of,
+    shifted_of,
+)
 
 
 @cache
@@ -255,21 +160,6 @@ def test_steps_of_files_are_not_rounded_as_by_a_simulator_in_jax(tmp_path, rng):
     assert_is(information, 10.0, lost=0.02)
 
 
-@pytest.mark.parametrize("standardise", [None, "each"])
-def test_numbers_far_from_0(tmp_path, rng, standardise):
-    """Oracle: the closed form, 12 for 12 numbers of variance 1 with the derivative 1, at 3e7."""
-    noise = rng.standard_normal((3000, 12))
-    arrays = {"fiducial": 3e7 + noise, "derivative": np.ones((3000, 12, 1))}
-    problem = problem_of(["a"], [3e7], [12])
-    information, why_not = from_file(tmp_path, arrays, problem, standardise=standardise)
-    assert why_not == []
-    assert_is(information, 12.0, lost=0.05)
-    assert_is(information, 12.0, whose="linear", lost=0.05)
-    narrow = {name: array.astype(np.float32) for name, array in arrays.items()}
-    with pytest.raises(InputError, match=r"many steps of float32, found mean 3e\+07 and deviation"):
-        from_file(tmp_path, narrow, problem)
-
-
 def test_counts_whose_parameters_have_units_of_their_own(tmp_path):
     """Oracle: F of independent Poisson counts, sum (dlambda/dtheta)^2 / lambda; the two parameters
     differ in size by 10^8.
@@ -301,63 +191,6 @@ def test_counts_whose_parameters_have_units_of_their_own(tmp_path):
         information["finite_differences"], of_summaries=False, names=problem["names"]
     )
     assert "simulations jump at shifted rate, tilt" in lines[-1]
-
-
-def numpy_problem(folder, text):
-    path = folder / "mine.py"
-    path.write_text("import numpy as np\nfrom imnn_core.problems import Problem\n" + text)
-    return path
-
-
-def drawn(folder, problem, n_s, n_test):
-    for split, n in (("training", n_s), ("validation", n_s), ("test", n_test)):
-        simulate(folder / f"{split}.h5", problem=problem, seed=1, split=split, n_s=n, n_d=n)
-    if "delta_theta" in problem:
-        sizes = {"n_s": n_test, "n_d": n_test}
-        simulate(folder / "half_step.h5", problem=problem, seed=1, split="half_step", **sizes)
-
-
-FAR = """
-def simulator(rng, theta):
-    return 5e8 + theta[0] + theta[1] ** 3 * np.arange(6) + rng.standard_normal(6)
-
-problem = Problem(simulator, [0.0, 1.0], ["a", "b"], [6], numpy=True)
-"""
-
-
-@pytest.mark.parametrize("step", [0.02, 1.2])
-def test_a_numpy_simulator_far_from_0_and_the_halved_step(tmp_path, step):
-    """Oracle: the closed form |F| = 9 (6 x 55 - 15^2); the cube's slope over a step h of b is
-    3 + h^2/4, 12 % too large at 1.2, of which the halved step shows three quarters.
-    """
-    kind = str(numpy_problem(tmp_path, FAR))
-    problem = {"kind": kind, "delta_theta": [0.5, step]}
-    drawn(tmp_path, problem, 1500, 3000)
-    information, why_not = measured(tmp_path, problem, 1500, 3000, linear=True, max_iterations=20)
-    found = information["finite_differences"]["step"]
-    assert found["n"] == 200
-    expected = ((3 + step**2 / 16) / (3 + step**2 / 4)) ** 2 - 1
-    assert found["change"] == pytest.approx(expected, abs=1e-3)
-    if step < 1:
-        assert why_not == []
-        assert_is(information, 9 * (6 * 55 - 15**2), lost=0.05)
-    else:
-        assert "delta_theta is halved" in why_not[0]
-
-
-def test_a_simulator_in_jax_that_rounds_its_noise_away_is_refused(tmp_path):
-    path = tmp_path / "mine.py"
-    path.write_text(
-        "import jax\n"
-        "from imnn_core.problems import Problem\n"
-        "def simulator(key, theta):\n"
-        "    return 5e7 + theta[0] + jax.random.normal(key, (5,))\n"
-        "problem = Problem(simulator, [0.0], ['a'], [5])\n"
-    )
-    with pytest.raises(InputError, match=r"problem 'mine': expected numbers whose deviation is ma"):
-        simulate(
-            tmp_path / "a.h5", problem={"kind": str(path)}, seed=1, split="test", n_s=99, n_d=9
-        )
 
 
 def test_a_fit_that_begins_as_a_linear_compression(tmp_path, rng):
@@ -394,62 +227,3 @@ def test_a_fit_that_begins_as_a_linear_compression(tmp_path, rng):
         of_validation = information["splits"]["validation"]["linear"]["det_F"]["value"]
         assert first == pytest.approx(of_validation, rel=0.15 if name == "mlp" else 0.05)
         assert det_F(information)[0] > 0.97 * value
-
-
-@pytest.mark.parametrize(
-    ("what", "of_counts", "expected"),
-    [
-        ("mean", "poisson(a, theta[0], (8,)) + theta[0] / 4", 0.2),
-        (
-            "variance",
-            "poisson(a, 50 * theta[0], (8,)) - 1.0 * poisson(b, 50 * theta[0], (8,))"
-            " + (50 * theta[0]) ** 0.5 * normal(c, (8,))",
-            0.33,
-        ),
-    ],
-)
-def test_derivatives_by_jax_that_are_wrong_and_not_0_are_found(tmp_path, what, of_counts, expected):
-    """Oracle: by hand: of a count whose mean is lambda, and of lambda / 4 besides, JAX sees a fifth
-    of the derivative; of the difference of two counts, whose mean is 0, with noise of half their
-    variance, a third of the variance's; of the other noise's size it sees all.
-    """
-    path = tmp_path / "mine.py"
-    path.write_text(
-        "import jax\n"
-        "from jax.random import normal, poisson\n"
-        "from imnn_core.problems import Problem\n"
-        "def simulator(key, theta):\n"
-        "    a, b, c, noise = jax.random.split(key, 4)\n"
-        f"    return {of_counts} + theta[1] * normal(noise, (8,))\n"
-        "problem = Problem(simulator, [5.0, 2.0], ['rate', 'noise'], [8])\n"
-    )
-    sizes = {"problem": {"kind": str(path)}, "seed": 1, "n_s": 50, "n_d": 50}
-    with pytest.raises(
-        InputError, match=rf"{what}'s derivative by rate has 0\.\d+ of theirs"
-    ) as error:
-        simulate(tmp_path / "a.h5", split="training", checks=True, **sizes)
-    assert "by noise" not in str(error.value)
-    share = float(str(error.value).partition(" has ")[2].split()[0])
-    assert share == pytest.approx(expected, rel=0.25)
-
-
-@pytest.mark.parametrize("name", ["gaussian", "exponential_rate", "gaussian_field"])
-def test_right_derivatives_by_jax_pass(name):
-    """Oracle: the shipped problems, whose F is known to be that of their derivatives."""
-    derivative_check.check(shipped.EXAMPLES[name](), seed_key(2, "training"))
-
-
-def test_noise_of_differences_is_no_fault_of_jax(rng):
-    """Oracle: by hand: of counts that jump one time in twenty by twenty, the mean slope is 1, as
-    JAX's; a slope of 0.7 differs by 30 %, with noise or without; a bend of the step is no fault.
-    """
-    ones = np.ones((400, 5))
-    jumps = [20.0 * (rng.random((400, 5)) < 0.05) for _ in range(2)]
-    assert not derivative_check.compare(ones, *jumps).is_wrong
-    for noise in (0, 0.5):
-        noisy = ones + noise * rng.standard_normal((400, 5))
-        found = derivative_check.compare(0.7 * ones, noisy, noisy)
-        assert found.is_wrong
-        assert found.difference == pytest.approx(0.3, abs=0.03)
-        assert found.share == pytest.approx(0.7, abs=0.03)
-    assert not derivative_check.compare(0.9 * ones, 2.2 * ones, 1.4 * ones).is_wrong

@@ -1,7 +1,6 @@
 """Arrays in files: simulations, read by rows where they lie, and what a user's file holds."""
 
 import contextlib
-import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,62 +11,13 @@ import h5py
 import jax
 import numpy as np
 from imnn_core.data import links, sources
+from imnn_core.data.dataset_names import Names, names_in
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import of_shape
 
 OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
-
-
-def dataset_names(problem: Problem) -> dict[str, str]:
-    """What the parts of a set are called in a file."""
-    return {
-        "fiducial": "fiducial",
-        "derivative": "derivative" if problem.delta_theta is None else "shifted",
-    }
-
-
-Names = Mapping[str, str | list[str]]  # of datasets, by part of a set
-
-
-def shifted_datasets(arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Parameter and offset of each dataset `shifted/PARAMETER/OFFSET` of a user's file."""
-    if isinstance(arrays, h5py.File):
-        group, names = arrays.get("shifted"), []
-        if isinstance(group, h5py.Group):
-            group.visit(names.append)
-        names = [f"shifted/{name}" for name in names]
-        names = [name for name in names if isinstance(arrays.get(name), h5py.Dataset)]
-    else:
-        names = [name for name in arrays if name.startswith("shifted/")]
-    return {name: tuple(parts) for name in names if len(parts := name.split("/")[1:]) == 2}
-
-
-def by_column(found: Mapping[str, tuple[str, str]], problem: Problem) -> list[str | None]:
-    """The dataset of each of the problem's shifted simulations; None where there is none."""
-    offsets = {}
-    for name, (parameter, text) in found.items():
-        with contextlib.suppress(ValueError):
-            offsets[name] = (parameter, float(text))
-
-    def name_of(column):
-        i, offset = column
-        near = (
-            name
-            for name, (parameter, value) in offsets.items()
-            if parameter == problem.names[i] and math.isclose(value, offset, rel_tol=1e-9)
-        )
-        return next(near, None)
-
-    return [name_of(column) for column in problem.columns]
-
-
-def names_in(arrays: Mapping[str, Any], problem: Problem) -> Names:
-    """What the parts of a set are called in a user's file."""
-    names = dataset_names(problem)
-    found = shifted_datasets(arrays) if problem.delta_theta is not None else {}
-    return names | {"derivative": by_column(found, problem)} if found else names
 
 
 def plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from imnn_core.data.arrays import by_column, names_in, shifted_datasets
+from imnn_core.data.dataset_names import by_column, names_in, shifted_datasets
 from imnn_core.problems import Problem, stencils
 from imnn_core.store.wording import nearest, of_shape
 

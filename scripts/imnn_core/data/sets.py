@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from imnn_core.data import sources
-from imnn_core.data.arrays import OF_YOUR_OWN, dataset_names, open_users, plain, source_of
+from imnn_core.data.arrays import OF_YOUR_OWN, open_users, plain, source_of
+from imnn_core.data.dataset_names import dataset_names
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.problems.simulations import Simulations

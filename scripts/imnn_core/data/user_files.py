@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.data.arrays import dataset_names, open_arrays, open_users
+from imnn_core.data.arrays import open_arrays, open_users
+from imnn_core.data.dataset_names import dataset_names
 from imnn_core.data.layouts import faults_of_structure
 from imnn_core.data.sources import Source, pieces, spread
 from imnn_core.problems import Problem
