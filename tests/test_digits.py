@@ -1,7 +1,9 @@
 """Numbers far from 0: |F| is right, or what has no digits left is refused."""
 
+import jax
 import numpy as np
 import pytest
+from imnn_core.problems import Problem, simulations
 from imnn_core.store.errors import InputError
 from simulate import simulate
 from user_run import (
@@ -70,3 +72,23 @@ def test_a_simulator_in_jax_that_rounds_its_noise_away_is_refused(tmp_path):
         simulate(
             tmp_path / "a.h5", problem={"kind": str(path)}, seed=1, split="test", n_s=99, n_d=9
         )
+
+
+@pytest.mark.parametrize("n_per_call", [1, 2])
+def test_simulations_so_large_that_few_are_drawn_at_a_time(monkeypatch, n_per_call):
+    """Oracle: by hand: of two draws of 20 000 numbers at 3000, some pair is as near as two steps of
+    float32, and no digits are lost; at 5e7, where a step is 4, all are.
+    """
+
+    def field(mean):
+        def simulator(key, theta):
+            return mean + theta[0] * jax.random.normal(key, (20000,))
+
+        return Problem(simulator, [1.0], ["a"], [20000], name="field")
+
+    monkeypatch.setattr(simulations, "PIECE", n_per_call * 4 * 2 * 20000)
+    key = simulations.seed_key(1, "test")
+    pieces = list(simulations.draw(field(3000.0), key, 4, 4))
+    assert [len(piece.fiducial) for piece in pieces] == (4 // n_per_call) * [n_per_call]
+    with pytest.raises(InputError, match="deviation is many steps of float32"):
+        list(simulations.draw(field(5e7), key, 4, 4))

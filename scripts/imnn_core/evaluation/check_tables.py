@@ -51,9 +51,9 @@ def details(informations: Sequence[dict]) -> Table:
 
 
 def linear(informations: Sequence[dict]) -> Table:
-    """|F| of the test set by a linear compression, of the simulations themselves, of the network.
+    """|F| of the test set by a linear compression, and all that is in the mean of simulations.
 
-    That of the simulations also without the bias of order 1/n, and with Hartlap's factor in each
+    The latter also without the bias of order 1/n, and with Hartlap's factor in each
     power of F: (n_s - n_inputs - 2) / (n_s - 1), with n_inputs numbers in a simulation.
 
     Source: Hartlap, Simon & Schneider 2007, arXiv:astro-ph/0608064.
@@ -74,7 +74,7 @@ def linear(informations: Sequence[dict]) -> Table:
         yield measured(*of_test(found, "over_linear", "det_F"))
 
     columns = ["fit", "seed", "|F|, linear"]
-    columns += ["|F|, simulations", "with Hartlap’s factor", "debiased"] * has_simulations
+    columns += ["|F| in the mean", "with Hartlap’s factor", "debiased"] * has_simulations
     return Table([*columns, "network over linear"], [list(row(found)) for found in informations])
 
 

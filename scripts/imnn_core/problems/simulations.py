@@ -35,6 +35,7 @@ STREAMS = {
 # Simulations drawn by one compiled call, at most, in PIECE bytes with their derivatives: whatever
 # n_s is, so that n_s does not touch their bits.
 PER_CALL = 1000
+FEW = 10  # simulations, by fewer of which deviations are those of all numbers together
 
 
 class Simulations(NamedTuple):
@@ -136,7 +137,9 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
                     f"{start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
                 )
         if start == 0:
-            dtype = _dtype_of(problem, d)
+            # One simulation alone has no deviation.
+            several = d if len(d) > 1 else np.concatenate([d, draw_fiducial(np.array([1]))])
+            dtype = _dtype_of(problem, several)
         if start == 0 and n_d:
             _check_dependence(problem, d, dd)
         yield Simulations(d.astype(dtype, copy=False), dd.astype(dtype, copy=False))
@@ -150,6 +153,8 @@ def _dtype_of(problem: Problem, d: np.ndarray) -> np.dtype:
 
     """
     mean, deviation = d.mean(axis=0, dtype=np.float64), d.std(axis=0, dtype=np.float64)
+    if len(d) < FEW:  # of which one number or another hardly differs by chance
+        deviation = np.full(mean.shape, np.sqrt(np.mean(deviation**2)))
     narrow = np.dtype(jnp.result_type(float))
     is_coarse = coarseness(mean, deviation, narrow).max() > COARSE
     dtype = d.dtype if is_coarse else narrow

@@ -7,4 +7,4 @@ AHEAD = 4  # blocks that are read before they are needed, while the host updates
 # Bytes of activations that a device may hold beyond those of one chunk: side by side, and kept.
 ACTIVATIONS = 2**26
 MOST_INPUTS = 4096  # of which a linear compression inverts the covariance
-FEW_INPUTS = 100  # of which the Fisher information of the simulations themselves is measured
+FEW_INPUTS = 100  # of which all information in the mean is measured
