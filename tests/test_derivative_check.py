@@ -1,8 +1,9 @@
 """JAX's derivatives against finite differences: those that are wrong are found, others pass."""
 
+import jax
 import numpy as np
 import pytest
-from imnn_core.problems import derivative_check, shipped
+from imnn_core.problems import Problem, derivative_check, shipped
 from imnn_core.problems.simulations import seed_key
 from imnn_core.store.errors import InputError
 from simulate import simulate
@@ -65,3 +66,31 @@ def test_noise_of_differences_is_no_fault_of_jax(rng):
         assert found.difference == pytest.approx(0.3, abs=0.03)
         assert found.share == pytest.approx(0.7, abs=0.03)
     assert not derivative_check.compare(0.9 * ones, 2.2 * ones, 1.4 * ones).is_wrong
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_large_simulations_are_drawn_few_at_a_time(monkeypatch, is_wrong):
+    """Oracle: by hand: rounding to thirds takes a unit of the derivative, and 1/4 is left of 5/4;
+    three simulations fit into PIECE, two divide the number of them.
+    """
+    sizes = []
+
+    def simulator(key, theta):
+        d = theta[0] + jax.random.normal(key, (9000,))
+        return jax.numpy.round(3 * d) / 3 + theta[0] / 4 if is_wrong else d
+
+    problem = Problem(simulator, [0.5], ["a"], [9000], name="large")
+    monkeypatch.setattr(derivative_check, "PIECE", 3 * 2 * 4 * 9000)
+    concatenate = np.concatenate
+
+    def seen(parts, **kwargs):
+        sizes.extend(part.shape for part in parts)
+        return concatenate(parts, **kwargs)
+
+    monkeypatch.setattr(np, "concatenate", seen)
+    if is_wrong:
+        with pytest.raises(InputError, match="mean's derivative by a has 0.2"):
+            derivative_check.check(problem, seed_key(1, "training"))
+    else:
+        derivative_check.check(problem, seed_key(1, "training"))
+    assert {shape[:2] for shape in sizes if len(shape) > 1} == {(2, 4096)}

@@ -5,6 +5,7 @@ constants: where a parameter moves these and something smooth besides, its deriv
 yet wrong.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
 
 MOST, FEW = 400, 40  # simulations of the check; those that are drawn at once, and find its step
+MOST_NUMBERS = 4096  # of a simulation, of more than which as many are looked at
 SHIFT = 0.5  # of the simulations' deviation, by which the step is to move them (rms)
 TRIES = 8  # steps that are tried
 N_MIXTURES = 16  # of a simulation's numbers, whose variances stand for covariances
@@ -111,16 +113,25 @@ def check(problem: Problem, key: jax.Array) -> None:
         InputError: they differ by more than noise; it names the parameters.
 
     """
-    n_bytes = 4 * np.prod(problem.input_shape) * (1 + problem.n_params)
+    n_bytes = 4 * math.prod(problem.input_shape) * (1 + problem.n_params)
     n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, MOST // FEW))
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(n))
     theta, dtype = problem.theta_fid, jnp.result_type(float)
     draw = jax.jit(jax.vmap(problem.simulator, in_axes=(0, None)))
     slopes = jax.jit(jax.vmap(of_key(problem)[1]))
 
+    n_inputs, looked_at = math.prod(problem.input_shape), slice(None)
+    fitting = max(1, min(FEW, PIECE // n_bytes))
+    at_once = next(size for size in range(fitting, 0, -1) if FEW % size == 0)
+    if n_inputs > MOST_NUMBERS:
+        looked_at = np.random.default_rng(0).choice(n_inputs, MOST_NUMBERS, replace=False)
+
     def in_parts(function, keys, *last):
-        parts = [function(keys[i : i + FEW]) for i in range(0, len(keys), FEW)]
-        return np.concatenate(parts, dtype=np.float64).reshape(len(keys), -1, *last)
+        parts = [
+            np.asarray(function(keys[i : i + at_once])).reshape(-1, n_inputs, *last)[:, looked_at]
+            for i in range(0, len(keys), at_once)
+        ]
+        return np.concatenate(parts, dtype=np.float64)
 
     def simulate(theta, keys=keys):
         theta = jnp.asarray(theta, dtype)
