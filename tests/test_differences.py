@@ -161,7 +161,7 @@ def test_independence_of_shifted_simulations(rng, correlation, expected, monkeyp
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
-def test_how_straight_and_how_discrete_simulations_are(rng):
+def test_how_straight_and_how_discrete_simulations_are(rng, monkeypatch):
     """Oracle: by hand: a slope of 1 and a bend of h/2 in units of it for t + t^2 / 2; a line; rows
     in another order; Poisson counts of the same uniform numbers, which jump; large counts, which
     move like real ones.
@@ -190,6 +190,10 @@ def test_how_straight_and_how_discrete_simulations_are(rng):
     assert found_of_rows == pytest.approx(1, abs=0.1)
     assert max(each["independence"][0] for name, each in found.items() if name != "rows") < 0.2
     assert [name for name, each in found.items() if each["is_discrete"][0]] == ["counts"]
+    monkeypatch.setattr(differences, "MOST_NUMBERS", 2)  # of four that are alike
+    shifted = np.stack([curves["bent"](-h), curves["bent"](h)], axis=1)[:, :, None]
+    some = looked_at(curves["bent"](0), shifted, [2 * h])
+    assert some["straightness"][0] == pytest.approx(h / 2, rel=1e-9)
     single = looked_at(z, (z + h)[:, None], [[h]])
     assert single["straightness"] == [None]
     assert single["is_discrete"] == [False]

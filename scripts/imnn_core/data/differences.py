@@ -10,6 +10,7 @@ from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.store.sizes import PIECE as BYTES
 
 MOST, MOST_IN_NUMPY = 1000, 200  # simulations drawn with half the steps
+MOST_NUMBERS = 2**16  # of a simulation, of more than which as many are looked at
 UNCHANGED = 0.05  # of the differences, from which on simulations may be discrete
 
 
@@ -32,7 +33,7 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     is_discrete: whether numbers jump, because they are whole or because many stay the same.
 
     Args:
-        source: with simulations at shifted parameters.
+        source: with simulations at shifted parameters; of large ones MOST_NUMBERS are looked at.
         problem: theirs.
 
     """
@@ -42,13 +43,17 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     n = [
         min(source.counts[c] for c, (i, _) in enumerate(columns) if i == a) for a in range(n_params)
     ]
-    n_inputs = math.prod(problem.input_shape)
+    n_inputs, looked_at = math.prod(problem.input_shape), slice(None)
+    if n_inputs > MOST_NUMBERS:
+        looked_at = np.random.default_rng(0).choice(n_inputs, MOST_NUMBERS, replace=False)
+        n_inputs = MOST_NUMBERS
     first, is_whole = None, True
     sums = np.zeros((n_params, 3, n_inputs))  # at the lowest, the highest and the fiducial one
     products = np.zeros((n_params, 3, 3, n_inputs))
     squares = np.zeros((n_params, 2, n_inputs))
     same, moves = np.zeros((n_params, n_inputs)), np.zeros((n_params, n_inputs), bool)
     for start, d, block in _points(source, problem):
+        d, block = d[:, looked_at], block[:, :, looked_at]
         points = np.concatenate([d[:, None], block], axis=1).astype(np.float64)
         first = points[0] if first is None else first
         is_whole = is_whole and bool((d == np.round(d)).all())
