@@ -22,7 +22,7 @@ def check_files(paths_to_files, path_to_checked, *, problem, is_split):
     problem = load.build(**problem)
     digests, lines = user_files.check(paths_to_files, problem, is_split)
     if lines:
-        raise InputError("\n".join(["the files of simulations have faults:", *lines]))
+        raise InputError("the files of simulations have faults:", *lines)
     checked = {}
     for split, path in paths_to_files.items():
         with arrays.open_users(path, problem) as source:

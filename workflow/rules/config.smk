@@ -68,7 +68,7 @@ def check_with_jax(settings, problem):
 
     faults, built = checks.faults(settings, problem, observed)
     if faults:
-        raise InputError("\n".join(faults))
+        raise InputError(*faults)
     sizes = checks.sizes(settings, built, FILES)
     checked.remember(digest, sizes)
     return sizes
@@ -82,7 +82,7 @@ SIMULATIONS = memory.Sizes(
 try:
     repeated = [line for path in workflow.configfiles for line in repeated_keys(path)]
     if repeated:
-        raise InputError("\n".join(repeated))
+        raise InputError(*repeated)
     settings = read.read_config(config)
     PROBLEM = read.problem_of(settings, own, user_code_digest)
     # The user's files stay where they are, whatever `prefix:` a module has.

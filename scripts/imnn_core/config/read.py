@@ -24,7 +24,7 @@ def read_config(values: dict) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise InputError("\n".join(messages.lines(error.errors(), Config))) from None
+        raise InputError(*messages.lines(error.errors(), Config)) from None
 
 
 def repeated_keys(root: Any, path: str) -> list[str]:

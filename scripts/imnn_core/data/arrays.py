@@ -142,7 +142,7 @@ def open_arrays(path: str | Path) -> Iterator[tuple[Mapping[str, Any], dict[str,
                 found = stack.enter_context(h5py.File(path, "r"))
                 lines = list(links.faults(found))
                 if lines:
-                    raise InputError("\n".join(f"{path}: {line}" for line in lines))
+                    raise InputError(*(f"{path}: {line}" for line in lines))
                 attributes = {name: plain(value) for name, value in found.attrs.items()}
             else:
                 loaded = np.load(stack.enter_context(open(path, "rb")), allow_pickle=False)

@@ -173,7 +173,7 @@ def check(problem: Problem, key: jax.Array) -> None:
                 )
                 break
     if lines:
-        raise InputError("\n".join(lines))
+        raise InputError(*lines)
 
 
 def _step(difference: Callable, theta: float, by_jax: list[np.ndarray]) -> float | None:

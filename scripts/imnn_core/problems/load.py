@@ -38,8 +38,7 @@ def from_file(path: str | Path) -> Problem:
     try:
         spec.loader.exec_module(module)
     except InputError as error:  # of Problem's own checks
-        lines = [f"problem {path}: {line}" for line in str(error).splitlines()]
-        raise InputError("\n".join(lines)) from None
+        raise InputError(*(f"problem {path}: {line}" for line in error.lines)) from None
     except (Exception, SystemExit) as error:
         line = _line_in(path, error)
         what = error.msg if isinstance(error, SyntaxError) else error

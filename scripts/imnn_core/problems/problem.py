@@ -62,7 +62,7 @@ class Problem:
                 object.__setattr__(self, key, np.asarray(value).tolist())
         found = list(self._faults())
         if found:
-            raise InputError("\n".join(found))
+            raise InputError(*found)
         plain = {
             "theta_fid": np.asarray(self.theta_fid, np.float64),
             "names": tuple(self.names),

@@ -1,17 +1,43 @@
-"""Names and shapes in messages."""
+"""Names, values and shapes in messages, each of which stays one line."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+MOST = 300  # letters of a value
+LONGEST = 3000  # letters of a line, which has room for two paths
+
+
+def in_line(text: str) -> str:
+    """A text without what breaks a line or changes a terminal, and without addresses of objects."""
+    text = re.sub(r" at 0x[0-9a-fA-F]{4,}", "", text)
+    return shortened(
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text),
+        LONGEST,
+    )
+
+
+def shortened(text: str, most: int = MOST) -> str:
+    """A text of at most so many letters: its beginning and its end."""
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end - 3]} … {text[-end:]}"
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, of at most MOST letters."""
+    return shortened(in_line(repr(value)))
 
 
 def nearest(word: object, names: Iterable) -> str:
     """' (nearest: …)' with up to three names that resemble or contain ``word``; else ''."""
     word, names = str(word), [str(name) for name in names]
     near = (
-        difflib.get_close_matches(word, names, n=3, cutoff=0.6)
-        or [name for name in names if word in name][:3]
+        difflib.get_close_matches(word[:MOST], names, n=3, cutoff=0.6)
+        or [name for name in names if word and word in name][:3]
     )
-    return f" (nearest: {', '.join(near)})" if near else ""
+    return f" (nearest: {', '.join(map(shortened, near))})" if near else ""
 
 
 def of_shape(*sizes: object) -> str:

@@ -44,7 +44,7 @@ def faults(
         if observed is not None and Path(observed).exists():
             arrays.read_observed(observed, built)
     except InputError as error:
-        return [*lines, *str(error).splitlines()], None
+        return [*lines, *error.lines], None
     lines += styles.faults_of_symbols(built.symbols)
     if settings.simulations == "on_the_fly" and built.numpy:
         lines.append(

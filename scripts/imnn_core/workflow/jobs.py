@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imnn_core.store.errors import InputError
+from imnn_core.store.wording import in_line
 from imnn_core.workflow.bar import Bar
 from imnn_core.workflow.watch import ENDS, Watch
 
@@ -54,6 +55,13 @@ def _handle_signals():
             signal.signal(number, _interrupt)
 
 
+class _Lines(logging.Formatter):
+    """Each message in one line, whatever names or libraries put into it."""
+
+    def format(self, record):
+        return in_line(super().format(record))
+
+
 def _say(text, terminal):
     """Write to the log, or to the terminal if the log can't take it, as on a full disk."""
     words = f"{text}\n".encode()
@@ -82,7 +90,7 @@ def _output_in(path_to_log, terminal):
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        handler.setFormatter(_Lines("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         yield
