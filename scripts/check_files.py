@@ -8,30 +8,32 @@ from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
-def check_files(paths_to_files, path_to_checked, *, problem, is_split):
+def check_files(paths_to_files, path_to_checked, *, problem):
     """Check the files, and write how many simulations and derivatives each holds.
 
     Args:
         paths_to_files: the user's files, by split.
         path_to_checked: JSON, by split: file, digest, n_s, n_d; with finite differences
             the counts of simulations at shifted parameters.
-        is_split: whether sets without a file get a part of the training file.
 
     """
     devices.only_cpu()
     problem = load.build(**problem)
-    digests, lines = user_files.check(paths_to_files, problem, is_split)
-    if lines:
-        raise InputError("the files of simulations have faults:", *lines)
+    found = user_files.check(paths_to_files, problem)
+    if found.faults:
+        raise InputError("the files of simulations have faults:", *found.faults)
+    for line in found.notes:
+        log.info("warning: %s", line)
     checked = {}
     for split, path in paths_to_files.items():
         with arrays.open_users(path, problem) as source:
             n_s, n_d = len(source.fiducial), len(source.derivative)
-            checked[split] = {"file": path, "n_s": n_s, "n_d": n_d, "digest": digests[split]}
+            digest = found.digests[split]
+            checked[split] = {"file": path, "n_s": n_s, "n_d": n_d, "digest": digest}
             if problem.delta_theta is not None:
                 checked[split]["counts"] = source.counts
-                found = differences.look(source, problem)
-                for line in choice.doubts(found, problem.of_summaries, problem.names):
+                shifted = differences.look(source, problem)
+                for line in choice.doubts(shifted, problem.of_summaries, problem.names):
                     log.info("warning: %s: %s", path, line)
         log.info("%s: %d simulations, %d with derivatives in %s", split, n_s, n_d, path)
     files.write_json(path_to_checked, checked)
@@ -43,5 +45,4 @@ if __name__ == "__main__":
             paths_to_files=dict(snakemake.input.items()),
             path_to_checked=snakemake.output.checked,
             problem=snakemake.params.problem,
-            is_split=snakemake.params.is_split,
         )

@@ -9,13 +9,14 @@ from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
-def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
+def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed, n_summaries=0):
     """Write a reference to the files for each split.
 
     Args:
         path_to_checked: what `check_files` found.
         paths_to_sets: by split.
         fractions: of the training file's simulations, for splits without a file.
+        n_summaries: of the recipe that has most of them; n_params, if that is more.
 
     """
     devices.only_cpu()
@@ -28,12 +29,14 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed):
             rows = user_files.split_rows(n_s, counts, fractions, seed).get(split)
         fewest_d = min(counts)
         of_set = (n_s, fewest_d) if rows is None else (len(rows), int(np.sum(rows < fewest_d)))
-        fewest = layouts.fewest(problem)
+        n_summaries = max(n_summaries, problem.n_params)
+        fewest = layouts.fewest(n_summaries)
         if of_set[0] < fewest or of_set[1] < 2:
+            of = f"the {n_s} and {n_d} in {of_file['file']}"
             raise InputError(
-                f"simulations.fractions: expected at least {fewest} simulations and 2 derivatives "
-                f"in {split}, found {of_set[0]} and {of_set[1]} of the {n_s} and {n_d} in "
-                f"{of_file['file']}"
+                f"simulations: expected at least n_summaries + 3 = {fewest} simulations and 2 "
+                f"derivatives in {split}, found {of_set[0]} and {of_set[1]} of {of}; take fewer "
+                "n_summaries, or other fractions"
             )
         sets.write_reference(path, of_file, problem, rows_of_file=rows, seed=seed, split=split)
         described = (split, seed, *of_set, of_file["file"])
@@ -48,4 +51,5 @@ if __name__ == "__main__":
             problem=snakemake.params.problem,
             fractions=snakemake.params.fractions,
             seed=int(snakemake.wildcards.seed),
+            n_summaries=snakemake.params.n_summaries,
         )

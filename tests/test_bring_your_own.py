@@ -144,6 +144,8 @@ def test_files_of_simulations(root, tmp_path, monkeypatch, kind):
     (piece,) = simulations.draw(problem, simulations.seed_key(1, "training"), 900, 900)
     with h5py.File(tmp_path / "simulations.h5", "w") as file:
         file["fiducial"], file[kind] = piece
+        if kind == "shifted":
+            file.attrs["delta_theta"] = [0.1, 0.1]
     seeds = [1, 2] if kind == "derivative" else [1]
     recipe = {"max_iterations": 30, "data": "streamed"}
     config = with_one_fit(root, tmp_path, "config/examples/files.yaml", "deep_set", **recipe)

@@ -40,7 +40,7 @@ KNOWN_BY = {
         "workflow",
     },
     "optax": {"training"},
-    "h5py": {"store.hdf5", "store.fits", "data.arrays", "data.links"},
+    "h5py": {"store.hdf5", "store.fits", "data.reading", "data.links"},
     "matplotlib": {"figures"},
     "pydantic": {"config"},
 }

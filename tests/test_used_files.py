@@ -20,7 +20,6 @@ def use(folder, paths, fractions=(), seeds=(1,), problem=FILES):
         {split: str(path) for split, path in paths.items()},
         folder / "checked.json",
         problem=problem,
-        is_split=bool(fractions),
     )
     outputs = {}
     for seed in seeds:
@@ -120,8 +119,7 @@ def test_too_few_simulations_for_a_fraction(tmp_path):
     path = write(tmp_path / "a.h5", arrays_of(30, 30))
     with pytest.raises(
         InputError,
-        match="simulations.fractions: expected at least 5 simulations and 2 derivatives in test, "
-        "found",
+        match=r"at least n_summaries \+ 3 = 5 simulations and 2 derivatives in test, found",
     ):
         use(tmp_path, {"training": path}, {"test": 0.1})
     assert not list(tmp_path.glob("seed-1-test.h5"))
@@ -179,11 +177,8 @@ def test_a_link_that_leads_nowhere(tmp_path, make):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         make(file, tmp_path)
         file["derivative"] = arrays_of()["derivative"]
-    _, (line,) = user_files.check({"training": tmp_path / "a.h5"}, PROBLEM, True)
-    assert (
-        f"{tmp_path / 'a.h5'}: expected a dataset 'fiducial', found a link that leads nowhere"
-        in line
-    )
+    (line,) = user_files.check({"training": tmp_path / "a.h5"}, PROBLEM).faults
+    assert "expected a dataset 'fiducial', found a link that leads nowhere" in line
     assert "\n" not in line
 
 
@@ -194,7 +189,7 @@ def test_a_link_within_the_file_is_none_to_another(tmp_path):
     )
     with h5py.File(path, "a") as file:
         file["fiducial"] = h5py.SoftLink("/data")
-    assert user_files.check({"training": path}, PROBLEM, True)[1] == []
+    assert user_files.check({"training": path}, PROBLEM).faults == []
 
 
 def test_references_change_with_the_numbers_that_they_mean(tmp_path):

@@ -5,13 +5,13 @@ import re
 import h5py
 import numpy as np
 import pytest
-from imnn_core.data import user_files
+from imnn_core.data import numbers, user_files
 from imnn_core.problems import shipped
 from small_files import NAMES, PROBLEM, SHIFTED, arrays_of, changed, write
 
 
-def faults_of(path, problem=PROBLEM, is_split=False, **others):
-    return user_files.check({"training": path, **others}, problem, is_split)[1]
+def faults_of(path, problem=PROBLEM, **others):
+    return user_files.check({"training": path, **others}, problem).faults
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".npz"])
@@ -20,7 +20,6 @@ def test_files_without_a_fault(tmp_path, suffix):
     path = write(tmp_path / f"a{suffix}", arrays_of(), attributes)
     other = write(tmp_path / f"b{suffix}", arrays_of(split="test"))
     assert faults_of(path, test=other) == []
-    assert faults_of(path, is_split=True) == []
 
 
 def with_nan(array):
@@ -94,7 +93,7 @@ def with_nan(array):
         ),
         (
             changed(derivative=lambda d: d * np.float32([0, 1])),
-            "expected simulations that depend on mu, found derivative by it that is 0",
+            "expected simulations that depend on mu, found derivative by it that is 0 everywhere",
         ),
         (
             changed(
@@ -152,12 +151,10 @@ def test_shifted_simulations(tmp_path):
         f"simulations.training ({path}): expected delta_theta = [0.1, 0.2] as in the config, "
         "found [0.1, 0.3]"
     ]
-    path = write(
-        tmp_path / "c.h5", arrays | {"shifted": np.moveaxis(arrays["shifted"], 1, 2)[..., :3]}
-    )
-    assert faults_of(path, SHIFTED)[0].endswith(
-        "expected shifted of shape (n_d, 2, 2, 10), found (50, 2, 2, 3)"
-    )
+    path = write(tmp_path / "c.h5", arrays | {"shifted": arrays["shifted"][..., :3]})
+    shape, attribute = faults_of(path, SHIFTED)[::-1]
+    assert shape.endswith("expected shifted of shape (n_d, 2, 2, 10), found (50, 2, 2, 3)")
+    assert "expected an attribute delta_theta (of npz an array), the whole distance" in attribute
 
 
 def test_all_faults_of_all_files_at_once(tmp_path):
@@ -171,7 +168,8 @@ def test_all_faults_of_all_files_at_once(tmp_path):
         "simulations.validation"
     ] + ["simulations.test:"]
     assert (
-        lines[-1] == f"simulations.test: {tmp_path / 'none.h5'}: expected a file, found none there"
+        lines[-1]
+        == f"simulations.test: {tmp_path / 'none.h5'}: expected an HDF5 or npz file, found none there"
     )
 
 
@@ -181,33 +179,33 @@ def test_files_that_are_none(tmp_path):
     np.savez(
         tmp_path / "pickle.npz", fiducial=np.array([{"a": 1}], dtype=object), derivative=np.ones(3)
     )
-    for name in ("text.h5", "pickle.npy", "pickle.npz"):
-        (line,) = faults_of(tmp_path / name)
-        assert line.endswith(
-            f"{name}: expected an HDF5, npz or npy file, found: something else, or a pickle, "
-            "which is not read"
-        )
+    for name, found in (
+        ("text.h5", "text.h5: expected an HDF5 or npz file, found a text file that begins with "),
+        ("pickle.npy", "found an npy file, which has one array without a name"),
+        ("pickle.npz", "'fiducial', found ValueError: objects of Python, a pickle, which is not"),
+    ):
+        assert found in faults_of(tmp_path / name)[0]
     whole = write(tmp_path / "a.npz", arrays_of()).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     (line,) = faults_of(tmp_path / "cut.npz")
-    assert "cut.npz: expected an HDF5, npz or npy file, found: File is not a zip file" in line
+    assert "cut.npz: expected an HDF5 or npz file, found BadZipFile: File is not a zip" in line
     with h5py.File(tmp_path / "group.h5", "w") as file:
         file.create_group("fiducial")
         file["derivative"] = arrays_of()["derivative"]
     (line,) = faults_of(tmp_path / "group.h5")
-    assert "expected a dataset 'fiducial', found derivative, fiducial" in line
+    assert "expected a dataset 'fiducial', found a group" in line
 
 
 def test_simulations_in_two_sets_are_found(tmp_path, monkeypatch):
     """Three of the test set are the training set's, in another order."""
-    monkeypatch.setattr(user_files, "BYTES", 300)
+    monkeypatch.setattr(numbers, "BYTES", 300)
     training, test = arrays_of(), arrays_of(split="test")
     test["fiducial"][[5, 20, 40]] = training["fiducial"][[33, 8, 2]]
     paths = {
         name: write(tmp_path / f"{name}.h5", arrays)
         for name, arrays in (("training", training), ("test", test))
     }
-    (line,) = user_files.check(paths, PROBLEM, False)[1]
+    (line,) = user_files.check(paths, PROBLEM).faults
     assert line.startswith(
         "simulations: expected different simulations in training and test, found 3 in both, such "
         "as index "
@@ -218,13 +216,15 @@ def test_simulations_in_two_sets_are_found(tmp_path, monkeypatch):
     assert {33: 5, 8: 20, 2: 40}[one] == other
     for arrays in (training, test):  # which begin with the same number, but for that
         arrays["fiducial"][:, 0] = 1
+        arrays["derivative"][:, 0] = 0
     path = write(tmp_path / "prefix.h5", training)
     assert len(faults_of(path, test=write(tmp_path / "other.h5", test))) == 1
     training["fiducial"][11] = training["fiducial"][50]
     path = write(tmp_path / "again.h5", training)
-    assert faults_of(path) == []
-    (line,) = faults_of(path, is_split=True)
-    assert line.endswith("since it is split into sets, found 1 twice, such as index 11 and 50")
+    (line,) = faults_of(path)
+    assert line.endswith(
+        "expected different simulations, found 1 of 60 twice, such as index 11 and 50"
+    )
 
 
 def test_discrete_simulations_may_repeat_and_big_endian_numbers_are_read(tmp_path, rng):

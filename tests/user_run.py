@@ -70,9 +70,10 @@ def measured(folder, problem, n_s=None, n_test=None, **recipe):
 
 def from_file(folder, arrays, problem, suffix=".h5", **recipe):
     """The same of a user's file, which is split into sets."""
-    path = write(folder / f"mine{suffix}", arrays)
+    steps = {"delta_theta": problem["delta_theta"]} if "shifted" in arrays else {}
+    path = write(folder / f"mine{suffix}", arrays, steps)
     checked = folder / "checked.json"
-    check_files({"training": str(path)}, checked, problem=problem, is_split=True)
+    check_files({"training": str(path)}, checked, problem=problem)
     paths = {split: folder / f"{split}.h5" for split in ("training", "validation", "test")}
     use_files(checked, paths, problem=problem, fractions=FRACTIONS, seed=1)
     return measured(folder, problem, **recipe)

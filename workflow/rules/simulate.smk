@@ -15,7 +15,6 @@ if settings.files:
             runtime=minutes(60),
         params:
             problem=PROBLEM,
-            is_split=bool(settings.files.fractions),
             content=CONTENT,
             code=code("check_files.py"),
         script:
@@ -41,6 +40,7 @@ if settings.files:
             problem=PROBLEM,
             fractions=settings.files.fractions,
             files=FILES,  # their names are in the outputs
+            n_summaries=max(each.n_summaries or 0 for each in settings.fits.values()),
             code=code("use_files.py"),
             upstream=upstream("simulate"),
         script:

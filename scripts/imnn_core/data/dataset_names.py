@@ -2,8 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from imnn_core.problems import Problem
 
@@ -18,14 +17,14 @@ def dataset_names(problem: Problem) -> dict[str, str]:
     }
 
 
-def shifted_datasets(arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def shifted_datasets(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Parameter and offset of each dataset `shifted/PARAMETER/OFFSET` of a user's file."""
-    group = arrays.get("shifted")
-    names = [name for name in arrays if name.startswith("shifted/")]  # of an npz file
-    if hasattr(group, "visit"):  # of HDF5
-        group.visit(lambda name: names.append(f"shifted/{name}"))
-    names = [name for name in names if hasattr(arrays[name], "dtype")]
-    return {name: tuple(parts) for name in names if len(parts := name.split("/")[1:]) == 2}
+    found = {name: tuple(name.split("/")) for name in names}
+    return {
+        name: parts[1:]
+        for name, parts in found.items()
+        if parts[0] == "shifted" and len(parts) == 3
+    }
 
 
 def by_column(found: Mapping[str, tuple[str, str]], problem: Problem) -> list[str | None]:
@@ -47,7 +46,7 @@ def by_column(found: Mapping[str, tuple[str, str]], problem: Problem) -> list[st
     return [name_of(column) for column in problem.columns]
 
 
-def names_in(arrays: Mapping[str, Any], problem: Problem) -> Names:
+def names_in(arrays: Iterable[str], problem: Problem) -> Names:
     """What the parts of a set are called in a user's file."""
     names = dataset_names(problem)
     found = shifted_datasets(arrays) if problem.delta_theta is not None else {}

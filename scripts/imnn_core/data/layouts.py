@@ -1,11 +1,14 @@
 """How simulations lie in a user's file: faults of its datasets and attributes."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
-from imnn_core.data.dataset_names import by_column, names_in, shifted_datasets
+from imnn_core.data.dataset_names import Names, by_column, names_in, shifted_datasets
+from imnn_core.data.reading import Array, Opened
 from imnn_core.problems import Problem, stencils
-from imnn_core.store.wording import nearest, of_shape
+from imnn_core.store.wording import nearest, of_shape, shortened, shown
 
 
 def _axes(problem: Problem, part: str) -> list[list[tuple[str, tuple[int, ...]]]]:
@@ -43,22 +46,22 @@ def _transposed(problem: Problem, part: str, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def _faults_of_shape(where: str, part: str, name: str, dataset, problem: Problem):
+def _faults_of_shape(where: str, part: str, name: str, array: Array, problem: Problem):
     is_column = part == "derivative" and "/" in name
     letter = "n_s" if part == "fiducial" else "n_d"
     shape = problem.stored_shape if part == "derivative" else problem.input_shape
     shape = problem.input_shape if is_column else shape
-    if dataset.dtype.newbyteorder("=") not in (np.float32, np.float64):
-        yield f"{where}: expected {name} of float32 or float64, found {dataset.dtype}"
-    if tuple(dataset.shape[1:]) != shape or not dataset.shape:
-        expected, found = of_shape(letter, *shape), of_shape(*dataset.shape)
-        axes = "" if is_column else _transposed(problem, part, dataset.shape)
+    if array.dtype not in (np.float32, np.float64):
+        yield f"{where}: expected {name} of float32 or float64, found {shortened(str(array.dtype))}"
+    if array.shape[1:] != shape or not array.shape:
+        expected, found = of_shape(letter, *shape), of_shape(*array.shape)
+        axes = "" if is_column else _transposed(problem, part, array.shape)
         yield f"{where}: expected {name} of shape {expected}, found {found}{axes}"
 
 
-def _faults_of_offsets(where: str, arrays: Mapping, problem: Problem):
+def _faults_of_offsets(where: str, there: Iterable[str], problem: Problem):
     """Of datasets `shifted/PARAMETER/OFFSET`: those that are missing, and those of no offset."""
-    found = shifted_datasets(arrays)
+    found = shifted_datasets(there)
     names = by_column(found, problem)
     missing = [
         f"shifted/{problem.names[i]}/{offset:g}"
@@ -67,83 +70,111 @@ def _faults_of_offsets(where: str, arrays: Mapping, problem: Problem):
     ]
     further = sorted(set(found) - set(names))
     if missing or further:
-        there = {}
+        of_parameter = {}
         for parameter, offset in found.values():
-            there.setdefault(parameter, []).append(offset)
-        shown = [f"[{', '.join(there.get(name, []))}]" for name in problem.names]
+            of_parameter.setdefault(parameter, []).append(offset)
+        offsets = [f"[{', '.join(of_parameter.get(name, []))}]" for name in problem.names]
         what = f"no {', '.join(missing)}" if missing else f"also {', '.join(further)}"
         yield (
-            f"{where}: expected the datasets of delta_theta = {problem.delta_theta}, found {what}; "
-            f"the file has the offsets {', '.join(shown)}, which delta_theta may list"
+            f"{where}: expected the datasets of delta_theta = {problem.delta_theta}, found "
+            f"{shortened(what)}; the file has the offsets {shortened(', '.join(offsets))}, which "
+            "delta_theta may list"
         )
 
 
-def fewest(problem: Problem) -> int:
-    """The fewest simulations for which C of n_params summaries has an inverse and an error."""
-    return problem.n_params + 3
+def _missing(name: str, found: Opened) -> str:
+    """What there is in place of a dataset, in words."""
+    if name in found.odd:
+        return found.odd[name]
+    inner = [each for each in found.names if each.endswith(f"/{name}")]
+    if inner:
+        return f"{shown(inner[0])}; it belongs at the top of the file, not into a group"
+    other = {"derivative": "shifted", "shifted": "derivative"}.get(name)
+    hint = nearest(name, found.names)
+    if other in found.arrays:
+        kind = "finite_difference, with delta_theta" if other == "shifted" else "exact"
+        hint = f" (`derivative: {kind}` takes {other!r})"
+    return shortened(", ".join(sorted(found.names)) or "none") + hint
 
 
-def faults_of_structure(where: str, arrays: Mapping, attributes: Mapping, problem: Problem):
-    """Of one file, by what it says of itself."""
-    names = names_in(arrays, problem)
-    has_columns = isinstance(names["derivative"], list)
-    missing = [
-        name
-        for name in names.values()
-        if isinstance(name, str) and not hasattr(arrays.get(name), "dtype")
-    ]  # a group has none
-    for name in missing:
-        there = [key for key in arrays if key not in attributes]
-        other = {"derivative": "shifted", "shifted": "derivative"}.get(name)
-        hint = nearest(name, there)
-        if other in there:
-            kind = "finite_difference, with delta_theta" if other == "shifted" else "exact"
-            hint = f" (`derivative: {kind}` takes {other!r})"
-        yield f"{where}: expected a dataset {name!r}, found {', '.join(there) or 'none'}{hint}"
+def _faults_of_attributes(where: str, found: Opened, names: Names, problem: Problem):
+    """What a file says of itself and the config does not; and what it has to say."""
     expected = {"names": list(problem.names), "theta_fid": problem.theta_fid.tolist()}
-    if problem.delta_theta is not None and stencils.is_pairs(problem.delta_theta):
+    is_pairs = problem.delta_theta is not None and stencils.is_pairs(problem.delta_theta)
+    if is_pairs:
         expected["delta_theta"] = problem.delta_theta
     for key, value in expected.items():
-        if key in attributes:
-            found = [
-                item.decode() if isinstance(item, bytes) else item
-                for item in np.atleast_1d(attributes[key]).tolist()
-            ]
-            same = (
-                found == value
-                if key == "names"
-                else len(found) == len(value) and np.allclose(found, value, rtol=1e-6, atol=0)
+        if key in found.attributes and not _is_same(found.attributes[key], value):
+            yield (
+                f"{where}: expected {key} = {value} as in the config, found "
+                f"{shown(found.attributes[key])}"
             )
-            if not same:
-                yield f"{where}: expected {key} = {value} as in the config, found {found}"
-    if missing:
-        return
-    if has_columns:
-        lines = list(_faults_of_offsets(where, arrays, problem))
+    if is_pairs and "delta_theta" not in found.attributes and names["derivative"] == "shifted":
+        yield (
+            f"{where}: expected an attribute delta_theta (of npz an array), the whole distance "
+            f"between the two values of each parameter, which should be {problem.delta_theta}, "
+            "found none; without it half the distance in its place would go unnoticed"
+        )
+
+
+def _is_same(found: Any, value: list) -> bool:
+    """Whether an attribute is what the config says; numbers to float32's rounding."""
+    if isinstance(value[0], str):
+        return found == value or ([found] == value)
+    with contextlib.suppress(TypeError, ValueError):
+        numbers = np.asarray(found, np.float64)
+        is_alone = numbers.shape == () and len(value) == 1
+        return (numbers.shape == (len(value),) or is_alone) and np.allclose(
+            numbers, value, rtol=1e-6, atol=0
+        )
+    return False
+
+
+def fewest(n_summaries: int) -> int:
+    """The fewest simulations for which C of summaries has an inverse and an error."""
+    return n_summaries + 3
+
+
+def faults_of_structure(where: str, found: Opened, problem: Problem) -> Iterator[str]:
+    """Of one file, by what it says of itself: a line each."""
+    there = [*found.arrays, *found.odd]
+    names = names_in(there, problem)
+    yield from _faults_of_attributes(where, found, names, problem)
+    if isinstance(names["derivative"], list):
+        lines = list(_faults_of_offsets(where, there, problem))
         yield from lines
         if lines:
             return
-    datasets = [
-        (part, each, arrays[each])
+    parts = [
+        (part, each)
         for part, name in names.items()
         for each in (name if isinstance(name, list) else [name])
     ]
-    lines = [line for each in datasets for line in _faults_of_shape(where, *each, problem)]
+    missing = [name for _, name in parts if name not in found.arrays]
+    for name in missing:
+        yield f"{where}: expected a dataset {name!r}, found {_missing(name, found)}"
+    if missing:
+        return
+    lines = [
+        line
+        for part, name in parts
+        for line in _faults_of_shape(where, part, name, found.arrays[name], problem)
+    ]
     yield from lines
     if lines:
         return
-    (_, _, fiducial), *others = datasets
-    odd = [f"{each.dtype} in {name}" for _, name, each in others if each.dtype != fiducial.dtype]
+    fiducial, *others = ((name, found.arrays[name]) for _, name in parts)
+    dtype, n_s = fiducial[1].dtype, fiducial[1].shape[0]
+    odd = [f"{each.dtype} in {name}" for name, each in others if each.dtype != dtype]
     if odd:
-        kinds = " and ".join([f"{fiducial.dtype} in fiducial", *odd])
+        kinds = " and ".join([f"{dtype} in fiducial", *odd])
         yield f"{where}: expected numbers of one size, found {kinds}"
-    n_s = len(fiducial)
-    if n_s < fewest(problem):
-        at_least = f"at least n_params + 3 = {fewest(problem)} simulations"
+    if n_s < fewest(problem.n_params):
+        at_least = f"at least n_params + 3 = {fewest(problem.n_params)} simulations"
         yield f"{where}: expected {at_least}, found {n_s}"
-    for _, name, each in others:
-        if len(each) > n_s:
+    for name, each in others:
+        if each.shape[0] > n_s:
             at_most = f"at most as many in {name} as in fiducial, {n_s}"
-            yield f"{where}: expected {at_most}, found {len(each)}"
-        if len(each) < 2:
-            yield f"{where}: expected at least 2 simulations in {name}, found {len(each)}"
+            yield f"{where}: expected {at_most}, found {each.shape[0]}"
+        if each.shape[0] < 2:
+            yield f"{where}: expected at least 2 simulations in {name}, found {each.shape[0]}"

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from imnn_core.data import sources
-from imnn_core.data.arrays import OF_YOUR_OWN, open_users, plain, source_of
+from imnn_core.data.arrays import open_users, source_of
 from imnn_core.data.dataset_names import dataset_names
+from imnn_core.data.reading import OF_YOUR_OWN, of_hdf5, plain
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.problems.simulations import Simulations
@@ -154,8 +155,9 @@ def open_simulations(
             if is_reference:
                 source = stack.enter_context(_referred(file, problem))
             else:
-                remedy = make_again(path)
-                source = source_of(file, path, dataset_names(problem), problem, remedy)
+                names, remedy = dataset_names(problem), make_again(path)
+                arrays = {name: of_hdf5(file[name], path, name, remedy) for name in names.values()}
+                source = source_of(arrays, names, problem)
             expected = {
                 "fiducial": (n_s, problem.input_shape),
                 "derivative": (n_d, problem.stored_shape),

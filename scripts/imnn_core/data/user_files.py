@@ -1,87 +1,29 @@
 """A user's files of simulations: all their faults, found before any fit, and how they are split."""
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.data.arrays import open_arrays, open_users
-from imnn_core.data.dataset_names import dataset_names
+from imnn_core.data import matching
+from imnn_core.data.arrays import open_users
 from imnn_core.data.layouts import faults_of_structure
-from imnn_core.data.sources import Source, pieces, spread
+from imnn_core.data.numbers import Numbers, look, repeated
+from imnn_core.data.reading import open_file
 from imnn_core.problems import Problem
-from imnn_core.problems.simulations import STREAMS, depends
-from imnn_core.problems.simulator import fault_of_digits, not_finite
+from imnn_core.problems.simulations import STREAMS
 from imnn_core.store.errors import InputError
-
-BYTES = 2**23  # read at a time
-
-
-class Numbers(NamedTuple):
-    """What the numbers of a file are like.
-
-    hashes: of each simulation, (n_s,) of uint64. digest: of all numbers. faults: a line each.
-    """
-
-    hashes: np.ndarray
-    digest: str
-    faults: list[str]
-
-    @property
-    def is_discrete(self) -> bool:
-        """Whether simulations repeat by themselves, as those of a few counts do."""
-        return len(np.unique(self.hashes)) < 0.9 * len(self.hashes)
-
-
-def _numbers(source: Source, problem: Problem, where: str) -> Numbers:
-    """The whole file is read, a piece at a time."""
-    lines, hashes, whole = (
-        [],
-        np.empty(len(source.fiducial), np.uint64),
-        hashlib.blake2b(digest_size=16),
-    )
-    for part, name in dataset_names(problem).items():
-        bad, seen = [], False
-        for start, piece in pieces(source, part, BYTES):
-            whole.update(piece)
-            bad.extend(start + not_finite(piece))
-            if part == "derivative":
-                fiducial = np.empty((len(piece), *problem.input_shape), source.fiducial.dtype)
-                source.read("fiducial", start, fiducial)
-                rows = max(0, min(source.counts or (len(source.derivative),)) - start)
-                seen = seen | depends(problem, fiducial, piece[:rows])
-            if part == "fiducial":
-                each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
-                hashes[start : start + len(piece)] = [
-                    int.from_bytes(digest, "little") for digest in each
-                ]
-        if bad:
-            lines.append(
-                f"{where}: expected finite numbers in {name}, found NaN, infinity, or what "
-                f"float32 can't hold in {len(bad)} of {len(getattr(source, part))} simulations, "
-                f"the first at index {bad[0]}"
-            )
-        elif part == "fiducial":
-            fault = fault_of_digits(*spread(source), source.fiducial.dtype)
-            lines += [f"{where}: {fault}"] if fault else []
-        elif part == "derivative":
-            constant = [
-                parameter for parameter, found in zip(problem.names, seen, strict=True) if not found
-            ]
-            if constant:
-                lines.append(
-                    f"{where}: expected simulations that depend on {', '.join(constant)}, found "
-                    f"{name} by it that is 0"
-                )
-    return Numbers(hashes, whole.hexdigest(), lines)
 
 
 class OfFile(NamedTuple):
-    """What was found in a file: faults, a line each; dtype and numbers where they could be read."""
+    """What was found in a file.
+
+    faults: a line each, and notes, which are none. dtype and numbers: where they could be read.
+    """
 
     faults: list[str]
+    notes: list[str] = []
     dtype: str | None = None
     numbers: Numbers | None = None
 
@@ -90,69 +32,80 @@ def _look_through(split: str, path: str | Path, problem: Problem) -> OfFile:
     """Look for all faults of one file."""
     where = f"simulations.{split} ({path})"
     try:
-        with open_arrays(path) as (arrays, attributes):
-            faults = list(faults_of_structure(where, arrays, attributes, problem))
+        with open_file(path) as found:
+            faults = list(faults_of_structure(where, found, problem))
             if faults:
                 return OfFile(faults)
-            dtype = str(arrays["fiducial"].dtype)
+            dtype = str(found.arrays["fiducial"].dtype)
         with open_users(path, problem) as source:
-            numbers = _numbers(source, problem, where)
-        return OfFile(numbers.faults, dtype, numbers)
+            numbers, clauses, notes = look(source, problem), [], []
+            if not numbers.faults:
+                found = matching.look(source, problem)
+                clauses = list(matching.faults(found, problem))
+                notes = [f"{where}: {clause}" for clause in matching.notes(found, problem)]
+            faults = [f"{where}: {clause}" for clause in [*numbers.faults, *clauses]]
     except InputError as error:
-        return OfFile([f"simulations.{split}: {error}"])
+        return OfFile([f"simulations.{split}: {line}" for line in error.lines])
+    return OfFile(faults, notes, dtype, numbers)
 
 
-def _in_both(hashes: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """A line for each pair of files that have simulations in common."""
-    for one, other in itertools.combinations(hashes, 2):
-        common = np.intersect1d(hashes[one], hashes[other])
-        if common.size:
-            i, j = (int(np.flatnonzero(hashes[split] == common[0])[0]) for split in (one, other))
+def _repeated(found: Mapping[str, OfFile], paths: Mapping[str, str | Path]) -> Iterator[tuple]:
+    """Simulations that are there twice: (whether they may be, a line)."""
+    for split, each in found.items():
+        if each.numbers.n_repeated:
             yield (
+                each.numbers.is_discrete,
+                f"simulations.{split} ({paths[split]}): expected different simulations, found "
+                f"{repeated(each.numbers)}",
+            )
+    for one, other in itertools.combinations(found, 2):
+        hashes = [found[split].numbers.hashes for split in (one, other)]
+        common = np.intersect1d(*hashes)
+        if common.size:
+            i, j = (int(np.flatnonzero(each == common[0])[0]) for each in hashes)
+            yield (
+                found[one].numbers.is_discrete and found[other].numbers.is_discrete,
                 f"simulations: expected different simulations in {one} and {other}, found "
-                f"{common.size} in both, such as index {i} of {one} and index {j} of {other}"
+                f"{common.size} in both, such as index {i} of {one} and index {j} of {other}",
             )
 
 
-def _twice(hashes: np.ndarray, path: str | Path) -> Iterator[str]:
-    """A line where the training file, which is split into sets, has simulations twice."""
-    values, first, counts = np.unique(hashes, return_index=True, return_counts=True)
-    again = counts > 1
-    if again.any():
-        i, j = first[again][0], np.flatnonzero(hashes == values[again][0])[1]
-        yield (
-            f"simulations.training ({path}): expected different simulations, since it is split "
-            f"into sets, found {int((counts - 1).sum())} twice, such as index {i} and {j}"
-        )
+class Checked(NamedTuple):
+    """What `check` found.
+
+    digests: of the numbers of each file. faults: a line each. notes: lines that are no faults.
+    """
+
+    digests: dict[str, str]
+    faults: list[str]
+    notes: list[str]
 
 
-def check(
-    paths: Mapping[str, str | Path], problem: Problem, is_split: bool
-) -> tuple[dict[str, str], list[str]]:
-    """A digest of each of a user's files, and all faults, a line each.
+def check(paths: Mapping[str, str | Path], problem: Problem) -> Checked:
+    """Look through all of a user's files.
 
     Args:
         paths: by split.
         problem: with the parameters, shapes and kind of derivatives that are expected.
-        is_split: whether the training file is split into sets.
 
     """
     found = {split: _look_through(split, path, problem) for split, path in paths.items()}
-    lines = [line for of_file in found.values() for line in of_file.faults]
+    lines, notes = (
+        [line for of_file in found.values() for line in getattr(of_file, kind)]
+        for kind in ("faults", "notes")
+    )
     dtypes = {split: each.dtype for split, each in found.items() if each.dtype}
     if len(set(dtypes.values())) > 1:
         kinds = ", ".join(f"{dtype} in {split}" for split, dtype in dtypes.items())
         lines.append(f"simulations: expected numbers of one size in all files, found {kinds}")
-    # Discrete simulations are the same now and then; numbers that are not finite, too.
-    hashes = {
-        split: each.numbers.hashes
-        for split, each in found.items()
-        if each.numbers and not (each.faults or each.numbers.is_discrete)
-    }
-    lines += _in_both(hashes)
-    if is_split and "training" in hashes:
-        lines += _twice(hashes["training"], paths["training"])
-    return {split: each.numbers.digest for split, each in found.items() if each.numbers}, lines
+    faultless = {split: each for split, each in found.items() if each.numbers and not each.faults}
+    for may_be, line in _repeated(faultless, paths):
+        if may_be:
+            notes.append(f"{line}, as there may be of discrete ones")
+        else:
+            lines.append(line)
+    digests = {split: each.numbers.digest for split, each in found.items() if each.numbers}
+    return Checked(digests, lines, notes)
 
 
 def split_rows(

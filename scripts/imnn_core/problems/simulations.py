@@ -14,6 +14,7 @@ from imnn_core.problems.simulator import (
     check_output,
     coarseness,
     fault_of_digits,
+    fault_of_scale,
     not_finite,
     of_key,
     shifted,
@@ -156,6 +157,8 @@ def _dtype_of(problem: Problem, d: np.ndarray) -> np.dtype:
     if len(d) < FEW:  # of which one number or another hardly differs by chance
         deviation = np.full(mean.shape, np.sqrt(np.mean(deviation**2)))
     narrow = np.dtype(jnp.result_type(float))
+    if fault := fault_of_scale(np.abs(d).max(axis=0), deviation):
+        raise InputError(f"problem {problem.name!r}: {fault}")
     is_coarse = coarseness(mean, deviation, narrow).max() > COARSE
     dtype = d.dtype if is_coarse else narrow
     if fault := fault_of_digits(mean, deviation, dtype):

@@ -195,6 +195,36 @@ def coarseness(mean: np.ndarray, deviation: np.ndarray, dtype: np.dtype) -> np.n
     return np.where(deviation > 0, gap / np.where(deviation > 0, deviation, 1), 0)
 
 
+def fault_of_scale(largest: np.ndarray, deviation: np.ndarray) -> str | None:
+    """What is wrong where jax's precision can't hold squares of numbers, or all digits of them.
+
+    None if nothing is.
+
+    Args:
+        largest: size of each number of a simulation, and
+        deviation: of it, (*input_shape) each.
+
+    """
+    dtype = np.dtype(jnp.result_type(float))
+    most, least = np.sqrt(float(np.finfo(dtype).max)) / 10, 10 * float(np.finfo(dtype).tiny)
+    too_small = (deviation > 0) & (deviation < least)
+    if largest.max() > most:
+        k, is_such = largest.argmax(), largest > most
+        expected, what = f"whose squares {dtype} can hold", f"{largest.flat[k]:.3g}"
+        remedy = "is it a mask? Leave it out, or take other units"
+    elif too_small.any():
+        k, is_such = np.where(too_small, deviation, np.inf).argmin(), too_small
+        expected, what = f"that {dtype} holds with all digits", f"deviation {deviation.flat[k]:.3g}"
+        remedy = "take other units, or leave it out"
+    else:
+        return None
+    where = ", ".join(map(str, np.unravel_index(k, largest.shape)))
+    return (
+        f"expected numbers {expected}, found {what} at index {where} ({int(is_such.sum())} of "
+        f"{largest.size} numbers are such); {remedy}"
+    )
+
+
 def fault_of_digits(mean: np.ndarray, deviation: np.ndarray, dtype: np.dtype) -> str | None:
     """What is wrong where simulations vary by a few of their dtype's steps only; None if nothing.
 

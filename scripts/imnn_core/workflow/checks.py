@@ -10,6 +10,8 @@ from pathlib import Path
 
 from imnn_core.config.run import Config
 from imnn_core.data import arrays
+from imnn_core.data.links import is_regular
+from imnn_core.data.reading import open_file
 from imnn_core.figures import styles
 from imnn_core.gradient import devices
 from imnn_core.networks import architecture
@@ -66,20 +68,15 @@ def faults(
 
 def _bytes_of_file(path: str) -> int:
     """Bytes of a user's file of simulations in float32; 0 if it is broken, see `check_files`."""
-    if _is_npz(path):
-        with zipfile.ZipFile(path) as archive:
-            return sum(member.file_size for member in archive.infolist())
     try:
-        with arrays.open_arrays(path) as (found, _):
-            return sum(
-                4 * math.prod(array.shape) for array in found.values() if hasattr(array, "dtype")
-            )
+        with open_file(path) as found:
+            return sum(4 * math.prod(array.shape) for array in found.arrays.values())
     except InputError:
         return 0
 
 
 def _is_npz(path: str) -> bool:
-    return Path(path).is_file() and zipfile.is_zipfile(path)  # a pipe would be waited for
+    return is_regular(path) and zipfile.is_zipfile(path)
 
 
 def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> requests.Sizes:

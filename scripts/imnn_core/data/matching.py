@@ -1,0 +1,125 @@
+"""Whether simulations at shifted parameters are those of the fiducial ones, row by row."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from imnn_core.data.choice import JUMPS
+from imnn_core.data.sources import Source, pieces
+from imnn_core.problems import Problem, simulator, stencils
+
+ROWS, BYTES = 200, 2**26  # simulations that are looked at, and at most so many bytes of them
+NUMBERS = 256  # of a simulation, by which one is found again
+BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
+NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
+
+
+class Found(NamedTuple):
+    """axes, rows: a clause each, or None where they are right, or where nothing tells."""
+
+    axes: str | None = None
+    rows: str | None = None
+
+
+def look(source: Source, problem: Problem) -> Found:
+    """Look for axes and rows of shifted simulations in another order than expected.
+
+    A simulation is nearly the midpoint of those at lower and at higher parameters with its seed.
+
+    Args:
+        source: of simulations, with others at shifted parameters or with tangents.
+        problem: theirs.
+
+    """
+    if source.counts is None or min(source.counts) < 2:
+        return Found()
+    of_row = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
+    n = max(2, min(ROWS, min(source.counts), BYTES // of_row))
+    d = np.empty((n, *source.fiducial.shape[1:]), source.fiducial.dtype)
+    shifted = np.empty((n, *source.derivative.shape[1:]), source.derivative.dtype)
+    source.read("fiducial", 0, d)
+    source.read("derivative", 0, shifted)
+    d, shifted = d.astype(np.float64), shifted.astype(np.float64)
+    bend = _bend(d, shifted, problem)
+    if bend < JUMPS:
+        return Found()
+    return Found(_axes(d, shifted, problem, bend), _rows(source, shifted, problem))
+
+
+def _bend(d, shifted, problem) -> float:
+    """The largest bend over slope of a parameter, see `differences.look`; 1 where none is known."""
+    derivative, added, _ = stencils.nested(simulator.columns(problem), problem.n_params)
+    points = np.concatenate([d[:, None], shifted.reshape(len(d), -1, *d.shape[1:])], axis=1)
+    points = points.reshape(len(d), points.shape[1], -1)
+    slope, bend = (
+        (np.einsum("ap,npk->ank", weights, points) ** 2).sum(axis=(1, 2))
+        for weights in (derivative, added)
+    )
+    n = [sum(a == i for a, _ in problem.columns) for i in range(problem.n_params)]
+    ratio = bend / np.where(slope > 0, slope, 1)
+    return math.sqrt(max((each for each, of in zip(ratio, n, strict=True) if of > 1), default=1))
+
+
+def _axes(d, shifted, problem, bend) -> str | None:
+    shape = shifted.shape[1:]
+    grid = [f"input_shape[{i}]" for i in range(d.ndim - 1)]
+    pairs = stencils.is_pairs(problem.delta_theta) and len(shape) > len(grid) + 1
+    names = [*(["2", "n_params"] if pairs else ["n_columns"]), *grid]
+    best = min(
+        (
+            (_bend(d, shifted.transpose(0, *(1 + i for i in order)), problem), order)
+            for order in itertools.permutations(range(len(shape)))
+            if tuple(shape[i] for i in order) == shape and order != tuple(range(len(shape)))
+        ),
+        default=(math.inf, ()),
+    )
+    if best[0] > min(JUMPS, BETTER * bend):
+        return None
+    found = [names[best[1].index(i)] for i in range(len(shape))]
+    return (
+        f"expected shifted with the axes (n_d, {', '.join(names)}), found ones that seem to be "
+        f"(n_d, {', '.join(found)}): the midpoints between lower and higher parameters are the "
+        "fiducial simulations only so"
+    )
+
+
+def _rows(source, shifted, problem) -> str | None:
+    n_inputs = math.prod(source.fiducial.shape[1:])
+    chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS).astype(int))
+    columns = simulator.columns(problem)
+    points = shifted.reshape(len(shifted), len(columns), n_inputs)[:, :, chosen]
+    nearest = min(abs(offset) for _, offset in columns)
+    near = points[:, [c for c, (_, offset) in enumerate(columns) if abs(offset) == nearest]]
+    wanted = near.mean(axis=1)  # about the fiducial simulation of the same seed
+    scale, two, place = None, np.full((len(wanted), 2), np.inf), np.zeros(len(wanted), int)
+    for start, piece in itertools.islice(pieces(source, "fiducial", 2**23), BYTES // 2**23):
+        d = piece.reshape(len(piece), -1)[:, chosen].astype(np.float64)
+        if scale is None:
+            scale = d.std(axis=0)
+            scale = np.where(scale > 0, scale, np.inf)
+        here = ((d / scale) ** 2).sum(axis=1) - 2 * (wanted / scale) @ (d / scale).T
+        here += ((wanted / scale) ** 2).sum(axis=1)[:, None]  # squared distances, (n, rows)
+        place = np.where(here.min(axis=1) < two[:, 0], start + here.argmin(axis=1), place)
+        two = np.sort(np.concatenate([two, here], axis=1), axis=1)[:, :2]
+    elsewhere = (place != np.arange(len(wanted))) & (two[:, 0] < NEAR * two[:, 1])
+    if elsewhere.mean() < 0.5:
+        return None
+    i = int(np.flatnonzero(elsewhere)[0])
+    return (
+        f"expected row i of shifted to be row i of fiducial at other parameters, found row {i} of "
+        f"shifted to be row {place[i]} of fiducial, and others of {len(wanted)} as well: sort them "
+        "by their seeds"
+    )
+
+
+def faults(found: Found, problem: Problem) -> Iterator[str]:
+    """What of it makes derivatives wrong: the order of rows does not, where summaries differ."""
+    yield from filter(None, [found.axes, found.rows if not problem.of_summaries else None])
+
+
+def notes(found: Found, problem: Problem) -> Iterator[str]:
+    """What of it makes nothing wrong."""
+    if problem.of_summaries and found.rows and not found.axes:
+        yield found.rows

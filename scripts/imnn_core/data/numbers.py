@@ -1,0 +1,208 @@
+"""What the numbers of a set of simulations say of themselves: faults that can be seen in them."""
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from imnn_core.data.dataset_names import dataset_names
+from imnn_core.data.gathered import Derivative, Fiducial
+from imnn_core.data.sources import Source, pieces
+from imnn_core.problems import Problem, simulator
+
+BYTES = 2**23  # read at a time
+AWAY, ALONE = 100, 1e4  # ranges of the others, by which a value that repeats, or not, is no datum
+MANY = 3  # simulations for each number, from which on their covariance is known
+LOOKED_AT = 64, 2**26  # numbers of a simulation, and bytes, by which discrete ones are known
+ROUNDING = 1e-5  # of a slope, which is none
+
+
+class Numbers(NamedTuple):
+    """What the numbers of a set are like.
+
+    hashes: of each simulation, (n_s,) of uint64. digest: of all numbers. faults: a clause each.
+    is_discrete: whether simulations may repeat by chance, as those of counts do.
+    """
+
+    hashes: np.ndarray
+    digest: str
+    faults: list[str]
+    is_discrete: bool
+
+    @property
+    def n_repeated(self) -> int:
+        """Simulations that are the same as another one before."""
+        return len(self.hashes) - len(np.unique(self.hashes))
+
+
+def look(source: Source, problem: Problem) -> Numbers:
+    """Read a set once, piece by piece, and look for whatever can be seen to be wrong in it.
+
+    Args:
+        source: as it is stored: with tangents, or with simulations at shifted parameters.
+        problem: its parameters and shapes.
+
+    """
+    of_fiducial, of_derivative = Fiducial(source), Derivative(source, problem)
+    whole = hashlib.blake2b(digest_size=16)
+    for start, piece in pieces(source, "fiducial", BYTES):
+        whole.update(piece)
+        of_fiducial.add(start, piece)
+    for start, piece in pieces(source, "derivative", BYTES):
+        whole.update(piece)
+        of_derivative.add(start, piece)
+    name = dataset_names(problem)["derivative"]
+    lines = [
+        *_not_finite("fiducial", of_fiducial.bad, len(source.fiducial)),
+        *_not_finite(name, of_derivative.bad, len(source.derivative)),
+    ]
+    hashes = of_fiducial.hashes
+    is_discrete = not lines and _is_discrete(source)
+    if not lines:
+        if not is_discrete:
+            lines += _unwritten("fiducial", of_fiducial.empty, 1)
+            lines += _unwritten(name, of_derivative.empty_at_the_end(), 2)
+        lines += of_derivative.constant(name)
+        # Of rows that were never written nothing else is worth saying.
+        lines = lines or list(_of_fiducial(of_fiducial, source, problem))
+        lines = lines or list(_without_bound(of_fiducial, of_derivative, problem))
+    return Numbers(hashes, whole.hexdigest(), lines, is_discrete)
+
+
+def repeated(numbers: Numbers) -> str:
+    """How many simulations repeat, and which the first do, as a clause."""
+    values, first, counts = np.unique(numbers.hashes, return_index=True, return_counts=True)
+    again = counts > 1
+    i = first[again].min()
+    j = np.flatnonzero(numbers.hashes == numbers.hashes[i])[1]
+    return f"{numbers.n_repeated} of {len(numbers.hashes)} twice, such as index {i} and {j}"
+
+
+def _rows(rows: list[int]) -> str:
+    return f"{len(rows)} simulations, the first at index {rows[0]}"
+
+
+def _not_finite(name, bad, n):
+    if bad:
+        yield (
+            f"expected finite numbers in {name}, found NaN, infinity, or what float32 can't hold "
+            f"in {len(bad)} of {n} simulations, the first at index {bad[0]}"
+        )
+
+
+def _unwritten(name, rows, fewest):
+    if len(rows) >= fewest:
+        yield f"expected numbers in all rows of {name}, found nothing but 0 in {_rows(rows)}"
+
+
+def _at(k: int, shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, np.unravel_index(k, shape)))
+
+
+def _of_fiducial(found: Fiducial, source: Source, problem: Problem) -> Iterator[str]:
+    """Faults of simulations at theta_fid: too large, too small, of no digits, masked."""
+    shape = problem.input_shape
+    mean, deviation = found.mean_and_deviation()
+    if not found.varies.any():
+        yield "expected simulations that vary, found the same in all rows of fiducial"
+        return
+    masked = list(_masked(found, shape))
+    if masked:
+        yield from masked
+        return
+    largest = np.maximum(np.abs(found.low.value), np.abs(found.high.value))
+    if fault := simulator.fault_of_scale(largest.reshape(shape), deviation.reshape(shape)):
+        yield fault
+    elif fault := simulator.fault_of_digits(
+        mean.reshape(shape), deviation.reshape(shape), source.fiducial.dtype
+    ):
+        yield fault
+
+
+def _masked(found: Fiducial, shape: tuple[int, ...]) -> Iterator[str]:
+    """Values far from all others, the same in several simulations or numbers: no data."""
+    for sign, extreme, other in ((1, found.low, found.high), (-1, found.high, found.low)):
+        spread = -other.value - extreme.next  # of the others
+        is_any = found.varies & (spread > 0) & np.isfinite(spread)
+        away = np.where(is_any, (extreme.next - extreme.value) / np.where(is_any, spread, 1), 0)
+        for value in np.unique(extreme.value[away > AWAY]):
+            here = (extreme.value == value) & (away > AWAY)
+            n, k = int(extreme.count[here].sum()), int(here.argmax())
+            if n == 1 and away[k] < ALONE:
+                continue
+            low, high = sorted((sign * extreme.next[k], -sign * other.value[k]))
+            yield (
+                f"expected data, found {sign * value:.6g} {n} times in {int(here.sum())} of "
+                f"{here.size} numbers, the first in simulation {extreme.row[k]} at index "
+                f"{_at(k, shape)}, where all others are between {low:.3g} and {high:.3g}; is it a "
+                "mask? Leave these numbers out, or fill them as in an analysis of your data"
+            )
+
+
+def _without_bound(fiducial: Fiducial, derivative: Derivative, problem: Problem) -> Iterator[str]:
+    """Numbers, and combinations of them, that never vary and depend on a parameter.
+
+    They would have infinite information.
+    """
+    mean, deviation = fiducial.mean_and_deviation()
+    why = "infinite information, which nothing measured has; leave it out"
+    for name, sure in zip(problem.names, derivative.sure(mean) & ~fiducial.varies, strict=True):
+        if sure.any():
+            at = _at(int(sure.argmax()), problem.input_shape)
+            yield (
+                f"expected numbers that vary where they depend on {name}, found "
+                f"{mean[sure][0]:.6g} in all simulations at index {at} ({int(sure.sum())} of "
+                f"{len(mean)} numbers are such): {why}"
+            )
+    places = np.flatnonzero(fiducial.varies)
+    n_s, n_different = len(fiducial.hashes), len(np.unique(fiducial.hashes))
+    if fiducial.products is None or n_different < MANY * len(places) or len(places) < 2:
+        return
+    scale = deviation[places]
+    centre = fiducial.sum / n_s
+    C = fiducial.products / n_s - np.outer(centre, centre)
+    values, vectors = np.linalg.eigh(C[np.ix_(places, places)] / np.outer(scale, scale))
+    dtype = derivative.source.fiducial.dtype
+    rounding = simulator.coarseness(mean[places], scale, dtype) ** 2
+    slopes = derivative.slopes(mean)[:, places] / scale
+    for value, v in zip(values, vectors.T, strict=True):
+        if value > 10 * (v**2 @ rounding) + 1e-13 * len(places):
+            return
+        along = np.abs(slopes @ v)
+        size = np.sqrt((slopes**2).sum(axis=1))
+        if (along > ROUNDING * size).any():
+            name = problem.names[int(np.argmax(along / np.where(size > 0, size, 1)))]
+            parts = [
+                f"{v[i] / scale[i]:.3g} times index {_at(int(places[i]), problem.input_shape)}"
+                for i in np.argsort(-np.abs(v))[:2]
+            ]
+            yield (
+                f"expected combinations of numbers that vary where they depend on {name}, found "
+                f"one that is the same in all simulations ({' and '.join(parts)}, …): {why}"
+            )
+            return
+
+
+def _is_discrete(source: Source) -> bool:
+    """Whether simulations may repeat by chance: numbers on a grid, or few values for each."""
+    n_inputs, (most, n_bytes) = math.prod(source.fiducial.shape[1:]), LOOKED_AT
+    chosen = np.unique(np.linspace(0, n_inputs - 1, most).astype(int))
+    parts = []
+    for _, piece in itertools.islice(pieces(source, "fiducial", BYTES), n_bytes // BYTES):
+        parts.append(piece.reshape(len(piece), -1)[:, chosen])
+    d = np.concatenate(parts).astype(np.float64)
+    d = d[:, (d != d[0]).any(axis=0)]
+    if not d.size:
+        return False
+    n_different = len(np.unique(d, axis=0))
+    values = [np.unique(column) for column in d.T]
+    return max(map(len, values)) < 0.9 * n_different or all(map(_is_grid, values))
+
+
+def _is_grid(values: np.ndarray) -> bool:
+    """Whether distinct, rising values are whole multiples of a step apart."""
+    steps = np.diff(values)
+    multiples = steps / steps.min()
+    return bool(multiples.max() < 1e6 and np.all(np.abs(multiples - np.round(multiples)) < 1e-3))
