@@ -12,11 +12,12 @@ from imnn_core.gradient import fisher
 from imnn_core.gradient.matrices import is_positive_definite
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import files, fits
+from imnn_core.store import files, fits, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
+@unchecked.named()
 def estimate(
     path_to_observed,
     path_to_fit,

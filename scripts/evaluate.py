@@ -14,7 +14,7 @@ from imnn_core.evaluation import jackknife, measure, step_check, trust
 from imnn_core.gradient import devices
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import files, fits, git, hdf5
+from imnn_core.store import files, fits, git, hdf5, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -183,6 +183,7 @@ def information_of(fit, seed, recipe, attributes):
     }
 
 
+@unchecked.named()
 def evaluate(
     paths_to_simulations,
     path_to_fit,

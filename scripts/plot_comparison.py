@@ -5,7 +5,7 @@ from imnn_core.evaluation import results, trust
 from imnn_core.figures import plots, styles
 from imnn_core.figures.ellipses import ellipses_figure
 from imnn_core.figures.information import Kept, information_figure
-from imnn_core.store import files
+from imnn_core.store import files, unchecked
 from imnn_core.workflow.jobs import job
 
 
@@ -58,6 +58,7 @@ def ellipses_of(of_fit, analytic):
     )
 
 
+@unchecked.named()
 def plot_comparison(
     paths_to_information,
     path_to_analytic,

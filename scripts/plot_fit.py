@@ -8,7 +8,7 @@ from imnn_core.evaluation import results
 from imnn_core.figures import plots, styles
 from imnn_core.figures.estimates import estimates_figure
 from imnn_core.figures.histories import History, history_figure
-from imnn_core.store import files
+from imnn_core.store import files, unchecked
 from imnn_core.workflow.jobs import job
 
 
@@ -56,6 +56,7 @@ def estimates_of(table, information, analytic, fits):
     )
 
 
+@unchecked.named()
 def plot_fit(
     paths_to_history,
     paths_to_information,

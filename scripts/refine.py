@@ -1,10 +1,11 @@
 """Take theta_fid of the next refinement from the estimates of the observed data."""
 
 import numpy as np
-from imnn_core.store import files
+from imnn_core.store import files, unchecked
 from imnn_core.workflow.jobs import job, log
 
 
+@unchecked.named()
 def refine(paths_to_estimates, path_to_theta):
     """Write the estimate of the best recipe, averaged over seeds and observations.
 

@@ -13,7 +13,7 @@ import markupsafe
 import yaml
 from imnn_core.evaluation import check_tables, numbers, results, tables, trust, warnings
 from imnn_core.evaluation.headline import headline
-from imnn_core.store import files, git
+from imnn_core.store import files, git, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -32,7 +32,7 @@ RST = {
 
 def data_uri(path):
     """An SVG file as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(files.read(path)).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(files.read_svg(path)).decode()
 
 
 def first_line(error):
@@ -234,6 +234,7 @@ def render(path_to_template, settings, shown):
     )
 
 
+@unchecked.named()
 def report(
     path_to_analytic,
     paths_to_information,

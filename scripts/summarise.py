@@ -2,7 +2,7 @@
 
 import pandas as pd
 from imnn_core.evaluation import trust
-from imnn_core.store import files
+from imnn_core.store import files, unchecked
 from imnn_core.workflow.jobs import job, log
 
 
@@ -56,6 +56,7 @@ def rows(information, names):
         yield row
 
 
+@unchecked.named()
 def summarise(paths_to_information, path_to_analytic, path_to_summary):
     """Write the table as CSV; fields of quantities that were not measured are empty."""
     names = files.read_json(path_to_analytic)["names"]

@@ -4,11 +4,12 @@ import numpy as np
 from imnn_core.data import layouts, sets, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
-from imnn_core.store import files
+from imnn_core.store import files, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
+@unchecked.named()
 def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed, n_summaries=0):
     """Write a reference to the files for each split.
 

@@ -11,6 +11,7 @@ from imnn_core.config.problem import FILES, is_file
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.shipped import EXAMPLES
 from imnn_core.problems.stencils import Step
+from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import read_json
 
@@ -70,6 +71,7 @@ def _line_in(path: Path, error: Exception) -> str:
     return f" (line {lines[-1]})" if lines else ""
 
 
+@unchecked.named()
 def at(path_to_theta: str | Path | None, **problem) -> Problem:
     """As `build`, with theta_fid from a JSON file, if there is one."""
     if path_to_theta is not None:

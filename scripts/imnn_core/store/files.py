@@ -6,13 +6,18 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
+from imnn_core.store.wording import make_again, shortened, shown
 
 MAKE_ROOM = "make room there, or have the results elsewhere (snakemake --directory), and rerun"
 
@@ -93,13 +98,17 @@ def _beside(path: str | Path) -> Path:
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """As `replacing`, and write a checksum beside the file."""
+    beside = _beside(path)
+    if beside.is_dir():
+        raise InputError(
+            f"{beside}: expected room for the checksum of {path}, found a folder; delete it: "
+            f"rm -r {shlex.quote(str(beside))}"
+        )
     with replacing(path) as temporary:
         yield temporary
-        _beside(path).unlink(
-            missing_ok=True
-        )  # before the file, of which it is no checksum any more
+        beside.unlink(missing_ok=True)  # before the file, of which it is no checksum any more
         checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    with replacing(_beside(path)) as temporary:
+    with replacing(beside) as temporary:
         temporary.write_text(f"{checksum}  {Path(path).name}\n", encoding="utf-8")
 
 
@@ -107,6 +116,43 @@ def remove(path: str | Path) -> None:
     """Remove a file and its checksum, if they exist."""
     for each in (_beside(path), Path(path)):
         each.unlink(missing_ok=True)
+
+
+def check_regular(path: str | Path) -> None:
+    """See that there is a file, and no pipe that nobody writes to.
+
+    Raises:
+        OSError: there is something else, or nothing.
+
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise OSError(errno.EINVAL, found)
+
+
+def _checksum(path: str | Path) -> str | None:
+    """The checksum beside a file; None where there is no file of it.
+
+    Raises:
+        InputError: it is none.
+
+    """
+    beside = _beside(path)
+    if not os.path.lexists(beside):
+        return None
+    try:
+        check_regular(beside)
+        with open(beside, "rb") as file:
+            head = file.read(1000)
+        if written := re.match(rb"([0-9a-f]{64})\s", head):
+            return written[1].decode()
+        found = shown(head.decode("utf-8", "replace")) if head else "nothing"
+    except OSError as error:
+        found = error.strerror
+    raise InputError(
+        f"{path}: expected its checksum in {beside}, found {found}; {make_again(beside, path)}"
+    )
 
 
 def read(path: str | Path) -> bytes:
@@ -117,16 +163,18 @@ def read(path: str | Path) -> bytes:
 
     """
     try:
+        check_regular(path)
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: expected a file, found: {error.strerror}; {make_again(path)}"
         ) from None
-    beside = _beside(path)
     # A link leads to Snakemake's cache, to a file of which this may not be the checksum.
-    if beside.exists() and not Path(path).is_symlink():
-        expected = beside.read_text(encoding="utf-8").split(" ")[0]
+    expected = None if Path(path).is_symlink() else _checksum(path)
+    if expected is not None:
         check(path, expected, hashlib.sha256(content).hexdigest(), len(content))
+    else:
+        unchecked.note(path)
     return content
 
 
@@ -160,19 +208,34 @@ def read_json(path: str | Path) -> dict:
     """Read a JSON file that this project wrote.
 
     Raises:
-        InputError: it is missing or not whole.
+        InputError: it is missing, not whole, or no mapping.
 
     """
     try:
-        return json.loads(read(path))
-    except ValueError as error:
+        found = json.loads(read(path))
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: expected a whole JSON file, found: {error}; {make_again(path)}"
         ) from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: expected a mapping, found {shown(found)}; {make_again(path)}")
+    return found
 
 
-def make_again(path: str | Path) -> str:
-    """What to do about a faulty result."""
-    # A link leads to Snakemake's cache, where the fault is.
-    paths = [os.path.realpath(path)] * os.path.islink(path) + [str(path)]
-    return f"delete it and run snakemake again to make it anew: rm {shlex.join(paths)}"
+def read_svg(path: str | Path) -> bytes:
+    """Read an SVG file that this project wrote.
+
+    Raises:
+        InputError: it is missing or not whole.
+
+    """
+    content = read(path)
+    try:
+        found = ElementTree.fromstring(content).tag
+    except (ValueError, LookupError, ElementTree.ParseError) as error:
+        found = str(error)
+    if found != "{http://www.w3.org/2000/svg}svg":
+        raise InputError(
+            f"{path}: expected a whole SVG file, found: {shortened(found)}; {make_again(path)}"
+        )
+    return content

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import h5py
-from imnn_core.store.errors import InputError
-from imnn_core.store.files import check, make_again, replacing
+from imnn_core.store.errors import InputError, in_a_line
+from imnn_core.store.files import check, check_regular, make_again, replacing
 
 FORMAT = 2  # of the files written here; readers refuse any other
 # HDF5 leaves the first bytes of a file to its user.
@@ -52,8 +52,10 @@ def checksum(path: str | Path) -> str:
         InputError: the file has none.
 
     """
-    with as_input_errors(path), open(path, "rb") as file:
-        head = file.read(HEAD)
+    with as_input_errors(path):
+        check_regular(path)
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
     written = head.removeprefix(MARK).partition(b"\n")[0]
     if head != _head(written):
         raise InputError(
@@ -78,9 +80,11 @@ def verify(path: str | Path) -> None:
 
 @contextlib.contextmanager
 def as_input_errors(path: str | Path) -> Iterator[None]:
-    """Turn an error of h5py about a broken file into one line."""
+    """Turn an error of h5py, or about what it read, into one line on a broken file."""
     try:
         yield
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(
             f"{path}: expected a whole HDF5 file, found: {error}; {make_again(path)}"
@@ -89,6 +93,11 @@ def as_input_errors(path: str | Path) -> Iterator[None]:
         raise InputError(
             f"{path}: expected a dataset that is not there: {error.args[0]}; {make_again(path)}"
         ) from None
+    except Exception as error:  # of whatever a damaged file makes h5py, numpy or their caller raise
+        raise InputError(
+            f"{path}: expected a whole HDF5 file, found one that can't be used "
+            f"({in_a_line(error)}); {make_again(path)}"
+        ) from error
 
 
 def opened(path: str | Path, *kinds: str) -> h5py.File:

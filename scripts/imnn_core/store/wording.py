@@ -1,8 +1,11 @@
 """Names, values and shapes in messages, each of which stays one line."""
 
 import difflib
+import os
 import re
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 MOST = 300  # letters of a value
 LONGEST = 3000  # letters of a line, which has room for two paths
@@ -43,3 +46,14 @@ def nearest(word: object, names: Iterable) -> str:
 def of_shape(*sizes: object) -> str:
     """A shape as Python writes it; a size may be a name."""
     return "(" + ", ".join(map(str, sizes)) + ("," if len(sizes) == 1 else "") + ")"
+
+
+def make_again(*paths: str | Path) -> str:
+    """What to do about faulty results."""
+    # A link leads to Snakemake's cache, where the fault is.
+    places = [[os.path.realpath(path)] * os.path.islink(path) + [str(path)] for path in paths]
+    it, recursive = "them" if len(paths) > 1 else "it", "-r " * any(map(os.path.isdir, paths))
+    return (
+        f"delete {it} and run snakemake again to make {it} anew: rm "
+        f"{recursive}{shlex.join(sum(places, []))}"
+    )
