@@ -116,6 +116,27 @@ def test_what_ended_a_job_reaches_the_terminal_where_its_log_is_full(root, tmp_p
     assert process.returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("crash", "words", "number"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "Segmentation fault", signal.SIGSEGV),
+        ("import os; os.abort()", "Aborted", signal.SIGABRT),
+    ],
+)
+def test_a_job_that_crashes_says_where(root, tmp_path, crash, words, number):
+    """A library's crash ends the process by its signal, as before, and the log says in what."""
+    process = begun(
+        root,
+        tmp_path,
+        f"import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {crash}",
+    )
+    process.communicate()
+    assert process.returncode == -number
+    log = (tmp_path / "log").read_text()
+    assert log.startswith(f"begun\nFatal Python error: {words}\n")
+    assert 'File "<string>", line 8 in <module>' in log
+
+
 def test_a_log_that_cannot_be_written_is_named(root, tmp_path):
     code = f"import sys; sys.path.append({str(root / 'scripts')!r}); from imnn_core.workflow import jobs\nwith jobs.job('no/log'): pass"
     done = subprocess.run(

@@ -1,6 +1,7 @@
 """What every script does around its function: log, threads, progress, and how it ends."""
 
 import contextlib
+import faulthandler
 import hashlib
 import logging
 import os
@@ -89,6 +90,7 @@ def _output_in(path_to_log, terminal):
     with file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+        faulthandler.enable(2)  # says where a library has crashed, and leaves the signal as it was
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_Lines("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         log.addHandler(handler)
