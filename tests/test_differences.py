@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import everything
-from imnn_core.data import chunks, differences, sets, sources
+from imnn_core.data import choice, chunks, differences, sets, sources
 from imnn_core.evaluation import step_check
 from imnn_core.gradient import derivatives
 from imnn_core.networks import kinds
@@ -195,8 +195,86 @@ def test_how_straight_and_how_discrete_simulations_are(rng, monkeypatch):
     some = looked_at(curves["bent"](0), shifted, [2 * h])
     assert some["straightness"][0] == pytest.approx(h / 2, rel=1e-9)
     single = looked_at(z, (z + h)[:, None], [[h]])
-    assert single["straightness"] == [None]
+    assert single["straightness"] == single["undone"] == [None]
     assert single["is_discrete"] == [False]
+
+
+def of_generators(draw):
+    """Simulations by numpy generators, of the same seeds at every theta."""
+    return lambda t, _=None: np.stack(
+        [draw(np.random.default_rng([7, i]), t) for i in range(150)]
+    ).astype(np.float64)
+
+
+def of_uniform(quantile):
+    u = np.random.default_rng(3).random((150, 20))
+    return lambda t, _=None: quantile(u, t)
+
+
+TILT = np.linspace(0.5, 1.5, 20)
+Z = np.random.default_rng(4).standard_normal((150, 20)) @ np.tri(20) / 3
+MATCHED = {
+    "line": (lambda t: Z + t, 2.0),
+    "scale": (lambda t: Z * (1 + t), 1.0),
+    "lognormal": (lambda t: np.exp((1 + t) * Z), 0.9),
+    "rounded": (lambda t: np.round(Z * (1 + t)), 1.0),
+    "threshold": (lambda t: Z > t, 0.3),
+    "binary": (of_uniform(lambda u, t: u < 0.5 + t), 0.2),
+    "sum of thresholds": (of_generators(lambda g, t: (g.random((20, 60)) < 0.3 + t).sum(-1)), 0.1),
+    "gamma of a scale": (of_generators(lambda g, t: g.gamma(3, 1 + t, 20)), 0.9),
+    "rounding errors": (lambda t: (1e4 + Z + 1e-6 * t).astype(np.float32), 1.0),
+}
+UNMATCHED = {
+    "binomial": (of_generators(lambda g, t: g.binomial(1000, 0.3 + t, 20)), 0.003),
+    "gamma of a shape": (of_generators(lambda g, t: g.gamma(0.5 + 0.5 * t, 1, 20)), 0.3),
+    "negative binomial": (of_generators(lambda g, t: g.negative_binomial(5 + 5 * t, 0.3, 20)), 0.3),
+    "other rows": (lambda t: Z[:: 1 if t else -1] + t, 0.2),
+    "noise of its own": (
+        lambda t: Z + t + 0.6 * np.random.default_rng(int(99 * t) + 99).standard_normal(Z.shape),
+        0.3,
+    ),
+}
+for rate in (0.3, 1, 3, 10, 30, 100):
+    for step in (0.3, 1, 3):
+        by = step / np.sqrt(20 * rate)
+        name = f"rate {rate}, {step} bounds"
+        MATCHED[name] = (
+            of_uniform(lambda u, t, rate=rate: _poisson(u, rate * np.exp(t * TILT))),
+            by,
+        )
+        if rate > 3 or step > 0.3:  # else too little is undone to be told from noise
+            UNMATCHED[name] = (
+                of_generators(lambda g, t, rate=rate: g.poisson(rate * np.exp(t * TILT))),
+                by,
+            )
+
+
+def _poisson(u, rate):
+    from scipy.stats import poisson
+
+    return poisson.ppf(u, rate)
+
+
+@pytest.mark.parametrize("sides", ["both", "one"])
+def test_draws_that_match_in_part_are_told_from_matched_ones(sides):
+    """Oracle: by construction: a generator that draws more numbers at another theta loses its place
+    in the stream, and the inverse of a distribution function, or a scale, does not.
+    """
+    told = {}
+    for kind, cases in (("matched", MATCHED), ("unmatched", UNMATCHED)):
+        for name, (of, step) in cases.items():
+            points = (-1, 0, 1) if sides == "both" else (0, 1, 2)
+            low, middle, high = (np.asarray(of(t * step / 2), float) for t in points)
+            if sides == "both":
+                found = looked_at(middle, np.stack([low, high], axis=1)[:, :, None], [step])
+            else:
+                found = looked_at(low, np.stack([middle, high], axis=1), [[step / 2, step]])
+            told[kind, name] = (len(list(choice.mismatches(found, ["p0"]))), found)
+    wrong = {case: found for case, (n, found) in told.items() if n != (case[0] == "unmatched")}
+    assert wrong == {}
+    undone = {case: found["undone"][0] for case, (_, found) in told.items()}
+    assert undone["matched", "line"] == pytest.approx(-1)
+    assert undone["matched", "binary"] == pytest.approx(0, abs=1e-9)
 
 
 def test_change_of_det_F_of_several_correlated_summaries(rng):

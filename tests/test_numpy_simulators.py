@@ -2,12 +2,16 @@
 faults.
 """
 
+import logging
+
 import jax
 import numpy as np
 import pytest
 from imnn_core.problems import Problem, simulations
 from imnn_core.store.errors import InputError
+from simulate import simulate
 from test_own_problem import in_numpy
+from user_run import numpy_problem
 
 
 def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation():
@@ -56,3 +60,37 @@ def test_faults_of_a_numpy_simulator(simulator, fault):
     )
     with pytest.raises(InputError, match=fault):
         list(simulations.draw(problem, jax.random.key(0), 5, 5))
+
+
+@pytest.mark.parametrize("of_summaries", [False, True])
+@pytest.mark.parametrize(
+    ("counts", "is_told"),
+    [
+        ("rng.poisson(theta[0] * shape)", True),
+        ("np.searchsorted(np.cumsum(rng.exponential(size=99)), theta[0] * shape)", False),
+    ],
+    ids=["rejection", "thresholds"],
+)
+def test_counts_whose_draws_match_in_part_are_told_when_they_are_drawn(
+    tmp_path, caplog, counts, is_told, of_summaries
+):
+    """Oracle: by construction: numpy's Poisson numbers take more draws at one rate than another."""
+    path = numpy_problem(
+        tmp_path,
+        f"""
+shape = np.linspace(0.5, 2, 8)
+def simulator(rng, theta):
+    return {counts}.astype(float)
+problem = Problem(simulator, [6.0], ["rate"], [8], numpy=True)
+""",
+    )
+    problem = {"kind": str(path), "delta_theta": [0.6], "of_summaries": of_summaries}
+    with caplog.at_level(logging.INFO, "imnn"):
+        simulate(
+            tmp_path / "training.h5", problem=problem, seed=1, split="training", n_s=200, n_d=200
+        )
+    lines = [line for line in caplog.messages if line.startswith("warning: ")]
+    found = [line for line in lines if "at shifted rate and those at theta_fid" in line]
+    assert len(found) == is_told
+    words = "adds noise to the derivatives" if of_summaries else "no derivatives of single"
+    assert all(words in line for line in found)

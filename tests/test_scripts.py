@@ -129,6 +129,7 @@ def test_the_chain_from_simulations_to_a_report(folder, information):
     different = {
         "independence": [0.9, 0.01],
         "straightness": [1.1, None],
+        "undone": [0.3, None],
         "is_discrete": [True, True],
         "of_summaries": True,
         "step_over_bound": [0.25, 0.5],

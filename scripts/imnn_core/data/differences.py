@@ -30,6 +30,11 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     straightness: what the farthest simulation adds to a simulation's derivative, relative to that
         derivative (rms, each number over its deviation): 0 where a simulation is linear in the
         parameter, about 1 where it jumps. None where there is one shifted simulation alone.
+    undone: how much of the way from the lowest simulation to one between is undone from there to
+        the highest: -1 where a simulation moves straight, 0 or less where its numbers jump to one
+        side, 1/2 for independent draws, also where others match, 1 where it moves there and back.
+        (Minus the mean product of both halves, over their mean square, each number over its
+        deviation.) None where there is one shifted simulation alone.
     is_discrete: whether numbers jump, because they are whole or because many stay the same.
 
     Args:
@@ -40,6 +45,7 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     columns, n_params = simulator.columns(problem), problem.n_params
     derivative, added, _ = stencils.nested(columns, n_params)
     outer = [_outermost(columns, a) for a in range(n_params)]
+    between = [_between(columns, a) for a in range(n_params)]
     n = [
         min(source.counts[c] for c, (i, _) in enumerate(columns) if i == a) for a in range(n_params)
     ]
@@ -51,6 +57,7 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     sums = np.zeros((n_params, 3, n_inputs))  # at the lowest, the highest and the fiducial one
     products = np.zeros((n_params, 3, 3, n_inputs))
     squares = np.zeros((n_params, 2, n_inputs))
+    ways = np.zeros((n_params, 2, n_inputs))  # sum of squares and product of both halves of a way
     same, moves = np.zeros((n_params, n_inputs)), np.zeros((n_params, n_inputs), bool)
     for start, d, block in _points(source, problem):
         d, block = d[:, looked_at], block[:, :, looked_at]
@@ -64,6 +71,8 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
             products[a] += np.einsum("nik,njk->ijk", three, three)
             for i, weights in enumerate((derivative[a], added[a])):
                 squares[a, i] += (np.tensordot(mine, weights, axes=(1, 0)) ** 2).sum(axis=0)
+            way, back = mine[:, between[a]] - mine[:, low], mine[:, high] - mine[:, between[a]]
+            ways[a] += (way**2 + back**2).sum(axis=0) / 2, (way * back).sum(axis=0)
             differ = mine[:, low] != mine[:, high]
             same[a] += (~differ).sum(axis=0)
             moves[a] |= differ.any(axis=0)
@@ -71,9 +80,10 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     means = sums / each
     C = products / each[..., None] - means[:, :, None] * means[:, None]
     variance = C[:, 2, 2]
-    slope, bend = np.moveaxis(
-        (squares / np.where(variance > 0, variance, np.inf)[:, None]).sum(-1), 1, 0
-    )
+    variance = np.where(variance > 0, variance, np.inf)[:, None]
+    slope, bend = np.moveaxis((squares / variance).sum(-1), 1, 0)
+    both, product = np.moveaxis((ways / variance).sum(-1), 1, 0)
+    undone = -product / np.where(both > 0, both, 1)
     straightness = np.sqrt(bend / np.where(slope > 0, slope, 1))
     unchanged = np.where(moves, same, 0).sum(axis=-1)
     unchanged /= each[:, 0, 0] * np.maximum(moves.sum(axis=-1), 1)
@@ -81,10 +91,13 @@ def look(source: Source, problem: Problem) -> dict[str, list]:
     jumps = is_single | (straightness > JUMPS)
     return {
         "independence": [_independence(of_one) for of_one in C],
-        "straightness": [
-            None if single else float(value)
-            for single, value in zip(is_single, straightness, strict=True)
-        ],
+        **{
+            name: [
+                None if single else float(value)
+                for single, value in zip(is_single, values, strict=True)
+            ]
+            for name, values in (("straightness", straightness), ("undone", undone))
+        },
         "is_discrete": (jumps & (is_whole | (unchanged > UNCHANGED))).tolist(),
     }
 
@@ -103,6 +116,14 @@ def _outermost(columns, a):
     """Places of a parameter's lowest and highest simulation; 0 is the fiducial one."""
     places = [(0.0, 0), *((offset, 1 + c) for c, (i, offset) in enumerate(columns) if i == a)]
     return min(places)[1], max(places)[1]
+
+
+def _between(columns, a):
+    """Place of a parameter's simulation in the middle between those; the lowest, if none."""
+    places = [(0.0, 0), *((offset, 1 + c) for c, (i, offset) in enumerate(columns) if i == a)]
+    low, *inner, high = sorted(places)
+    middle = (low[0] + high[0]) / 2
+    return min(inner or [low], key=lambda place: abs(place[0] - middle))[1]
 
 
 def _points(source, problem):
