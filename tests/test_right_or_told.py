@@ -3,13 +3,16 @@ is said that it is not to be trusted, and why.
 """
 
 import itertools
+import json
 from functools import cache
 
 import numpy as np
 import pytest
 from imnn_core.data import choice
 from imnn_core.store.errors import InputError
+from report import warnings_of
 from scipy.stats import poisson
+from small_files import FILES, arrays_of
 from user_run import (
     assert_is,
     det_F,
@@ -227,3 +230,21 @@ def test_a_fit_that_begins_as_a_linear_compression(tmp_path, rng):
         of_validation = information["splits"]["validation"]["linear"]["det_F"]["value"]
         assert first == pytest.approx(of_validation, rel=0.15 if name == "mlp" else 0.05)
         assert det_F(information)[0] > 0.97 * value
+
+
+@pytest.mark.parametrize("is_permuted", [True, False])
+def test_derivatives_in_another_order_than_simulations(tmp_path, is_permuted):
+    """Oracle: |F| = 50 of the rows in order; of others the report tells the cause first."""
+    arrays = arrays_of(1000, 1000)
+    if is_permuted:
+        arrays["derivative"] = np.random.default_rng(0).permutation(arrays["derivative"])
+    information, _ = from_file(tmp_path, arrays, FILES)
+    analytic = json.loads((tmp_path / "analytic.json").read_text())
+    settings = {"simulations": {"training": "mine.h5"}}
+    shown = warnings_of(analytic, {"f": [information]}, [], settings, [])["warnings"]
+    remedies = list(shown)
+    named = [
+        remedy for remedy in remedies if "row i of derivative is the derivative of row i" in remedy
+    ]
+    assert named == (remedies[:1] if is_permuted else [])
+    assert (det_F(information)[0] < 1) == is_permuted

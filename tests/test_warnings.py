@@ -110,6 +110,42 @@ def test_more_simulations_are_asked_for_where_they_come_from():
     assert remedies == ["Get more test simulations", "Get more training simulations"]
 
 
+@pytest.mark.parametrize(
+    ("over_linear", "det_F", "n_d", "words"),
+    [
+        ([0.3, 0.3, 0.3], 0.5, 400, "keeps 0.300 ± 0.020 of a linear compression's |F|. The rows"),
+        ([0.9, 0.3, 0.3], 0.5, 400, None),  # it is overfitted
+        ([0.45, 0.45, 0.45], 0.5, 400, None),  # three errors
+        (
+            [1.0, 1.0, 1.0],
+            0.19,
+            400,
+            "|F| is 0.19 ± 0.10 on the test set, which may be 0. The rows",
+        ),
+        ([1.0, 1.0, 1.0], 0.21, 400, None),
+        ([1.0, 1.0, 1.0], 0.19, 49, None),  # few derivatives
+    ],
+)
+@pytest.mark.parametrize("has_files", [True, False])
+@pytest.mark.parametrize("differences", [None, {}])
+def test_derivatives_of_other_rows_are_named_before_anything_else(
+    over_linear, det_F, n_d, words, has_files, differences
+):
+    """Oracle: by hand. They are a user's own if they come from files and are no differences."""
+    found = fit_of(det_F=(det_F, 0.1), stopped="max_iterations", finite_differences=differences)
+    for each, value in zip(found["splits"].values(), over_linear, strict=True):
+        each["over_linear"] = {"det_F": {"value": value, "error": 0.02}}
+        each["linear"] = {"det_F": {"value": 1.0, "error": 0.1}}
+    found["splits"]["test"]["n_d"] = n_d
+    said = [what for what, _ in warnings.of_fits({"a": [found]}, has_files)]
+    named = [what for what in said if "The rows of derivative may not be" in what]
+    if words is None or differences is not None or not has_files:
+        assert named == []
+    else:
+        assert named == said[:1]
+        assert words in said[0]
+
+
 def test_a_fit_without_a_validation_set_is_called_optimistic():
     without = fit_of()
     del without["splits"]["validation"]

@@ -16,6 +16,8 @@ Row = tuple[bool, str, str]  # condition, warning, remedy
 REMEDY = "See finite differences in docs/own_problems.md."
 ERRORS = 5  # tolerance of equal numbers, in standard errors
 FEW = 0.05  # bias of C^-1, from which on there are few simulations
+FAR_BELOW = 0.5  # of a linear compression's |F|, what is far too little
+ENOUGH = 50  # derivatives, by which |F| differs from 0 by more than twice its error, if at all
 FAR = 5  # bounds from theta_fid, from which on an estimate is far
 
 
@@ -33,10 +35,42 @@ def of_fits(of_fit: Mapping[str, Sequence[dict]], has_files: bool = False) -> It
         for split, key in keys.items()
     }
     for fit, informations in of_fit.items():
-        tables = [(f"{fit}, seed {each['seed']}", _of_fit(each, more)) for each in informations]
+        tables = [
+            (f"{fit}, seed {each['seed']}", [*_of_rows(each, has_files), *_of_fit(each, more)])
+            for each in informations
+        ]
         tables.append((fit, _of_recipe(informations[0], more)))
         for name, rows in tables:
             yield from ((name + text, remedy) for holds, text, remedy in rows if holds)
+
+
+def _of_rows(information: dict, has_files: bool) -> list[Row]:
+    """Warnings about exact derivatives of a user that seem not to be those of the simulations.
+
+    A network has no use for derivatives of other simulations, unless it is linear: it keeps nothing
+    of them, or far less than a linear compression, of the sets that fitted it, too.
+    """
+    test = information["splits"]["test"]
+    det_F, error = results.pair(information, "test", "network", "det_F")
+    over = [
+        results.pair(information, split, "over_linear", "det_F") for split in information["splits"]
+    ]
+    far_below = results.has_floor([information]) and all(
+        value + CEILING * noise < FAR_BELOW for value, noise in over
+    )
+    nothing = det_F <= 2 * error and test.get("n_d", 0) >= ENOUGH
+    found = f": |F| is {with_error(det_F, error)} on the test set, which may be 0."
+    if far_below:
+        value, noise = results.pair(information, "test", "over_linear", "det_F")
+        found = f" keeps {with_error(value, noise)} of a linear compression's |F|."
+    return [
+        (
+            has_files and information["finite_differences"] is None and (nothing or far_below),
+            f"{found} The rows of derivative may not be those of fiducial.",
+            "See first that row i of derivative is the derivative of row i of fiducial: of the "
+            "same seed, in the same order. Other remedies are in vain before.",
+        )
+    ]
 
 
 def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
