@@ -1,13 +1,16 @@
 """The Fisher information of the simulations: closed form and Monte-Carlo estimate."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.gradient import devices
-from imnn_core.gradient.matrices import determinant
+from imnn_core.gradient.matrices import determinant, is_positive_definite
 from imnn_core.problems import load, simulations
 from imnn_core.store import files
 from imnn_core.store.errors import InputError
+from imnn_core.store.wording import shown
 from imnn_core.workflow.jobs import job, log
 
 
@@ -49,11 +52,28 @@ def monte_carlo(problem, n):
     }
 
 
+def check_closed_form(problem, F):
+    """See that F in closed form has a bound and a determinant, which everything is compared with.
+
+    Raises:
+        InputError: it has none.
+
+    """
+    det_F = determinant(F)
+    if not (is_positive_definite(F) and 0 < det_F < math.inf):
+        raise InputError(
+            f"problem {problem.name!r}: expected of fisher a positive definite matrix, found "
+            f"{shown(F.tolist())}, |F| = {det_F:.4g}"
+        )
+
+
 def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None):
     """Write both, null for a problem without a closed form or without a likelihood."""
     devices.only_cpu()
     problem = load.at(path_to_theta, **problem)
     F = problem.closed_form()
+    if F is not None:
+        check_closed_form(problem, F)
     known = problem.log_likelihood is not None and problem.simulator is not None
     estimate = monte_carlo(problem, n_monte_carlo) if known else None
     values = {

@@ -17,6 +17,43 @@ from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
+def check_statistics(path_to_information, found):
+    """See that the statistics of the test set's summaries are finite."""
+    lacking = [name for name, array in found._asdict().items() if not np.isfinite(array).all()]
+    if lacking:
+        raise InputError(
+            f"{path_to_information}: expected finite statistics of the test set's summaries, found "
+            f"NaN or infinity in {', '.join(lacking)}, so that nothing can be estimated from them; "
+            "get more test simulations, or look at the fit's log and history"
+        )
+
+
+def check_finite(path_to_observed, of_each, what, observed, before):
+    """See that what was made of each of the observed simulations is finite.
+
+    Args:
+        of_each: (n, …).
+        what: it is.
+        observed: the data, (n, *input_shape).
+        before: what stands before the network, which may know the scale of simulations.
+
+    """
+    bad = np.flatnonzero(~np.isfinite(of_each).all(axis=-1))
+    if not len(bad):
+        return
+    its = observed[bad[0]].astype(np.float64)
+    size = f"numbers up to {np.abs(its).max():.2g} in it"
+    if before.scale is not None:
+        centre = 0 if before.centre is None else before.centre
+        away = np.abs(its - centre - before.mean) / before.scale
+        size += f", up to {away.max():.2g} deviations from the mean of simulations"
+    raise InputError(
+        f"observed ({path_to_observed}): expected data like the simulations at theta_fid, found "
+        f"{what} that are not finite for observed simulation {bad[0]} of {len(observed)}, with "
+        f"{size}"
+    )
+
+
 @unchecked.named()
 def estimate(
     path_to_observed,
@@ -52,9 +89,13 @@ def estimate(
             f"{path_to_fit}: expected a positive definite F of the test set, found {F.tolist()}; "
             "no error follows from it"
         )
+    check_statistics(path_to_information, found)
     d = fitted.seen_of(observed, path_to_observed)
     x = jax.vmap(partial(fitted.network.apply, trees[recipe.evaluated]))(d)
-    estimates = measure.estimates(np.asarray(x, np.float64), found, problem.theta_fid)
+    x = np.asarray(x, np.float64)
+    check_finite(path_to_observed, x, "summaries", observed, fitted.inputs)
+    estimates = measure.estimates(x, found, problem.theta_fid)
+    check_finite(path_to_observed, estimates, "estimates", observed, fitted.inputs)
     covariance = np.linalg.inv(F)
     for values in estimates:
         shown = zip(problem.names, values, np.sqrt(np.diag(covariance)), strict=True)

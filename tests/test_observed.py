@@ -14,6 +14,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.data.arrays import read_observed
 from imnn_core.problems import load, shipped
+from imnn_core.store import files
 from imnn_core.store.errors import InputError
 from refine import refine
 from running import planned, snakemake
@@ -91,6 +92,37 @@ def test_faults_of_observed_data(tmp_path, arrays, fault):
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=rf"observed \({path}\): {fault}"):
         read_observed(path, GAUSSIAN)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_observed_data_without_finite_estimates_are_named(tmp_path):
+    """They are finite, and so far from the simulations that the network's numbers are not."""
+    prepare(tmp_path)
+    for name, recipe in (("one", {}), ("each", {"standardise": "each"})):
+        path = do_fit(tmp_path, name, max_iterations=1, **recipe)
+        information = do_evaluate(tmp_path, name, max_iterations=1, **recipe)
+        paths = (path, tmp_path / f"{name}.json", tmp_path / "observed.json")
+        asked = {"problem": PROBLEM, "fit": "one", "seed": 1, "recipe": recipe_of(**recipe)}
+        observed = np.zeros((3, 10), np.float32)
+        np.save(tmp_path / "o.npy", observed)
+        estimate(tmp_path / "o.npy", *paths, **asked)
+        observed[1, 4:] = 3e38
+        np.save(tmp_path / "o.npy", observed)
+        with pytest.raises(InputError) as caught:
+            estimate(tmp_path / "o.npy", *paths, **asked)
+        message = str(caught.value)
+        assert message.startswith(
+            f"observed ({tmp_path / 'o.npy'}): expected data like the simulations at theta_fid, "
+            "found summaries that are not finite for observed simulation 1 of 3, with numbers up "
+            "to 3e+38 in it"
+        )
+        assert ("deviations from the mean of simulations" in message) == (name == "each")
+    information["calibration"]["invC"][0][0] = None
+    files.write_json(tmp_path / "each.json", information)
+    with pytest.raises(
+        InputError, match=r"each.json: expected finite statistics .* found NaN or infinity in invC,"
+    ):
+        estimate(tmp_path / "o.npy", *paths, **asked)
 
 
 def test_a_refinement_goes_on_at_the_mean_estimate_of_the_recipe_with_the_largest_information(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from analytic_fisher import analytic_fisher
 from conftest import everything
 from imnn_core.config.read import read_config
 from imnn_core.data import chunks, sets, sources
@@ -412,6 +413,22 @@ def test_a_closed_form_that_is_no_fisher_information(F):
         match=r"problem 'mine': expected of fisher a symmetric matrix of shape \(2, 2\), found \[",
     ):
         problem.closed_form()
+
+
+@pytest.mark.parametrize(
+    "F", [[[1.0, 1.0], [1.0, 1.0]], [[-1.0, 0], [0, 1]], np.diag([1e-200] * 2)]
+)
+def test_a_closed_form_without_a_bound_is_told_before_any_fit(tmp_path, F):
+    """Everything is compared with its inverse and its determinant."""
+    F = np.asarray(F).tolist()
+    path = written(
+        tmp_path, WHOLE.replace("input_shape=(4,)", f"input_shape=(4,), fisher=lambda theta: {F}")
+    )
+    with pytest.raises(
+        InputError, match=r"problem '.*': expected of fisher a positive definite matrix, found \[\["
+    ):
+        analytic_fisher(tmp_path / "a.json", problem={"kind": str(path)}, n_monte_carlo=10)
+    assert not (tmp_path / "a.json").exists()
 
 
 def test_names_with_underscores_are_symbols_that_matplotlib_can_set():

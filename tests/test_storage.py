@@ -204,6 +204,20 @@ def test_a_broken_json_file_is_named(tmp_path, text):
         files.read_json(path)
 
 
+def test_a_number_that_json_cannot_hold_is_named_with_its_place(tmp_path):
+    """Not by a traceback, and nothing is written."""
+    path = tmp_path / "information.json"
+    values = {"a": 1.0, "b": {"c": [[0.5], [2, float("nan")]]}, "d": float("-inf")}
+    with pytest.raises(
+        InputError, match=rf"^{path}: expected finite numbers to write, found nan in b.c\[1\]\[1\]$"
+    ):
+        files.write_json(path, values)
+    values["b"] = (None, "nan", True)
+    with pytest.raises(InputError, match="found -inf in d$"):
+        files.write_json(path, values)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def large(tmp_path):
     """A file of more than HDF5 keeps in memory, (path, n_s)."""

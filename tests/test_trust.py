@@ -66,6 +66,10 @@ def fit_with(of_summaries=False, change=0.0, error=0.001, bend=(0.0, 0.0), step=
             ),
             "in the data 50",
         ),
+        (
+            fit_with(of_summaries=True, change=3.0, is_discrete=[True] * 2, shift=[0.4, None]),
+            "in the data 50",
+        ),
         (fit_with(bend=(0.03, 0.0)), None),  # the error is 4 %
         (fit_with(bend=(0.02, 0.03)), r"bend between .* mostly by b, .* off by 5 %"),
         (fit_with(of_summaries=True, bend=(0.02, 0.03)), r"mostly by b"),

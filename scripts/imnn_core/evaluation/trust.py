@@ -28,7 +28,7 @@ def why_not(information: dict, names: Sequence[str]) -> list[str]:
     if over > 1 + max(ROUNDING, CEILING * over_error):
         found.append("|F| is above the score's, which no summaries can exceed")
     if information["finite_differences"] is not None:
-        relative = error / det_F if error > 0 else 0.0
+        relative = error / det_F if error > 0 and det_F else 0.0
         found += _of_differences(information["finite_differences"], relative, names)
     return found
 
@@ -78,7 +78,7 @@ def _is_doubtful(found):
     if not found["of_summaries"]:
         return not all(straight)
     small = [
-        step < LOCAL and shift < LOCAL
+        None not in (step, shift) and step < LOCAL and shift < LOCAL
         for step, shift in zip(found["step_over_bound"], found["shift"], strict=True)
     ]
     return not all(

@@ -5,6 +5,7 @@ import errno
 import glob
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from imnn_core.store import unchecked
@@ -200,8 +202,27 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, values: dict) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file whole or not at all.
+
+    Raises:
+        InputError: it would have a number that is not finite, which JSON has no word for.
+
+    """
+    for place, number in _not_finite(values):
+        raise InputError(f"{path}: expected finite numbers to write, found {number} in {place}")
     write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def _not_finite(values: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Places in a tree of values, such as `splits.test[0]`, of numbers that are not finite."""
+    if isinstance(values, float) and not math.isfinite(values):
+        yield place, values
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            yield from _not_finite(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(values, list | tuple):
+        for i, value in enumerate(values):
+            yield from _not_finite(value, f"{place}[{i}]")
 
 
 def read_json(path: str | Path) -> dict:
