@@ -8,11 +8,11 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from imnn_core.store import files, hdf5, unchecked
+from imnn_core.store import files, fits, hdf5, unchecked
 from imnn_core.store.errors import InputError
 from plot_fit import plot_fit
 from simulate import simulate
-from small_run import PROBLEM, SIZES, STYLE, do_evaluate, do_fit, do_report, prepare, read
+from small_run import PROBLEM, SIZES, STYLE, do_evaluate, do_fit, do_report, prepare
 from summarise import summarise
 
 
@@ -251,22 +251,44 @@ def test_an_error_after_results_with_their_checksums_stays_what_it_is(tmp_path):
         summarise([], tmp_path / "a.json", tmp_path / "new.csv")
 
 
+def opened_fit(path):
+    """All that a fit's file has, but for what its weights look like."""
+    fits.read_fit(path, {})
+    fits.read_arrays(path, "weights/best/0")
+
+
 def test_a_damaged_file_that_bears_its_checksum_is_named_or_read(whole, tmp_path, rng):
     """HDF5's own structures, damaged before the checksum was taken: one line, whatever breaks."""
     path, content = tmp_path / "one.h5", (whole / "one.h5").read_bytes()
     kinds = set()
-    for at in [*range(hdf5.HEAD, 2600, 64), *rng.integers(4000, len(content), 40)]:
+    for at in [*range(hdf5.HEAD, 2600, 96), *rng.integers(4000, len(content), 20)]:
         path.write_bytes(content[:at] + rng.bytes(8) + content[at + 8 :])
         hdf5.seal(path)
         try:
-            read(path)
+            opened_fit(path)
         except InputError as error:
             assert str(error).startswith(f"{path}: expected ")
             assert "\n" not in str(error)
             kinds.add(str(error).partition("found ")[2][:20])
     assert len(kinds) > 2
     path.write_bytes(bytes(hdf5.HEAD) + content[hdf5.HEAD :])
-    assert "found one without its checksum" in message_of(path, lambda: read(path))
+    assert "found one without its checksum" in message_of(path, lambda: opened_fit(path))
+
+
+def test_a_damaged_heap_of_texts_is_named_and_nothing_hangs(whole, tmp_path):
+    """HDF5 walks through its entries, and on the spot where one has no size."""
+    for name, opening in (
+        ("one.h5", opened_fit),
+        ("test.h5", lambda path: hdf5.opened(path, "simulations")),
+    ):
+        path, content = tmp_path / name, (whole / name).read_bytes()
+        heap = content.index(hdf5.HEAP)
+        for start, damage in ((16, bytes(64)), (24, b"\xf0" + b"\xff" * 7), (32, bytes(200))):
+            at = heap + start
+            path.write_bytes(content[:at] + damage + content[at + len(damage) :])
+            hdf5.seal(path)
+            message = message_of(path, lambda path=path, opening=opening: opening(path))
+            assert f"in the heap of texts at byte {heap}" in message
 
 
 def test_attributes_and_arrays_of_other_kinds_are_named(whole, tmp_path):
@@ -281,7 +303,7 @@ def test_attributes_and_arrays_of_other_kinds_are_named(whole, tmp_path):
             else:
                 file.attrs[name] = value
         hdf5.seal(path)
-        message_of(path, lambda: read(path))
+        message_of(path, lambda: opened_fit(path))
 
 
 def test_a_fit_to_other_simulations_than_there_are_now_is_not_evaluated(whole, tmp_path):

@@ -188,11 +188,13 @@ def of_trust(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Sai
     """Warnings about fits whose |F| is not to be trusted, and about finite differences."""
     for information in informations:
         whose = f"{information['fit']}, seed {information['seed']}"
-        for reason in trust.why_not(information, names):
+        reasons = trust.why_not(information, names)
+        for reason in reasons:
             yield f"{whose} is not to be trusted: {reason}.", REMEDY
         if (found := information["finite_differences"]) is not None:
             for line in choice.doubts(found, found["of_summaries"], names):
-                yield f"{whose}: {line}.", REMEDY
+                if line not in reasons:
+                    yield f"{whose}: {line}.", REMEDY
 
 
 def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
