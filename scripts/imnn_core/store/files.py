@@ -252,10 +252,10 @@ def read_svg(path: str | Path) -> bytes:
     """
     content = read(path)
     try:
-        found = ElementTree.fromstring(content).tag
+        found = ElementTree.fromstring(content).tag.rpartition("}")[2]
     except (ValueError, LookupError, ElementTree.ParseError) as error:
         found = str(error)
-    if found != "{http://www.w3.org/2000/svg}svg":
+    if found != "svg":
         raise InputError(
             f"{path}: expected a whole SVG file, found: {shortened(found)}; {make_again(path)}"
         )
