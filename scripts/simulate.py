@@ -1,8 +1,9 @@
 """Draw one split of one seed's simulations with their derivatives, and write them."""
 
-from imnn_core.data import choice, differences, sets
+from imnn_core.data import choice, differences, numbers, sets
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
+from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
@@ -16,7 +17,8 @@ def simulate(
 
     Args:
         path_to_theta: file with theta_fid of a refinement; None: theta_fid of the problem.
-        checks: whether JAX's derivatives are compared with finite differences first.
+        checks: whether JAX's derivatives are compared with finite differences first, and what was
+            drawn is looked at.
 
     """
     devices.only_cpu()
@@ -33,12 +35,24 @@ def simulate(
         path_to_simulations, pieces, problem, n_s=n_s, n_d=n_d, seed=seed, split=split
     )
     log.info("wrote %s", path_to_simulations)
-    if problem.delta_theta is not None and split == "training":
+    if checks or (problem.delta_theta is not None and split == "training"):
         with sets.open_simulations(
             path_to_simulations, problem, seed=seed, split=split, as_stored=True
         ) as source:
-            found = differences.look(source, problem)
-        for line in choice.doubts(found, problem.of_summaries, problem.names):
+            look_at(source, problem, checks)
+
+
+def look_at(source, problem, checks):
+    """Look at what was drawn, as at a user's files."""
+    if checks:
+        found = numbers.look(source, problem)
+        if found.n_repeated and not found.is_discrete:
+            found.faults.append(f"expected different simulations, found {numbers.repeated(found)}")
+        if found.faults:
+            raise InputError(*(f"problem {problem.name!r}: {fault}" for fault in found.faults))
+    if problem.delta_theta is not None:
+        shifted = differences.look(source, problem)
+        for line in choice.doubts(shifted, problem.of_summaries, problem.names):
             log.info("warning: %s", line)
 
 

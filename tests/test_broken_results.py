@@ -275,22 +275,6 @@ def test_a_damaged_file_that_bears_its_checksum_is_named_or_read(whole, tmp_path
     assert "found one without its checksum" in message_of(path, lambda: opened_fit(path))
 
 
-def test_a_damaged_heap_of_texts_is_named_and_nothing_hangs(whole, tmp_path):
-    """HDF5 walks through its entries, and on the spot where one has no size."""
-    for name, opening in (
-        ("one.h5", opened_fit),
-        ("test.h5", lambda path: hdf5.opened(path, "simulations")),
-    ):
-        path, content = tmp_path / name, (whole / name).read_bytes()
-        heap = content.index(hdf5.HEAP)
-        for start, damage in ((16, bytes(64)), (24, b"\xf0" + b"\xff" * 7), (32, bytes(200))):
-            at = heap + start
-            path.write_bytes(content[:at] + damage + content[at + len(damage) :])
-            hdf5.seal(path)
-            message = message_of(path, lambda path=path, opening=opening: opening(path))
-            assert f"in the heap of texts at byte {heap}" in message
-
-
 def test_attributes_and_arrays_of_other_kinds_are_named(whole, tmp_path):
     """What h5py can read and this project can't use."""
     path = tmp_path / "one.h5"

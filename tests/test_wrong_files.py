@@ -9,11 +9,11 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from imnn_core.data import reading, user_files
+from imnn_core.data import reading, trial, user_files
 from imnn_core.data.arrays import read_observed
 from imnn_core.problems import load
 from imnn_core.store.errors import InputError
-from small_files import FILES, PROBLEM, arrays_of, changed, write
+from small_files import FILES, NAMES, PROBLEM, arrays_of, changed, write
 
 THREE = {"names": ["a", "b"], "theta_fid": [0.0, 0.0], "input_shape": [2, 2]}
 
@@ -539,3 +539,59 @@ def test_a_file_that_is_read_by_many_threads_is_read_whole(tmp_path):
             thread.join()
     for array in found:
         np.testing.assert_array_equal(array, arrays_of()["fiducial"])
+
+
+# Files that libraries do not survive
+
+
+def killed(path):
+    """A stand-in for the child: it is killed, or does not end, at files of these names."""
+    return (
+        "import json, os, sys, time\n"
+        "for key, path in json.load(sys.stdin):\n"
+        "    if 'crash' in path: os.abort()\n"
+        "    if 'hang' in path: time.sleep(100)\n"
+        "    print(json.dumps(['a fault'] if 'fault' in path else []), flush=True)\n"
+    )
+
+
+def test_a_file_that_kills_or_keeps_its_reader_is_named(tmp_path, monkeypatch):
+    """All other files are looked at as well."""
+    (tmp_path / "imnn_core/data").mkdir(parents=True)
+    (tmp_path / "imnn_core/data/trial.py").write_text(killed(tmp_path))
+    monkeypatch.setattr(trial, "CORE", tmp_path)
+    paths = {}
+    for name in ("crash", "fault", "hang"):
+        path = tmp_path / f"{name}.h5"
+        path.touch()
+        paths[f"simulations.{name}"] = str(path)
+    lines = trial.faults(paths | {"observed": str(tmp_path / "none.npy")}, seconds=1)
+    assert lines == [
+        f"simulations.crash: {tmp_path}/crash.h5: expected a file of arrays, found one that "
+        "crashes its library (SIGABRT)",
+        "simulations.fault: a fault",
+        f"simulations.hang: {tmp_path}/hang.h5: expected a file of arrays, found one that its "
+        "library does not open within 1 s",
+    ]
+
+
+def test_a_trial_of_real_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    np.save(tmp_path / "a.npy", np.ones((3, 10)))
+    whole = write(tmp_path / "a.h5", arrays_of())
+    paths = {"simulations.training": whole, "simulations.test": tmp_path / "pipe.h5"}
+    paths |= {"simulations.validation": tmp_path / "a.npy", "observed": tmp_path / "a.npy"}
+    test, validation = trial.faults(paths)
+    assert test.startswith(f"simulations.test: {tmp_path / 'pipe.h5'}: expected an HDF5 or npz")
+    assert "found an npy file, which has one array without a name" in validation
+
+
+def test_a_heap_of_texts_without_an_end(tmp_path):
+    """HDF5 walks on the spot where an entry has no size."""
+    path = write(tmp_path / "a.h5", arrays_of(), {"names": NAMES})
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL\x01\0\0\0")
+    content[heap + 16 : heap + 32] = bytes(16)
+    path.write_bytes(content)
+    (line,) = trial.faults({"simulations.training": path}, seconds=2)
+    assert "expected" in line

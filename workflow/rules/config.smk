@@ -19,6 +19,7 @@ if not workflow.configfiles:
 
 from imnn_core.config import read
 from imnn_core.config.problem import is_file
+from imnn_core.data import trial
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
 from imnn_core.workflow import checked
@@ -95,6 +96,10 @@ try:
     if not os.path.isfile(STYLE):
         raise InputError(f"figures.style: expected a file, found none at {STYLE}")
     if workflow.is_main_process:
+        observed = {"observed": found(settings.observed)} if settings.observed else {}
+        files = {f"simulations.{split}": path for split, path in FILES.items()}
+        if faults := trial.faults(files | observed):
+            raise InputError(*faults)
         SIMULATIONS = check_with_jax(settings, PROBLEM)
 except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None

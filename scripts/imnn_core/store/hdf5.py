@@ -14,7 +14,6 @@ from imnn_core.store.files import check, check_regular, make_again, replacing
 FORMAT = 2  # of the files written here; readers refuse any other
 # HDF5 leaves the first bytes of a file to its user.
 HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "
-HEAP, HEAPS = b"GCOL\x01\0\0\0", 2**16  # how a heap of texts begins, and bytes looked through
 
 
 def provenance() -> dict[str, str]:
@@ -101,31 +100,6 @@ def as_input_errors(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def check_heaps(path: str | Path) -> None:
-    """See that what HDF5 keeps the texts of attributes in can be walked through to its end.
-
-    HDF5 itself walks on the spot for ever where an entry has no size. Texts that are written
-    before any dataset, as here, lie at the beginning of a file.
-
-    Raises:
-        OSError: an entry has no size, or ends outside.
-
-    """
-    with open(path, "rb") as file:
-        head = file.read(HEAPS)
-    at = head.find(HEAP, HEAD)
-    while at >= 0:
-        entry, end = at + 16, at + int.from_bytes(head[at + 8 : at + 16], "little")
-        while entry + 16 <= min(end, len(head)):
-            size = int.from_bytes(head[entry + 8 : entry + 16], "little")
-            is_used = any(head[entry : entry + 2])
-            step = 16 + (size + 7) // 8 * 8 if is_used else size
-            if not 0 < step <= end - entry:
-                raise OSError(f"a damaged entry of {size} bytes in the heap of texts at byte {at}")
-            entry += step
-        at = head.find(HEAP, at + 1)
-
-
 def opened(path: str | Path, *kinds: str) -> h5py.File:
     """Open a file of one of these kinds for reading.
 
@@ -135,7 +109,6 @@ def opened(path: str | Path, *kinds: str) -> h5py.File:
     """
     verify(path)
     with as_input_errors(path), contextlib.ExitStack() as stack:
-        check_heaps(path)
         file = stack.enter_context(h5py.File(path, "r"))
         found = (file.attrs.get("kind"), file.attrs.get("format"))
         if found[0] not in kinds or found[1] != FORMAT:

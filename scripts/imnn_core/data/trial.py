@@ -1,0 +1,80 @@
+"""Users' files, opened for the first time by a process that may die or be stopped.
+
+A damaged HDF5 file can crash its library, or keep it busy for ever. Imports neither jax nor h5py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SECONDS = 60  # for one file; what is read says little of its size
+CORE = Path(__file__).parents[2]
+
+
+def faults(paths: Mapping[str, str], seconds: float = SECONDS) -> list[str]:
+    """What keeps files from being opened, a line each; those that are not there are left out.
+
+    Args:
+        paths: of simulations and of `observed` data, by the config's keys.
+        seconds: after which a file counts as one that never opens.
+
+    """
+    left = [(key, str(path)) for key, path in paths.items() if os.path.lexists(path)]
+    lines = []
+    while left:
+        found, why = _tried(left, seconds)
+        for (key, _), of_one in zip(left, found, strict=False):
+            lines += [f"{key}: {line}" for line in of_one]
+        left = left[len(found) :]
+        if left:
+            key, path = left.pop(0)
+            lines.append(f"{key}: {path}: expected a file of arrays, found one that {why}")
+    return lines
+
+
+def _tried(paths: list[tuple[str, str]], seconds: float) -> tuple[list[list[str]], str]:
+    """Lines about each file that was tried, and what became of the next one."""
+    given = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(CORE), given]))}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "imnn_core.data.trial"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        out, said = child.communicate(json.dumps(paths).encode(), seconds * len(paths))
+        if child.returncode > 0:
+            raise RuntimeError(said.decode(errors="replace"))
+        name = signal.Signals(-child.returncode).name if child.returncode else ""
+        why = f"crashes its library ({name})"
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, _ = child.communicate()
+        why = f"its library does not open within {seconds:g} s"
+    finished = out.decode().splitlines() if out.endswith(b"\n") or not out else []
+    return [json.loads(line) for line in finished], why
+
+
+def main() -> None:
+    """Open each file that standard input names; print a line for each, with its faults."""
+    from imnn_core.data.reading import open_file
+    from imnn_core.store.errors import InputError
+
+    for key, path in json.load(sys.stdin):
+        lines = []
+        try:
+            with open_file(path, "HDF5, npz or npy" if key == "observed" else "HDF5 or npz"):
+                pass
+        except InputError as error:
+            lines = error.lines
+        print(json.dumps(lines), flush=True)
+
+
+if __name__ == "__main__":
+    main()
