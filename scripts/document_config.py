@@ -7,6 +7,7 @@ from imnn_core.config.network import CNN, MLP, DeepSet
 from imnn_core.config.problem import Files
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.run import Config, Figures
+from imnn_core.config.types import MOST
 
 CONFIG = Path(__file__).parent.parent / "config"
 
@@ -33,8 +34,9 @@ file. `--config "fits={mlp: {patience: 20}}"` changes a key of a recipe.
 
 The config is checked before any work starts, and each error is one line. Errors in single keys come
 first. If there are none, errors between keys and in the optimisers are shown. A key that stands
-twice in a file is an error, although YAML would take the last one. Only GPUs are not looked for
-until a fit starts, because the fit may run on another machine.
+twice in a file is an error, although YAML would take the last one. Whole numbers are at most
+2147483647. Only GPUs are not looked for until a fit starts, because the fit may run on another
+machine.
 """
 
 PARTS = [
@@ -143,9 +145,12 @@ def type_of(schema, definitions):
     }
     text = words.get(schema.get("type"), "number or mapping")
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    return ", ".join(
-        [text, *(f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema)]
-    )
+    bounds = [
+        f"{sign} {schema[key]}"
+        for key, sign in signs.items()
+        if key in schema and schema[key] != MOST
+    ]
+    return ", ".join([text, *bounds])
 
 
 def document():

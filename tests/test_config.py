@@ -1,6 +1,7 @@
 """Faults in the config: each a line that names the key, what was expected and what was found."""
 
 import copy
+import datetime
 
 import pytest
 import yaml
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 from imnn_core.config.read import read_config
 from imnn_core.config.run import Config, Recipe
 from imnn_core.gradient import fisher
+from imnn_core.problems import Problem
 from imnn_core.store.errors import InputError
+from imnn_core.store.wording import shown
 from imnn_core.training import optimisers
+from mutated_configs import ENDLESS_LIST, ENDLESS_MAPPING, LAUGHS
 
 
 def faults_of(**values):
@@ -106,7 +110,7 @@ def recipe(**values):
         ),
         (
             {"fits": recipe(optimiser={"b1": float("inf")})},
-            "fits.mlp.optimiser: expected finite numbers, found inf",
+            "fits.mlp.optimiser.b1: expected finite numbers, found inf",
         ),
         ({"fits": recipe(network=None)}, "fits.mlp.network: expected a mapping, found None"),
         (
@@ -152,7 +156,7 @@ def recipe(**values):
                 "run: expected a name of letters, digits, '_', '.' and '-' that begins with "
                 f"neither '.' nor '-', found {name!r}",
             )
-            for name in ("/abs", "", ".", "..", "a\nb", "a\0b", "ü", "{run}", "-n")
+            for name in ("/abs", "", ".", "..", "a\nb", "ü", "{run}", "-n")
         ),
         ({"run": "a" * 101}, "run: expected a name of at most 100 letters"),
         ({"fits": {"a\n\x1b[2Kb": {}}}, "fits.a\\n\\x1b[2Kb: expected a name of letters, digits"),
@@ -295,6 +299,105 @@ def recipe(**values):
             {"fits": recipe(standardise="some")},
             "fits.mlp.standardise: expected 'all' or 'each', found 'some'",
         ),
+        # A value that may be one of two kinds.
+        (
+            {"gpu_memory": "on_demnd"},
+            "gpu_memory: expected 'on_demand' or a number, found 'on_demnd' (nearest: on_demand)",
+        ),
+        ({"gpu_memory": 0}, "gpu_memory: expected 'on_demand' or greater than 0, found 0"),
+        (
+            {"gpu_memory": 2},
+            "gpu_memory: expected 'on_demand' or less than or equal to 1, found 2",
+        ),
+        ({"gpu_memory": []}, "gpu_memory: expected 'on_demand' or a number, found []"),
+        # Numbers that jax, or a float, can't take.
+        (
+            {"n_test": 3_000_000_000},
+            "n_test: expected less than or equal to 2147483647, found 3000000000",
+        ),
+        (
+            {"fits": recipe(max_iterations=2**31)},
+            "fits.mlp.max_iterations: expected less than or equal to 1000000000, found 2147483648",
+        ),
+        (
+            {"fits": recipe(network={"hidden": [10**18]})},
+            "fits.mlp.network.hidden.0: expected less than or equal to 2147483647, found 10000",
+        ),
+        ({"n_s": 10**400}, "n_s: expected a number of at most 300 digits, found one of 401"),
+        ({"n_s": 16**5000}, "n_s: expected a number of at most 300 digits, found one of 6021"),
+        ({"n_s": "9" * 5000}, "n_s: expected a number of at most 300 digits, found '99999"),
+        ({"theta_fid": [10**400, 1]}, "theta_fid.0: expected a number of at most 300 digits"),
+        (
+            {"theta_fid": [1e39, 1]},
+            "theta_fid.0: expected 0, or a number between 1.2e-38 and 3.4e+38 (float32), found 1e",
+        ),
+        (
+            {"theta_fid": [0, 1e-46]},
+            "theta_fid.1: expected 0, or a number between 1.2e-38 and 3.4e+38 (float32), found 1e",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [[1e300], 1]},
+            "delta_theta.0: expected 0, or a number between 1.2e-38 and 3.4e+38 (float32), found",
+        ),
+        (
+            {"derivative": "finite_difference", "delta_theta": [list(range(1, 40)), 1]},
+            "delta_theta.0: expected at most 20 offsets, found [1, 2",
+        ),
+        (
+            {"fits": recipe(closeness=1e300)},
+            "fits.mlp.closeness: expected 0, or a number between 1.2e-38 and 3.4e+38 (float32)",
+        ),
+        (
+            {"fits": recipe(strength=1e-300)},
+            "fits.mlp.strength: expected 0, or a number between 1.2e-38 and 3.4e+38 (float32)",
+        ),
+        (
+            {"checkpoint_minutes": 1e300},
+            "checkpoint_minutes: expected less than or equal to 1000000, found 1e+300",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": 1e-300})},
+            "fits.mlp.optimiser.learning_rate: expected 0, or a number between 1.2e-38 and",
+        ),
+        (
+            {"fits": recipe(optimiser={"learning_rate": {"schedule": "x", "steps": 3 * 10**9}})},
+            "fits.mlp.optimiser.learning_rate: expected numbers of at most 2147483647, found {",
+        ),
+        (
+            {"fits": recipe(optimiser={"eps": 1e39})},
+            "fits.mlp.optimiser.eps: expected numbers of at most 3.4e+38, found 1e+39",
+        ),
+        ({"refine": 2**31 - 1}, "refine: expected less than or equal to 100, found 2147483647"),
+        ({"fits": recipe(threads=2**31 - 1)}, "fits.mlp.threads: expected less than or equal to"),
+        (
+            {"fits": recipe(report_every=2**31 - 1)},
+            "fits.mlp.report_every: expected less than or equal to 1000000, found 2147483647",
+        ),
+        # Lists and mappings that are too long, too deep, or endless.
+        ({"input_shape": [1] * 50}, "input_shape: expected at most 28 entries, found 50"),
+        (
+            {"fits": recipe(network={"hidden": [1] * 10**5})},
+            "fits.mlp.network.hidden: expected at most 200 entries, found 100000",
+        ),
+        ({"fits": dict.fromkeys(map(str, range(2000)), {})}, "fits: expected at most 1000 entries"),
+        ({"seeds": LAUGHS}, "seeds: expected at most 1000000 values, 50 levels deep, found more"),
+        ({"seeds": ENDLESS_LIST}, "seeds: expected at most 1000000 values, 50 levels deep"),
+        (
+            {"fits": recipe(network=ENDLESS_MAPPING)},
+            "fits.mlp.network.a: expected at most 1000000 values, 50 levels deep, found more",
+        ),
+        # What is neither number, text, list nor mapping, and what is no text for a path.
+        ({"run": b"abc"}, "run: expected a number, text, a list or a mapping (what is in quotes"),
+        (
+            {"fits": recipe(optimiser={"b1": datetime.date(2024, 1, 1)})},
+            "fits.mlp.optimiser.b1: expected a number, text, a list or a mapping",
+        ),
+        (
+            {"problem": "a\0.py"},
+            "problem: expected text without null characters, found 'a\\x00.py'",
+        ),
+        ({"observed": "\udcff"}, "observed: expected text in UTF-8, found '\\udcff'"),
+        ({"fits": {2024: {}, "a": {}}}, "fits.2024: expected text (a number in quotes is text)"),
     ],
 )
 def test_each_fault_is_one_line(values, line):
@@ -316,6 +419,83 @@ def test_all_faults_at_once():
         "fits.mlp.patience: expected greater than or equal to 1, found 0",
         "fits.mlp.strenght: unknown key (nearest: strength)",
     ]
+
+
+def test_no_fault_hides_those_elsewhere():
+    """Whatever kind each is of: of plain values, of a union, of an optimiser's own arguments."""
+    optimiser = {"learning_rate": 0, "b1": 1e300, "b2": float("nan"), "eps": b"x"}
+    assert [line.partition(":")[0] for line in faults_of(
+        n_s=-1, n_d=10**400, gpu_memory="x", seeds=LAUGHS, fits=recipe(optimiser=optimiser)
+    )] == [
+        "n_d", "seeds", "fits.mlp.optimiser.eps", "n_s", "gpu_memory",
+        "fits.mlp.optimiser.learning_rate", "fits.mlp.optimiser.b1", "fits.mlp.optimiser.b2",
+    ]  # fmt: skip
+
+
+def test_many_faults_of_one_list_or_mapping_are_told_in_few_lines():
+    lines = faults_of(seeds=["x"] * 2000, fits=recipe(**dict.fromkeys(map(str, range(2000)))))
+    assert len(lines) == 22
+    assert lines[-2:] == [
+        f"{key}: expected other entries, found 1990 more faults like these"
+        for key in ("seeds", "fits.mlp")
+    ]
+
+
+@pytest.mark.parametrize("value", ["x" * 10**5, ["x"] * 10**5, {"k" * 5000: "x"}, "\x1b[2J\n"])
+@pytest.mark.parametrize("key", ["n_s", "run", "problem", "fits", "derivative", "gpu_memory"])
+def test_no_value_takes_a_line_for_itself(key, value):
+    for line in faults_of(**{key: value}):
+        assert len(line) < 1000
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a/b", "a name without '/', which is part of names of datasets"),
+        ("..", "a name without '/', which is part of names of datasets"),
+        ("a\nb", "text that can be printed, with no space around it"),
+        (" a", "text that can be printed, with no space around it"),
+        ("", "text that can be printed, with no space around it"),
+        ("n" * 101, "at most 100 letters"),
+    ],
+)
+def test_names_of_parameters_can_be_printed_and_stored(name, expected):
+    """In the config, and in a Problem."""
+    assert faults_of(problem="files", names=["a", name])[0] == (
+        f"names.1: expected {expected}, found {shown(name)}"
+    )
+    with pytest.raises(InputError) as caught:
+        Problem(None, [1, 2], ["a", name], [3])
+    found = "a list of the parameters' names, found ['a', '']" if name == "" else expected
+    assert caught.value.lines[0].startswith(f"names: expected {found}")
+
+
+def test_symbols_can_be_printed():
+    with pytest.raises(InputError) as caught:
+        Problem(None, [1, 2], ["a", "b"], [3], symbols=["a\n", 5])
+    assert caught.value.lines == ["symbols: expected a list of texts, found ['a\\n', 5]"]
+    with pytest.raises(InputError) as caught:
+        Problem(None, [1], ["a"], [3], symbols=["a" * 101])
+    assert "symbols: expected at most 100 letters, found 'aaa" in caught.value.lines[0]
+
+
+def test_a_chain_of_fits_is_not_endless():
+    fits = {f"a{i}": {"continue_from": f"a{i - 1}"} if i else {} for i in range(60)}
+    assert faults_of(fits=fits)[0] == (
+        "fits.a50.continue_from: expected at most 50 fits in a chain, found 51 of them"
+    )
+
+
+def test_large_configs_are_read():
+    """Of sizes that would take hours, if they were looked through for each of their entries."""
+    seeds = list(range(100_000))
+    assert len(read_config({"seeds": seeds}).seeds) == 100_000
+    assert faults_of(seeds=[*seeds, *seeds[:50_000]])[0].startswith(
+        "seeds: expected each seed once"
+    )
+    fits = {f"a{i}": {"optimiser": {"learning_rate": 1e-3 * (i + 1)}} for i in range(1000)}
+    assert len(read_config({"fits": fits}).fits) == 1000
 
 
 def test_longer_circles():

@@ -1,11 +1,14 @@
 """Faults between the keys of a configuration, each of which is valid by itself. Imports no jax."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.problem import FILES, PROBLEMS, is_file
-from imnn_core.store.wording import nearest
+from imnn_core.store.wording import nearest, shortened, shown
+
+MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake follows all at once
 
 
 def faults(config: Any) -> Iterator[str]:
@@ -19,21 +22,21 @@ def _of_problem(config):
     """Tuples (key, what was expected, what was found), as from the functions below."""
     if config.problem == FILES:
         if config.files is None:
-            yield "simulations", "files, as `problem: files` says", repr(config.simulations)
+            yield "simulations", "files, as `problem: files` says", shown(config.simulations)
         for key in ("names", "theta_fid", "input_shape"):
             if getattr(config, key) is None:
                 yield key, "a value, since `problem: files` has none of its own", "none"
     elif config.names is not None:
-        yield "names", "none, since the problem has its own", config.names
+        yield "names", "none, since the problem has its own", shown(config.names)
     names = config.parameters
     if names is None:
         return
     if len(set(names)) < len(names):
-        yield "names", "each name once", names
+        yield "names", "each name once", shown(names)
     for key, what in (("theta_fid", "numbers"), ("delta_theta", "entries")):
         value = getattr(config, key)
         if value is not None and len(value) != len(names):
-            yield key, f"{len(names)} {what} ({', '.join(names)})", len(value)
+            yield key, f"{len(names)} {what} ({shortened(', '.join(names))})", len(value)
     if config.problem not in PROBLEMS:
         return
     lowest = [
@@ -57,9 +60,10 @@ def _of_simulations(config):
         for key in sorted(config.model_fields_set & {"n_s", "n_d", "n_test"}):
             why = "since the files of `simulations` say how many there are"
             yield key, f"none, {why}", getattr(config, key)
-    repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
+    repeated = sorted(seed for seed, n in Counter(config.seeds).items() if n > 1)
     if repeated:
-        yield "seeds", "each seed once", f"{', '.join(map(str, repeated))} more than once"
+        found = shortened(", ".join(map(str, repeated)))
+        yield "seeds", "each seed once", f"{found} more than once"
     if config.refine and config.observed is None:
         yield "refine", "0 without `observed`, from which the estimates come", config.refine
     if config.refine and config.files is not None:
@@ -70,7 +74,7 @@ def _of_simulations(config):
 def _of_derivatives(config):
     key, differences = "delta_theta", f"`derivative: {config.derivative}`"
     if config.derivative == "exact" and config.delta_theta is not None:
-        yield key, "none unless `derivative: finite_difference`", config.delta_theta
+        yield key, "none unless `derivative: finite_difference`", shown(config.delta_theta)
     if config.derivative != "exact" and config.delta_theta is None:
         yield key, f"a distance for each parameter with {differences}", "none"
 
@@ -93,7 +97,7 @@ def _of_fits(config):
         kind = recipe.network.kind
         if kind not in NETWORKS and not is_file(config.problem):
             expected = " or ".join(map(repr, NETWORKS))
-            yield f"{where}.network.kind", expected, f"{kind!r}{nearest(kind, NETWORKS)}"
+            yield f"{where}.network.kind", expected, f"{shown(kind)}{nearest(kind, NETWORKS)}"
         if config.simulations == "on_the_fly":
             if not recipe.validation:
                 yield f"{where}.validation", "true with `simulations: on_the_fly`", "false"
@@ -111,30 +115,34 @@ def _of_fits(config):
 def _of_continuing(config, name, recipe):
     where, parent = f"fits.{name}", recipe.continue_from
     if parent not in config.fits:
-        expected = f"one of the fits {', '.join(config.fits)}"
-        yield f"{where}.continue_from", expected, f"{parent!r}{nearest(parent, config.fits)}"
+        expected = f"one of the fits {shortened(', '.join(config.fits))}"
+        yield f"{where}.continue_from", expected, f"{shown(parent)}{nearest(parent, config.fits)}"
         return
-    ancestors = [name]
+    ancestors = {name: None}  # in their order
     while parent in config.fits:
         if parent in ancestors:
-            circle = " -> ".join([*ancestors, parent])
+            circle = shortened(" -> ".join([*ancestors, parent]))
             expected = "a chain of fits with a beginning"
             yield f"{where}.continue_from", expected, f"the circle {circle}"
             return
-        ancestors.append(parent)
+        ancestors[parent] = None
         parent = config.fits[parent].continue_from
+    if len(ancestors) > MOST_IN_A_CHAIN:
+        expected = f"at most {MOST_IN_A_CHAIN} fits in a chain"
+        yield f"{where}.continue_from", expected, f"{len(ancestors)} of them"
+        return
     parent = recipe.continue_from
     start = config.fits[parent]
     for key in ("n_summaries", "network", "standardise", "linear", "validation", "averaging"):
         if getattr(recipe, key) != getattr(start, key):
             expected = (
-                f"the same as in {parent!r}, which this fit continues, {getattr(start, key)!r}"
+                f"the same as in {parent!r}, which this fit continues, {shown(getattr(start, key))}"
             )
-            yield f"{where}.{key}", expected, repr(getattr(recipe, key))
+            yield f"{where}.{key}", expected, shown(getattr(recipe, key))
     if recipe.whiten:
         expected = f"false, since this fit begins with the weights of {parent!r}"
         yield f"{where}.whiten", expected, "true"
     if recipe.optimiser.name != start.optimiser.name:
         why = f"as in {parent!r}, whose optimiser state this fit continues"
-        expected = f"{start.optimiser.name!r} {why}"
-        yield f"{where}.optimiser.name", expected, repr(recipe.optimiser.name)
+        expected = f"{shown(start.optimiser.name)} {why}"
+        yield f"{where}.optimiser.name", expected, shown(recipe.optimiser.name)

@@ -1,9 +1,11 @@
 """Pydantic's errors about a configuration, in this project's words."""
 
+from collections import Counter
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
-from imnn_core.store.wording import nearest
+from imnn_core.config.plain import REFUSED
+from imnn_core.store.wording import nearest, of_keys, shown
 
 # What is expected, by pydantic's types of errors, whose own messages are for programmers.
 EXPECTED = (
@@ -12,74 +14,114 @@ EXPECTED = (
     | dict.fromkeys(["bool_type", "bool_parsing"], "true or false")
     | dict.fromkeys(["dict_type", "model_type"], "a mapping")
     | {
+        "int_parsing_size": "a number of at most 300 digits",
         "list_type": "a list",
         "string_type": "text (a number in quotes is text)",
         "too_short": "at least one entry",
     }
 )
+FEW = 10  # entries of one list, or unknown keys of one mapping, that have a line each
+
+
+class _Fault(NamedTuple):
+    """Keys as a user wrote them, what is wrong, and what was found in their place."""
+
+    keys: tuple
+    what: str
+    found: str = ""
 
 
 def _walk(model: Any, location: tuple) -> tuple[list, Any]:
     """The keys of a location as a user wrote them, and the type that the last one is in.
 
-    Pydantic's locations have the tags of unions as well.
+    Pydantic's locations have the members of unions as well: tags, or types in words.
     """
     keys, above = [], model
     for part in location:
         above = model
         fields = getattr(model, "model_fields", None)
         if fields is None and get_origin(model) in (Union, UnionType):
+            members = [member for member in get_args(model) if member is not type(None)]
             of_tag = {
-                member.__metadata__[0].tag: member.__origin__
-                for member in get_args(model)
-                if hasattr(member, "__metadata__")
+                each.tag: member.__origin__
+                for member in members
+                for each in getattr(member, "__metadata__", ())
+                if hasattr(each, "tag")
             }
-            if part in of_tag:
-                model = of_tag[part]
+            if part in of_tag or len(members) > 1:
+                model = of_tag.get(part)
                 continue
+            model = members[0]
         keys.append(part)
         if fields is not None:
             model = fields[part].annotation if part in fields else None
         else:
             model = (get_args(model) or [None])[-1]  # of a mapping of names to models, or a list
-    return keys, above
+    return [key for key in keys if key != "[key]"], above
 
 
-def _in_a_line(key: str) -> str:
-    """A key with its line breaks and control characters escaped."""
-    return key if key.isprintable() else repr(key)[1:-1]
-
-
-def _line(error: dict, model: Any) -> str:
-    """One of pydantic's errors in one line: key, what was expected, what was found."""
+def _faults(error: dict, model: Any) -> list[_Fault]:
+    """What one of pydantic's errors says."""
     kind, found = error["type"], error["input"]
     keys, above = _walk(model, error["loc"])
-    key = ".".join(_in_a_line(str(part)) for part in keys if part != "[key]")
+    if found is REFUSED:
+        return []
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{nearest(keys[-1], above.model_fields)}"
+        return [_Fault(keys, f"unknown key{nearest(keys[-1], above.model_fields)}")]
     if kind == "union_tag_invalid":
         tags, found = error["ctx"]["expected_tags"], error["ctx"]["tag"]
         near = nearest(found, tags.replace("'", "").split(", "))
-        return f"{key}.kind: expected {tags.replace(', ', ' or ')}, found {found!r}{near}"
+        what = f"expected {tags.replace(', ', ' or ')}"
+        return [_Fault([*keys, "kind"], what, shown(found) + near)]
     if kind == "missing":
-        return f"{key}: expected a value, found none"
+        return [_Fault(keys, "expected a value", "none")]
     message = error["msg"].removeprefix("Value error, ")
     if kind in EXPECTED:
-        return f"{key}: expected {EXPECTED[kind]}, found {found!r}"
-    if isinstance(found, dict) and kind == "value_error":  # its text names the keys
-        return "\n".join(f"{key}: {line}" if key else line for line in message.splitlines())
+        return [_Fault(keys, f"expected {EXPECTED[kind]}", shown(found))]
+    if kind == "too_long":
+        most, length = error["ctx"]["max_length"], error["ctx"]["actual_length"]
+        return [_Fault(keys, f"expected at most {most} entries", str(length or len(found)))]
+    if isinstance(found, dict) and " found " in message:  # of several keys, which it names
+        return [_Fault(keys, line) for line in message.splitlines()]
     message = message.replace("Input should be", "expected")
     choices = error.get("ctx", {}).get("expected", "").replace(" or ", ", ").split(",")
     near = nearest(found, [name for choice in choices if (name := choice.strip(" '"))])
-    return f"{key}: {message}, found {found!r}{near}"
+    return [_Fault(keys, message, shown(found) + near)]
 
 
 def lines(errors: list[dict], model: Any) -> list[str]:
-    """One line per fault.
+    """One line per fault: key, what was expected, what was found.
 
     Args:
         errors: of pydantic's ValidationError.
         model: the pydantic model that raised it.
 
     """
-    return [line for error in errors for line in _line(error, model).splitlines()]
+    found: dict[tuple, _Fault] = {}
+    of_parents = Counter()
+    for error in errors:
+        for fault in _faults(error, model):
+            key = of_keys(fault.keys)
+            if fault.found and (before := found.get((key, ""))):  # the next member of a union
+                other = fault.what.removeprefix("expected ")
+                found[key, ""] = before._replace(
+                    what=f"{before.what} or {other}",
+                    found=max(before.found, fault.found, key=len),  # the one with the nearest
+                )
+                continue
+            last = fault.keys[-1] if fault.keys else None
+            if error["type"] == "extra_forbidden" or isinstance(last, int):
+                parent = of_keys(fault.keys[:-1])
+                of_parents[parent] += 1
+                if of_parents[parent] > FEW:
+                    continue
+            found[key, "" if fault.found else fault.what] = fault
+    told = []
+    for (key, _), (_, what, value) in found.items():
+        line = f"{what}, found {value}" if value else what
+        told.append(f"{key}: {line}" if key else line)
+    return told + [
+        f"{parent}: expected other entries, found {n - FEW} more faults like these"
+        for parent, n in of_parents.items()
+        if n > FEW
+    ]

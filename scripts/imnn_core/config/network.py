@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from imnn_core.config.types import Count, Model, numbers
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from imnn_core.config.types import Count, Layers, Model, finite, numbers
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Activation = Literal[
     "celu", "elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus",
@@ -18,7 +18,7 @@ class MLP(Model):
     kind: Literal["mlp"] = Field(
         "mlp", description="A multilayer perceptron on the flattened simulation."
     )
-    hidden: list[Count] = Field(
+    hidden: Layers = Field(
         [128, 128, 128], description="Width of each hidden layer, first to last."
     )
     activation: Activation = Field(
@@ -36,12 +36,12 @@ class DeepSet(Model):
         "on each element, the mean over the elements, and a head. The order of the "
         "elements does not matter.",
     )
-    hidden: list[Count] = Field(
+    hidden: Layers = Field(
         [32, 32],
         min_length=1,
         description="Width of each layer of the network that acts on one element.",
     )
-    head: list[Count] = Field([], description="Width of each hidden layer after the mean.")
+    head: Layers = Field([], description="Width of each hidden layer after the mean.")
     activation: Activation = Field(
         "softplus", description="As for `mlp`, after each layer except the last one of the head."
     )
@@ -55,13 +55,13 @@ class CNN(Model):
         description="For fields on a periodic grid of one to three dimensions: convolutional "
         "layers, means over the grid, and a head.",
     )
-    channels: list[Count] = Field(
+    channels: Layers = Field(
         [8, 8, 8], min_length=1, description="Channels of each convolutional layer."
     )
     kernel: Count = Field(
         3, description="Number of points of each layer's kernel along each dimension."
     )
-    strides: list[Count] | None = Field(None, description="Stride of each layer. If null, 1.")
+    strides: Layers | None = Field(None, description="Stride of each layer. If null, 1.")
     means: Literal["last", "every"] = Field(
         "last",
         description="The head gets the means over the grid of the channels of the `last` layer, "
@@ -72,7 +72,7 @@ class CNN(Model):
         description="Whether the last axis of a simulation holds channels and is not an axis of "
         "the grid.",
     )
-    head: list[Count] = Field([], description="Width of each hidden layer after the means.")
+    head: Layers = Field([], description="Width of each hidden layer after the means.")
     activation: Activation = Field(
         "softplus", description="As for `mlp`, after each layer except the last one of the head."
     )
@@ -91,6 +91,7 @@ class OwnNetwork(Model):
     """One of the problem's own `networks`; further keys are its arguments."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(finite)]]
 
     kind: str
 

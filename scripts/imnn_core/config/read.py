@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from imnn_core.config import messages
+from imnn_core.config import messages, plain
 from imnn_core.config.problem import is_file
 from imnn_core.config.run import Config
 from imnn_core.store.errors import InputError
@@ -21,10 +21,14 @@ def read_config(values: dict) -> Config:
         InputError: one line per fault; those between keys come once each key is right by itself.
 
     """
+    values, lines = plain.checked(values)
     try:
-        return Config.model_validate(values)
+        found = Config.model_validate(values)
     except ValidationError as error:
-        raise InputError(*messages.lines(error.errors(), Config)) from None
+        lines += messages.lines(error.errors(), Config)
+    if lines:
+        raise InputError(*lines)
+    return found
 
 
 def repeated_keys(root: Any, path: str) -> list[str]:

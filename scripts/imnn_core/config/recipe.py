@@ -3,13 +3,25 @@
 from typing import Annotated, Any, Literal
 
 from imnn_core.config.network import MLP, Network
-from imnn_core.config.types import Count, CountOrZero, Model, Name, Real, numbers
+from imnn_core.config.types import (
+    Count,
+    CountOrZero,
+    Model,
+    Name,
+    Real,
+    counted,
+    for_jax,
+    numbers,
+    single,
+)
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 
 def _is_rate(value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if (number and value > 0) or (isinstance(value, dict) and "schedule" in value):
+    if (number and value > 0 and single(value)) or (
+        isinstance(value, dict) and "schedule" in value
+    ):
         return value
     raise ValueError("expected a number > 0, or a mapping with the key 'schedule'")
 
@@ -18,11 +30,12 @@ class Optimiser(Model):
     """One of optax's optimisers with its arguments; `training.optimisers` checks both."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(for_jax)]]
 
     name: str = Field(
         "adam", description="Name of an optimiser of optax that needs gradients only."
     )
-    learning_rate: Annotated[Any, AfterValidator(_is_rate)] = Field(
+    learning_rate: Annotated[Any, AfterValidator(_is_rate), AfterValidator(for_jax)] = Field(
         1.0e-3,
         description="Step size: a number, or the name of a schedule of optax with its arguments, "
         "such as `{schedule: cosine_decay_schedule, init_value: 1.0e-3, "
@@ -99,7 +112,7 @@ class Recipe(Model):
     min_iterations: CountOrZero = Field(
         100, description="Never stop early before this number of iterations."
     )
-    max_iterations: Count = Field(
+    max_iterations: counted(1, 10**9) = Field(
         1000, description="Always stop after this number (of this fit's own iterations)."
     )
     validation: bool = Field(
@@ -129,12 +142,14 @@ class Recipe(Model):
         "most a quarter of the memory of this machine (or of a cluster's job), or "
         "half of the free memory of a GPU. The two differ by rounding.",
     )
-    threads: Count = Field(
+    threads: counted(1, 1024) = Field(
         1,
         description="CPU threads of one fit. It is fixed, so that the results do not depend on "
         "`--cores`.",
     )
-    report_every: Count = Field(50, description="Iterations between two progress lines in the log.")
+    report_every: counted(1, 10**6) = Field(
+        50, description="Iterations between two progress lines in the log."
+    )
     continue_from: Name | None = Field(
         None,
         description="Start from the final weights and optimiser state of this other recipe's fit.",

@@ -4,21 +4,28 @@ from typing import Annotated, Any, Literal
 
 from imnn_core.config import consistency
 from imnn_core.config.network import DeepSet
-from imnn_core.config.problem import FILES, PROBLEMS, Files, is_file
+from imnn_core.config.problem import FILES, PROBLEMS, Files, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.types import (
+    MOST_AXES,
+    MOST_PARAMETERS,
     Count,
-    CountOrZero,
     Model,
     Name,
+    Parameter,
     Real,
     Seed,
     Several,
     Step,
+    counted,
     not_bool,
 )
 from imnn_core.store.wording import nearest
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+
+
+def _shipped(problem: Any) -> ProblemSchema | None:
+    return PROBLEMS.get(problem) if isinstance(problem, str) else None
 
 
 def _how(simulations: Any) -> str:
@@ -62,15 +69,22 @@ class Config(Model):
         "file with a problem of your own; or `files`, if simulations in files are "
         "all that you have.",
     )
-    names: list[str] | None = Field(
-        None, min_length=1, description="Names of the parameters, only for `problem: files`."
+    names: list[Parameter] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_PARAMETERS,
+        description="Names of the parameters, only for `problem: files`.",
     )
     theta_fid: list[Real] | None = Field(
         None,
+        max_length=MOST_PARAMETERS,
         description="Fiducial parameters, at which F is maximised. If null, those of the problem.",
     )
     input_shape: list[Count] | None = Field(
-        None, min_length=1, description="Shape of one simulation. If null, that of the problem."
+        None,
+        min_length=1,
+        max_length=MOST_AXES,
+        description="Shape of one simulation. If null, that of the problem.",
     )
     simulations: Annotated[
         Annotated[Literal["draw", "on_the_fly"], Tag("drawn")] | Annotated[Files, Tag("files")],
@@ -91,6 +105,7 @@ class Config(Model):
     )
     delta_theta: list[Step] | None = Field(
         None,
+        max_length=MOST_PARAMETERS,
         description="For finite differences, an entry for each parameter: the distance between "
         "two values around theta_fid, or a list of offsets from theta_fid, such as "
         "`[0.1, 0.2, 0.4]`.",
@@ -125,12 +140,12 @@ class Config(Model):
         "*input_shape) in HDF5 or npz, or an npy file. Each fit compresses the data "
         "and estimates the parameters.",
     )
-    refine: CountOrZero = Field(
+    refine: counted(0, 100) = Field(
         0,
         description="How many times the run is repeated with theta_fid at the estimate from "
         "`observed`: `refined-1`, ….",
     )
-    checkpoint_minutes: Annotated[float, Field(gt=0), BeforeValidator(not_bool)] = Field(
+    checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(not_bool)] = Field(
         5.0,
         description="Minutes between two checkpoints of a fit. An interrupted fit goes on from "
         "its checkpoint. A change reruns nothing.",
@@ -154,6 +169,7 @@ class Config(Model):
             ),
         },
         min_length=1,
+        max_length=1000,
         description="The recipes, each under its own name.",
     )
 
@@ -172,9 +188,7 @@ class Config(Model):
     @classmethod
     def _problems_own(cls, values: Any) -> Any:
         """Fill in theta_fid and input_shape of a problem that ships with the project."""
-        if isinstance(values, dict) and (
-            known := PROBLEMS.get(str(values.get("problem", "gaussian")))
-        ):
+        if isinstance(values, dict) and (known := _shipped(values.get("problem", "gaussian"))):
             own = {
                 key: list(getattr(known, key))
                 for key in ("theta_fid", "input_shape")

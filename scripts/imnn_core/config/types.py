@@ -2,11 +2,18 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 LONGEST = 100  # characters of a name; most file systems allow 255 bytes, endings included
+MOST = 2**31 - 1  # of what is counted, in jax's whole numbers
+LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of jax's numbers with all their digits, and a sign
+MOST_LAYERS = 200  # of a network, which XLA compiles one by one
+MOST_AXES = 28  # of a simulation: HDF5 knows 32, with those of a set and of derivatives
+MOST_PARAMETERS = 1000
+MOST_OFFSETS = 20  # of a parameter: the weights of more have no digits left
 
 
 def _is_name(text: str) -> str:
@@ -25,6 +32,33 @@ def _is_name(text: str) -> str:
     return text
 
 
+def fault_of_label(name: str) -> str | None:
+    """What was expected of a parameter's name or symbol that can't be printed; None if it can."""
+    if not name or not name.isprintable() or name != name.strip():
+        return "text that can be printed, with no space around it"
+    return f"at most {LONGEST} letters" if len(name) > LONGEST else None
+
+
+def fault_of_parameter(name: str) -> str | None:
+    """The same of a parameter's name, which is also part of a dataset's name in HDF5."""
+    if "/" in name or name in (".", ".."):
+        return "a name without '/', which is part of names of datasets"
+    return fault_of_label(name)
+
+
+def _is_parameter(name: str) -> str:
+    if expected := fault_of_parameter(name):
+        raise ValueError(f"expected {expected}")
+    return name
+
+
+def single(value: float) -> float:
+    """Refuse what is infinite, or 0, in float32 and not here."""
+    if math.isfinite(value) and (abs(value) > LARGEST or 0 < abs(value) < SMALLEST):
+        raise ValueError(f"expected 0, or a number between {SMALLEST} and {LARGEST} (float32)")
+    return value
+
+
 def not_bool(value: Any) -> Any:
     """Refuse YAML's `yes` and `on`, which pydantic would read as the number 1."""
     if isinstance(value, bool):
@@ -41,19 +75,44 @@ def numbers(value: Any) -> Any:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"expected finite numbers, found {value}")
     return value
+
+
+def finite(value: Any) -> Any:
+    """Refuse numbers that are not finite, at any depth of an argument."""
+    for number in _numbers_in(value):
+        if not math.isfinite(number):
+            raise ValueError("expected finite numbers")
+    return value
+
+
+def for_jax(value: Any) -> Any:
+    """Refuse numbers that jax can't take, at any depth of an argument."""
+    for number in _numbers_in(finite(value)):
+        largest = MOST if isinstance(number, int) else LARGEST
+        if abs(number) > largest:
+            raise ValueError(f"expected numbers of at most {largest}")
+    return value
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    if isinstance(value, int | float):
+        yield value
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _numbers_in(item)
 
 
 def _step(value: Any) -> float | list[float]:
     """A step of finite differences: a distance, or a list of offsets."""
     expected = "expected a number > 0, or a list of offsets other than 0"
-    with contextlib.suppress(TypeError):
-        value = numbers(value)
+    value = numbers(value)
     many = value if isinstance(value, list) else [value]
     if not many or any(isinstance(x, bool) or not isinstance(x, int | float) for x in many):
         raise ValueError(expected)
+    if len(many) > MOST_OFFSETS:
+        raise ValueError(f"expected at most {MOST_OFFSETS} offsets")
+    many = [single(finite(x)) for x in many]
     if isinstance(value, list):
         if len({0, *many}) <= len(many):
             raise ValueError(f"{expected} and different from each other")
@@ -64,10 +123,19 @@ def _step(value: Any) -> float | list[float]:
 
 
 Name = Annotated[str, AfterValidator(_is_name)]
-Real = Annotated[float, BeforeValidator(not_bool)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(not_bool)]
-Several = Annotated[int, Field(ge=2), BeforeValidator(not_bool)]  # with a standard error
-CountOrZero = Annotated[int, Field(ge=0), BeforeValidator(not_bool)]
+Parameter = Annotated[str, AfterValidator(_is_parameter)]
+Real = Annotated[float, BeforeValidator(not_bool), AfterValidator(single)]
+
+
+def counted(least: int, most: int = MOST) -> Any:
+    """The type of a number of things, from the least to the most that is possible."""
+    return Annotated[int, Field(ge=least, le=most), BeforeValidator(not_bool)]
+
+
+Count = counted(1)
+Several = counted(2)  # with a standard error
+CountOrZero = counted(0)
+Layers = Annotated[list[Count], Field(max_length=MOST_LAYERS)]
 Step = Annotated[
     Any,
     BeforeValidator(_step),

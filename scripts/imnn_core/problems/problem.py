@@ -7,8 +7,16 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from imnn_core.config.types import (
+    MOST,
+    MOST_AXES,
+    MOST_PARAMETERS,
+    fault_of_label,
+    fault_of_parameter,
+)
 from imnn_core.problems import stencils
 from imnn_core.store.errors import InputError, in_a_line
+from imnn_core.store.wording import shortened, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,32 +101,51 @@ class Problem:
             or not names
             or not all(isinstance(name, str) and name for name in names)
         ):
-            yield f"names: expected a list of the parameters' names, found {names!r}"
+            yield f"names: expected a list of the parameters' names, found {shown(names)}"
             return
+        if len(names) > MOST_PARAMETERS:
+            yield f"names: expected at most {MOST_PARAMETERS}, found {len(names)}"
+            return
+        for name in names:
+            if expected := fault_of_parameter(name):
+                yield f"names: expected {expected}, found {shown(name)}"
         if len(set(names)) < len(names):
-            yield f"names: expected each name once, found {list(names)}"
+            yield f"names: expected each name once, found {shown(list(names))}"
         if not _are_numbers(self.theta_fid) or len(self.theta_fid) != len(names):
-            expected = f"{len(names)} finite numbers ({', '.join(names)})"
-            yield f"theta_fid: expected {expected}, found {self.theta_fid}"
+            expected = f"{len(names)} finite numbers ({shortened(', '.join(names))})"
+            yield f"theta_fid: expected {expected}, found {shown(self.theta_fid)}"
         if self.delta_theta is not None and not _are_steps(self.delta_theta, len(names)):
-            expected = f"{len(names)} numbers > 0 ({', '.join(names)}), or lists of offsets"
-            yield f"delta_theta: expected {expected}, found {self.delta_theta}"
+            expected = (
+                f"{len(names)} numbers > 0 ({shortened(', '.join(names))}), or lists of offsets"
+            )
+            yield f"delta_theta: expected {expected}, found {shown(self.delta_theta)}"
         shape = self.input_shape
         whole = isinstance(shape, Sequence) and all(
             isinstance(n, Integral) and n > 0 for n in shape
         )
         if not whole or not shape:
             expected = "the shape of one simulation, such as (10,)"
-            yield f"input_shape: expected {expected}, found {shape!r}"
+            yield f"input_shape: expected {expected}, found {shown(shape)}"
+        elif len(shape) > MOST_AXES or max(shape) > MOST:
+            expected = f"at most {MOST_AXES} axes, of at most {MOST} numbers each"
+            yield f"input_shape: expected {expected}, found {shown(shape)}"
         for key in ("simulator", "log_likelihood", "fisher"):
             value = getattr(self, key)
             if value is not None and not callable(value):
-                yield f"{key}: expected a function, found {value!r}"
-        if self.symbols is not None and len(self.symbols) != len(names):
-            found = len(self.symbols)
-            yield f"symbols: expected {len(names)}, one for each parameter, found {found}"
+                yield f"{key}: expected a function, found {shown(value)}"
+        if self.symbols is not None:
+            symbols = self.symbols
+            if isinstance(symbols, str) or not all(isinstance(each, str) for each in symbols):
+                yield f"symbols: expected a list of texts, found {shown(symbols)}"
+                return
+            if len(symbols) != len(names):
+                found = len(symbols)
+                yield f"symbols: expected {len(names)}, one for each parameter, found {found}"
+            for symbol in symbols:
+                if expected := fault_of_label(symbol):
+                    yield f"symbols: expected {expected}, found {shown(symbol)}"
         if not isinstance(self.networks, Mapping):
-            yield f"networks: expected a mapping of names to networks, found {self.networks!r}"
+            yield f"networks: expected a mapping of names to networks, found {shown(self.networks)}"
 
     def closed_form(self) -> np.ndarray | None:
         """F at theta_fid in closed form, (n_params, n_params), or None where it is not known.
@@ -142,7 +169,7 @@ class Problem:
         ):
             raise InputError(
                 f"problem {self.name!r}: expected of fisher a symmetric matrix of shape "
-                f"{(self.n_params, self.n_params)}, found {F.tolist()}"
+                f"{(self.n_params, self.n_params)}, found {shown(F.tolist())}"
             )
         return F
 

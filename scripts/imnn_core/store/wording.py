@@ -1,6 +1,7 @@
 """Names, values and shapes in messages, each of which stays one line."""
 
 import difflib
+import itertools
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MOST = 300  # letters of a value
+AMONG = 200  # names at most the nearest is looked for: it takes a millisecond
 LONGEST = 3000  # letters of a line, which has room for two paths
 
 
@@ -30,12 +32,25 @@ def shortened(text: str, most: int = MOST) -> str:
 
 def shown(value: object) -> str:
     """A value as Python writes it, of at most MOST letters."""
-    return shortened(in_line(repr(value)))
+    try:
+        text = repr(value)
+    except Exception:  # of a whole number of thousands of digits, or whatever a user's class raises
+        text = f"{type(value).__name__} that Python can't write"
+    return shortened(in_line(text))
+
+
+def of_keys(keys: Iterable) -> str:
+    """A key in a message, with those that it stands below."""
+    return ".".join(
+        shortened(in_line(key) if isinstance(key, str) else shown(key), 100) for key in keys
+    )
 
 
 def nearest(word: object, names: Iterable) -> str:
     """' (nearest: …)' with up to three names that resemble or contain ``word``; else ''."""
-    word, names = str(word), [str(name) for name in names]
+    if not isinstance(word, str):
+        return ""
+    names = [str(name) for name in itertools.islice(names, AMONG)]
     near = (
         difflib.get_close_matches(word[:MOST], names, n=3, cutoff=0.6)
         or [name for name in names if word and word in name][:3]
