@@ -18,6 +18,7 @@ from imnn_core.training import fitter as fitters
 from imnn_core.training import iteration
 from imnn_core.training import loop as fitting
 from imnn_core.training.iteration import Settings
+from jax.example_libraries import stax
 from scipy import ndimage
 
 
@@ -250,6 +251,22 @@ def integer_weights(n_summaries):
             {"kind": "own"},
             {"own": (lambda key, shape: 1.0, lambda w, d: d @ d @ d)},
             r"for simulations of shape \(4,\), found ",
+        ),
+        (
+            {"kind": "own"},
+            {"own": stax.serial(stax.Dense(3), stax.Relu, stax.Dense(2))},
+            r"expected of init the weights alone, found \(shape, weights\), as init of "
+            "jax.example_libraries.stax returns; take lambda key, shape",
+        ),
+        (
+            {"kind": "own", "width": 3},
+            {"own": lambda n_summaries: (lambda key, shape: 0, lambda w, d: d)},
+            r"expected a function of n_summaries and \{'width': 3\}, found TypeError",
+        ),
+        (
+            {"kind": "own"},
+            {"own": (3, lambda w, d: d)},
+            r"a pair of functions .*, found \(3, <func",
         ),
         (
             {"kind": "own"},

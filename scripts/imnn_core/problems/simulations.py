@@ -21,6 +21,7 @@ from imnn_core.problems.simulator import (
 )
 from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
+from imnn_core.store.wording import shortened, shown
 
 # What a seed is used for. Append only: a number that changes changes every result.
 STREAMS = {
@@ -134,8 +135,8 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
             if bad.size:
                 raise InputError(
                     f"problem {problem.name!r}: expected finite numbers at theta_fid = "
-                    f"{problem.theta_fid.tolist()}, found NaN or infinity in the {what} of index "
-                    f"{start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
+                    f"{shown(problem.theta_fid.tolist())}, found NaN or infinity in the {what} of "
+                    f"index {start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
                 )
         if start == 0:
             # One simulation alone has no deviation.
@@ -200,6 +201,6 @@ def _check_dependence(problem: Problem, d: np.ndarray, dd: np.ndarray) -> None:
                 "; if they do, by a comparison or a rounding, set `derivative: finite_difference`",
             )
         raise InputError(
-            f"problem {problem.name!r}: expected simulations that depend on "
-            f"{', '.join(constant)}, found a {how} by it that is 0 everywhere{remedy}"
+            f"problem {problem.name!r}: expected simulations that depend on each parameter, found "
+            f"a {how} of 0 everywhere by {shortened(', '.join(constant))}{remedy}"
         )
