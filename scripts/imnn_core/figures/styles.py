@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.style
 from imnn_core.store.errors import InputError
+from imnn_core.store.wording import shortened, shown
 from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
@@ -47,7 +48,7 @@ def style(path: str | Path) -> Iterator[None]:
             stack.enter_context(matplotlib.style.context([str(path), FIXED], after_reset=True))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path}: expected a style file of matplotlib, found: {error}"
+                f"{path}: expected a style file of matplotlib, found: {shortened(str(error))}"
             ) from None
         finally:
             logger.removeHandler(faults)
@@ -71,7 +72,8 @@ def _check_style(path: str | Path, settings: Mapping) -> None:
         font_manager.findfont(FontProperties(), fallback_to_default=False)
     except ValueError:
         raise InputError(
-            f"{path}: expected a font.family that is installed, found {settings['font.family']}"
+            f"{path}: expected a font.family that is installed, found "
+            f"{shown(settings['font.family'])}"
         ) from None
     if not settings["axes.prop_cycle"].by_key().get("color"):
         raise InputError(f"{path}: expected colours in axes.prop_cycle, found none")
@@ -88,5 +90,5 @@ def faults_of_symbols(symbols: Sequence[str]) -> Iterator[str]:
             reason = str(error).strip().splitlines()[-1]
             yield (
                 "symbols: expected text, or TeX between $ that matplotlib can draw, found "
-                f"{symbol!r} ({reason})"
+                f"{shown(symbol)} ({shortened(reason)})"
             )

@@ -1,6 +1,7 @@
 """The problem that a configuration names: a shipped one, a user's, or files of simulations."""
 
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from imnn_core.problems.stencils import Step
 from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import read_json
+from imnn_core.store.wording import shortened, shown
 
 
 def from_file(path: str | Path) -> Problem:
@@ -26,7 +28,7 @@ def from_file(path: str | Path) -> Problem:
 
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # no error where its name is too long
         raise InputError(f"problem: expected a Python file, found none at {path}")
     folder = str(path.parent.resolve())
     name = f"problem_{path.stem}"
@@ -44,14 +46,15 @@ def from_file(path: str | Path) -> Problem:
         line = _line_in(path, error)
         what = error.msg if isinstance(error, SyntaxError) else error
         raise InputError(
-            f"problem {path}: could not be imported: {type(error).__name__}: {what}{line}"
+            f"problem {path}: could not be imported: {type(error).__name__}: "
+            f"{shortened(str(what))}{line}"
         ) from None
     finally:
         sys.path.remove(folder)
         sys.path.append(folder)  # for what it imports later
     found = getattr(module, "problem", None)
     if not isinstance(found, Problem):
-        what = "found none" if found is None else f"found {found!r}"
+        what = "found none" if found is None else f"found {shown(found)}"
         raise InputError(
             f"problem {path}: expected `problem = Problem(…)` in it (from imnn_core.problems "
             f"import Problem), {what}"
@@ -119,7 +122,7 @@ def build(
     if input_shape is not None and tuple(input_shape) != problem.input_shape:
         raise InputError(
             f"input_shape: expected {list(problem.input_shape)} as in {kind}, found "
-            f"{list(input_shape)}; change it there"
+            f"{shown(list(input_shape))}; change it there"
         )
     theta_fid = problem.theta_fid if theta_fid is None else theta_fid
     return replace(problem, theta_fid=theta_fid, name=Path(kind).stem, **differences)

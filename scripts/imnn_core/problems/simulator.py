@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem, stencils
 from imnn_core.store.errors import InputError, in_a_line
+from imnn_core.store.wording import shown
 
 # Of an element's deviation, the rounding from which on more digits are kept, and none are left.
 COARSE, TOO_COARSE = 1e-4, 0.25
@@ -57,8 +58,8 @@ def check_steps(problem: Problem) -> None:
     if np.any(np.abs(left / nominal - 1) > 0.1) or not half.all():
         raise InputError(
             "delta_theta: expected steps that are not lost in theta_fid = "
-            f"{problem.theta_fid.tolist()} by rounding, found offsets {nominal.tolist()}, of "
-            f"which {left.tolist()} is left"
+            f"{shown(problem.theta_fid.tolist())} by rounding, found offsets "
+            f"{shown(nominal.tolist())}, of which {shown(left.tolist())} is left"
         )
 
 

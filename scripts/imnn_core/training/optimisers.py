@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from imnn_core.store.errors import InputError
-from imnn_core.store.wording import nearest
+from imnn_core.store.wording import nearest, shortened, shown
 
 # Weights to try an optimiser on, by shapes alone: no backend starts and nothing is computed.
 WEIGHTS = {"w": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
@@ -21,7 +21,12 @@ def _key(kind: str) -> str:
 
 
 def _shown(arguments: dict) -> str:
-    return ", ".join(f"{name} = {value!r}" for name, value in arguments.items())
+    return shortened(", ".join(f"{name} = {shown(value)}" for name, value in arguments.items()))
+
+
+def _words(error: Exception) -> str:
+    """The first line of what a library says, or the error's type if it says nothing."""
+    return shortened(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
 def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
@@ -43,7 +48,7 @@ def _call(kind: str, function_name: str, arguments: dict, where: str) -> Any:
         return function(**arguments)
     except Exception as error:  # whatever optax raises, it raises for these arguments
         raise InputError(
-            f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {error}"
+            f"{where}{_key(kind)}: {function_name!r} refuses {_shown(arguments)}: {_words(error)}"
         ) from None
 
 
@@ -66,11 +71,13 @@ def build_schedules(value: Any, where: str = "") -> Any:
     name = value["schedule"]
     if name not in known:
         raise InputError(
-            f"{where}schedule: expected a schedule of optax, found {name!r}{nearest(name, known)}"
+            f"{where}schedule: expected a schedule of optax, found {shown(name)}"
+            f"{nearest(name, known)}"
         )
     return _call("schedule", name, arguments, where)
 
 
+@functools.cache
 def _optimiser_names() -> list[str]:
     """Names of optax's optimisers: of its functions those that take a learning rate."""
     functions = {
@@ -100,7 +107,7 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
     if name not in _optimiser_names():
         raise InputError(
             "name: expected an optimiser of optax, found "
-            f"{name!r}{nearest(name, _optimiser_names())}"
+            f"{shown(name)}{nearest(name, _optimiser_names())}"
         )
     optimiser = _call(
         "optimiser",
@@ -116,17 +123,22 @@ def build(name: str, **arguments: Any) -> optax.GradientTransformation:
         jax.eval_shape(one_step, WEIGHTS)
     except Exception as error:
         raise InputError(
-            f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: {error}"
+            f"name: {name!r} cannot take a step from gradients and {_shown(arguments)}: "
+            f"{_words(error)}"
         ) from None
     return optimiser
 
 
 def faults(fits: dict) -> list[str]:
     """Faults of the optimisers of a configuration's recipes, a line each."""
-    lines, states = [], {}
+    lines, states, known = [], {}, {}
     for name, recipe in fits.items():
+        settings = recipe.optimiser.model_dump()
+        key = repr(settings)
         try:
-            states[name] = jax.eval_shape(build(**recipe.optimiser.model_dump()).init, WEIGHTS)
+            if key not in known:
+                known[key] = jax.eval_shape(build(**settings).init, WEIGHTS)
+            states[name] = known[key]
         except InputError as error:
             lines.append(f"fits.{name}.optimiser.{error}")
     for name, recipe in fits.items():

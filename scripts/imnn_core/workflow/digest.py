@@ -41,7 +41,9 @@ def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Ite
         for n in range(1, len(parts) + 1):
             place = base.joinpath(*parts[:n])
             yield from (
-                each for each in (place.with_suffix(".py"), place / "__init__.py") if each.is_file()
+                each
+                for each in (place.with_suffix(".py"), place / "__init__.py")
+                if os.path.isfile(each)  # no error where a name is too long
             )
 
 
@@ -196,16 +198,21 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
     todo, seen = [path_to_file], {}
     while todo:
         path = todo.pop()
-        if path in seen or not path.is_file():
+        if path in seen or not os.path.isfile(path):
             continue
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            seen[path] = repr(error)
+            continue
         try:
             tree = ast.parse(content)
-        except (SyntaxError, ValueError):
+            meaning = repr(_meaning(tree))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # no Python, or too deep
             seen[path] = repr(content)
             continue
         todo += _imported(folder, path, _names(tree))
-        seen[path] = repr(_meaning(tree))
+        seen[path] = meaning
     return seen
 
 
