@@ -118,3 +118,71 @@ def test_a_pickle_as_observed_data(project, name):
     assert_refused(
         snakemake(project, "-n", *TINY_RUN, "--config", f"observed={name}", ok=False), project, name
     )
+
+
+def faults_of(output):
+    """The lines below Snakemake's headline."""
+    assert "Traceback" not in output
+    below = output.partition("The config has faults:\n")[2].splitlines()
+    return [line for line in below if line and not line.startswith("  File")]
+
+
+def test_observed_data_that_are_not_there(project):
+    """Told at the start, with the other faults, whatever is to be made."""
+    config = ("--config", "observed=none.npy", "figures={style: none}", "fits={a: {optimiser: {}}}")
+    targets = ("--", "results/tiny/analytic_fisher.json")
+    assert faults_of(snakemake(project, "-n", *TINY_RUN, *config, *targets, ok=False)) == [
+        "figures.style: expected a file, found none at none",
+        "observed: expected a file, found none at none.npy",
+    ]
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "long", "below a file"])
+@pytest.mark.parametrize("key", ["problem", "style"])
+def test_a_path_to_what_is_no_file(project, key, kind):
+    """None is opened: a pipe would be waited for."""
+    name = {"long": f"{LONG}.py", "below a file": "mine.py/other.py"}.get(kind, f"{kind}.py")
+    path = project / name
+    if kind == "pipe" and not path.exists():
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir(exist_ok=True)
+    elif kind == "device" and not path.is_symlink():
+        path.symlink_to("/dev/zero")
+    elif kind == "below a file":
+        (project / "mine.py").write_text("")
+    config = f"problem={name}" if key == "problem" else f"figures={{style: {name}}}"
+    (line,) = faults_of(snakemake(project, "-n", *TINY_RUN, "--config", config, ok=False))
+    expected = {
+        "problem": "problem: expected a Python file",
+        "style": "figures.style: expected a file",
+    }
+    assert line == f"{expected[key]}, found none at {name}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"import {LONG}\n",
+        "x = " + "(" * 500 + ")" * 500,
+        "x = " + "+".join(["1"] * 5000),
+        "x = '\\0'\0",
+        "raise ValueError('\\x1b[2J' * 1000)",
+    ],
+)
+def test_a_python_file_that_can_not_be_read(project, text):
+    (project / "odd.py").write_text(text)
+    output = snakemake(project, "-n", *TINY_RUN, "--config", "problem=odd.py", ok=False)
+    (line,) = faults_of(output)
+    assert line.startswith("problem odd.py: ")
+    assert len(line) < 600
+
+
+def test_other_faults_of_values_end_in_lines_too(project):
+    """As YAML reads them: a date, a list that holds itself, and numbers that are no such things."""
+    text = "run: 2024-01-01\nseeds: &a [1, *a]\nn_s: 1e300\nn_d: .nan\n"
+    lines = faults_of(snakemake(project, "-n", *write_yaml(project, text), ok=False))
+    assert [line.partition(":")[0] for line in lines] == ["run", "seeds", "n_s", "n_d"]

@@ -121,6 +121,16 @@ def test_from_git(root, repository, tmp_path, monkeypatch):
     assert style.read_text().strip() == (root / "config/figures.mplstyle").read_text().strip()
 
 
+def test_observed_data_that_the_other_workflow_makes(root, tmp_path):
+    """They need not be there at the start."""
+    config = TINY | {"observed": "made.npy"}
+    folder = other_workflow(tmp_path / "other", str(root / "Snakefile"), config=config)
+    rule = 'rule make:\n    output:\n        "made.npy",\n    shell:\n        "false"\n'
+    snakefile = folder / "Snakefile"
+    snakefile.write_text(snakefile.read_text() + rule)
+    assert planned(folder, "--", "imnn_all").keys() >= {"make", "imnn_estimate"}
+
+
 @pytest.mark.long
 def test_from_a_host(root, repository, tmp_path, monkeypatch):
     """With git's own word for it that the host's repository lies here; no network is needed."""
@@ -252,6 +262,16 @@ def test_only_these_attributes_of_snakemake_are_used_that_it_does_not_document(r
     tests = "\n".join(path.read_text() for path in (root / "tests").glob("test_*.py"))
     assert watching <= set(re.findall(r"^def (test_\w+)", tests, flags=re.M))
     assert len(watching) >= len(table) > 0
+
+
+def test_nodes_are_counted_where_jobs_go_to_them(tmp_path):
+    """`workflow.resource_settings`: without them the memory is that of this machine."""
+    text = (
+        'print("nodes:", workflow.resource_settings.nodes, flush=True)\nrule all:\n    input: []\n'
+    )
+    (tmp_path / "Snakefile").write_text(text)
+    for more, nodes in ((), "None"), (("--jobs", "3"), "3"):
+        assert re.findall(r"nodes: (\w+)", snakemake(tmp_path, "-n", *more)) == [nodes]
 
 
 def test_a_jobs_own_process_knows_that_it_is_one(tmp_path):

@@ -1,6 +1,9 @@
 """Devices that a recipe asks for, and how data flow to them."""
 
+import os
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -9,6 +12,7 @@ import pytest
 from imnn_core.config.recipe import Recipe
 from imnn_core.gradient import devices
 from imnn_core.problems import shipped
+from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.training import fitter as fitters
 
@@ -52,7 +56,7 @@ def test_a_job_on_a_cluster_has_the_memory_that_it_was_given(monkeypatch):
     """Oracle: by hand: a quarter of the smallest limit."""
     device = jax.devices("cpu")[0]
     whole = devices.memory(device)
-    monkeypatch.setattr(devices, "_limits_of_groups", lambda: [4 * 10**6, 10**18])
+    monkeypatch.setattr(machine, "limits_of_groups", lambda: [4 * 10**6, 10**18])
     assert devices.memory(device) == 10**6 < whole
 
 
@@ -77,3 +81,21 @@ def test_a_device_out_of_memory_names_n_per_device():
 def test_other_errors_of_jax_are_not_taken_for_want_of_memory():
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), devices.memory_for(100):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "nonsense"])
+def test_a_platform_that_jax_can_not_use(root, platforms):
+    """Of a process of its own: jax asks once."""
+    code = "from imnn_core.gradient import devices; devices.choose('auto')"
+    environment = os.environ | {"JAX_PLATFORMS": platforms}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=root / "scripts", env=environment, text=True, capture_output=True, check=False
+    )
+    if done.returncode == 0:  # there is a GPU
+        return
+    line = done.stderr.splitlines()[-1].partition("InputError: ")[2]
+    assert line.startswith(
+        "JAX_PLATFORMS: expected what jax can use on this machine, such as cpu, found "
+        f"{platforms!r} ("
+    )

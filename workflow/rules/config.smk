@@ -20,9 +20,10 @@ if not workflow.configfiles:
 from imnn_core.config import read
 from imnn_core.config.problem import is_file
 from imnn_core.data import trial
+from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
-from imnn_core.workflow import checked
+from imnn_core.workflow import checked, room
 from imnn_core.workflow import requests as memory
 from imnn_core.workflow.digest import parsed, user_code_digest
 
@@ -44,6 +45,9 @@ def found(path):
 
 def repeated_keys(path):
     """A line for each key that stands twice in a mapping of a YAML file."""
+    if not os.path.isfile(path):
+        # A pipe, which Snakemake has read.
+        return []
     with open(path, encoding="utf-8") as file:
         try:
             return read.repeated_keys(yaml.compose(file), path)
@@ -58,16 +62,22 @@ def check_with_jax(settings, problem):
     Returns what the jobs' memory depends on.
     """
     observed = settings.observed and found(settings.observed)
-    digest = checked.digest_of(settings, problem, FILES, observed, STYLE)
+    # Snakemake counts nodes where it sends jobs elsewhere, which may have more memory.
+    is_local = workflow.resource_settings.nodes is None
+    available = machine.memory() if is_local else room.ON_A_CLUSTER
+    # A rule of another workflow, which has this one as a module or includes it.
+    mine = [os.path.join(ROOT, *parts, "Snakefile") for parts in ((), ("workflow",))]
+    is_made = workflow.main_snakefile not in mine
+    digest = checked.digest_of(
+        settings, problem, FILES, observed, STYLE, available, is_made
+    )
     if known := checked.recall(digest):
         return known
-    from imnn_core.figures import styles
     from imnn_core.workflow import checks
 
-    with styles.style(STYLE):
-        pass  # it can be drawn in
-
-    faults, built = checks.faults(settings, problem, observed)
+    faults, built = checks.faults(
+        settings, problem, observed, STYLE, available, is_made
+    )
     if faults:
         raise InputError(*faults)
     sizes = checks.sizes(settings, built, FILES)
@@ -93,8 +103,6 @@ try:
         if (path := getattr(settings.files, split))
     }
     STYLE = local(found(settings.figures.style))
-    if not os.path.isfile(STYLE):
-        raise InputError(f"figures.style: expected a file, found none at {STYLE}")
     if workflow.is_main_process:
         observed = {"observed": found(settings.observed)} if settings.observed else {}
         files = {f"simulations.{split}": path for split, path in FILES.items()}

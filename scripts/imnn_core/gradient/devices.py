@@ -1,12 +1,12 @@
 """The devices that a recipe asks for."""
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
-from imnn_core.store.errors import InputError
+from imnn_core.store import machine
+from imnn_core.store.errors import InputError, in_a_line
+from imnn_core.store.wording import shown
 
 
 def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
@@ -17,17 +17,25 @@ def choose(kind: str, n_devices: int | None = None) -> list[jax.Device]:
         n_devices: how many; all, if None.
 
     Raises:
-        InputError: no GPU where one is asked for, or fewer devices than asked for.
+        InputError: jax can use no device that the environment names, no GPU where one is asked
+            for, or fewer devices than asked for.
 
     """
+    try:
+        default = jax.default_backend()
+    except (RuntimeError, AssertionError) as error:  # the latter of one that it knows, but not here
+        raise InputError(
+            "JAX_PLATFORMS: expected what jax can use on this machine, such as cpu, found "
+            f"{shown(jax.config.jax_platforms)} ({in_a_line(error)})"
+        ) from None
     if kind == "auto":
-        kind = "gpu" if jax.default_backend() == "gpu" else "cpu"
+        kind = "gpu" if default == "gpu" else "cpu"
     try:
         found = jax.devices(kind)
     except RuntimeError:
         raise InputError(
             f"devices: expected a {kind.upper()}, found none that jax can use (it sees "
-            f"{jax.default_backend()}); set `devices: auto`, or install jax for your GPU "
+            f"{default}); set `devices: auto`, or install jax for your GPU "
             "(docs/performance.md, 'On a GPU')"
         ) from None
     if n_devices is not None and n_devices > len(found):
@@ -43,26 +51,6 @@ def only_cpu() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def _limits_of_groups():
-    """Memory limits in bytes of this process's control groups, such as those of a cluster's job."""
-    try:
-        own = [
-            line.strip().split(":", 2)
-            for line in Path("/proc/self/cgroup").read_text().splitlines()
-        ]
-    except OSError:
-        return
-    for _, controllers, path in own:
-        if "memory" in controllers.split(",") or not controllers:
-            root, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
-            folder = Path("/sys/fs/cgroup", root, path.lstrip("/"))
-            for parent in (folder, *folder.parents):
-                try:
-                    yield int((parent / name).read_text())
-                except (OSError, ValueError):  # no such file here, or "max"
-                    continue
-
-
 def memory(device: jax.Device) -> int:
     """Bytes that sets of simulations may take on a device.
 
@@ -71,8 +59,7 @@ def memory(device: jax.Device) -> int:
     results' bits depend on other jobs.
     """
     if device.platform == "cpu":
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return min([machine, *_limits_of_groups()]) // 4
+        return machine.memory() // 4
     statistics = device.memory_stats() or {}
     return (statistics.get("bytes_limit", 0) - statistics.get("bytes_in_use", 0)) // 2
 

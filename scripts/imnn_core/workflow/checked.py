@@ -44,7 +44,7 @@ def _is_known_by_its_code(path_to_file: str) -> bool:
     for name in names:
         try:
             tree = ast.parse((folder / name).read_bytes())
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             return False
         for node in ast.walk(tree):
             imported = []
@@ -72,6 +72,7 @@ def digest_of(
     paths_to_files: Mapping[str, str],
     path_to_observed: str | None,
     path_to_style: str,
+    *others: object,
 ) -> str | None:
     """Digest of all that `checks` and `styles.style` look at; None where that can't be told.
 
@@ -81,6 +82,7 @@ def digest_of(
         paths_to_files: the user's files of simulations, by set.
         path_to_observed: the observed data, if any.
         path_to_style: matplotlib's settings.
+        others: what else the checks are given, plain values.
 
     """
     packages = list(PACKAGES)
@@ -99,6 +101,7 @@ def digest_of(
         {path: digest.content_digest(path) for path in read},
         digest.content_digest(path_to_style),
         digest.code_digest(digest.CORE / "workflow" / "checks.py"),
+        others,
         [platform.python_version(), *map(_version, packages)],
         {name: value for name, value in os.environ.items() if name.startswith("JAX_")},
     )

@@ -4,10 +4,12 @@ Nothing is simulated.
 """
 
 import math
+import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
 from imnn_core.data import arrays
 from imnn_core.data.links import is_regular
@@ -18,13 +20,66 @@ from imnn_core.networks import architecture
 from imnn_core.problems import Problem, load, simulator
 from imnn_core.store.errors import InputError
 from imnn_core.training import optimisers
-from imnn_core.workflow import requests
+from imnn_core.workflow import requests, room
+
+BUILT = 50  # networks of this project, a tenth of a second each
+
+
+def _lines_of(check: Callable, *arguments, **settings) -> list[str]:
+    """The lines of the InputError that a check raises, if any."""
+    try:
+        check(*arguments, **settings)
+    except InputError as error:
+        return error.lines
+    return []
+
+
+def _of_style(path: str) -> list[str]:
+    if not os.path.isfile(path):
+        return [f"figures.style: expected a file, found none at {path}"]
+
+    def used():
+        with styles.style(path):
+            pass  # it can be drawn in
+
+    return [f"figures.style: {line}" for line in _lines_of(used)]
+
+
+def _of_networks(settings: Config, built: Problem, available: int) -> Iterator[str]:
+    """Faults of the recipes' networks; of equal ones one is built.
+
+    Of those of this project only the first few, since `room` knows their shapes.
+    """
+    known, n_built = {}, 0
+    for name, recipe in settings.fits.items():
+        recipe = recipe.of(built.n_params)
+        if recipe.n_summaries < built.n_params:
+            yield (
+                f"fits.{name}.n_summaries: expected at least n_params = {built.n_params}, found "
+                f"{recipe.n_summaries}"
+            )
+        key = repr((recipe.network, recipe.n_summaries, recipe.whiten or recipe.linear))
+        is_own = recipe.network.kind not in NETWORKS
+        if key not in known and (is_own or n_built < BUILT):
+            known[key], n_built = [], n_built + (not is_own)
+            try:
+                network = architecture.build(recipe, built)
+                n = architecture.n_weights(network, built.input_shape)
+                known[key] += room.of_weights("network", n, available)
+            except InputError as error:
+                known[key] += error.lines
+        yield from (f"fits.{name}.{line}" for line in known.get(key, []))
 
 
 def faults(
-    settings: Config, problem: Mapping, observed: str | None = None
+    settings: Config,
+    problem: Mapping,
+    observed: str | None = None,
+    style: str | None = None,
+    available: int = room.ON_A_CLUSTER,
+    is_made: bool = True,
 ) -> tuple[list[str], Problem | None]:
-    """Faults of a configuration's optimisers, problem and networks, a line each.
+    """Faults of a configuration's optimisers, problem, networks and files, a line each.
 
     The second result is the problem; None where it has a fault.
 
@@ -32,38 +87,41 @@ def faults(
         settings: the configuration.
         problem: arguments of `load.build`.
         observed: path to the observed data, which are looked at where they are there already.
+        style: path to matplotlib's settings; not looked at, if None.
+        available: bytes of memory.
+        is_made: whether a rule of another workflow may make the observed data that are not there.
 
     """
     devices.only_cpu()  # a user's file may compute something when it is imported
-    lines = optimisers.faults(settings.fits)
+    lines = _of_style(style) if style is not None else []
+    if observed is not None and not os.path.exists(observed) and not is_made:
+        lines.append(f"observed: expected a file, found none at {observed}")
+    lines += optimisers.faults(settings.fits)
+    if settings.parameters is not None:  # before anything is built
+        n_params = len(settings.parameters)
+        if found := room.faults(settings, settings.input_shape, n_params, available):
+            return [*lines, *found], None
     try:
         built = load.build(**problem)
-        if settings.files is None:
-            simulator.check(built)
-            simulator.check_steps(built)
-        simulator.check_likelihood(built)
-        built.closed_form()
-        if observed is not None and Path(observed).exists():
-            arrays.read_observed(observed, built)
     except InputError as error:
         return [*lines, *error.lines], None
+    if found := room.faults(settings, built.input_shape, built.n_params, available):
+        return [*lines, *found], None
+    of_problem = []
+    if settings.files is None:
+        of_problem += _lines_of(simulator.check, built) or _lines_of(simulator.check_steps, built)
+    of_problem += _lines_of(simulator.check_likelihood, built) + _lines_of(built.closed_form)
+    if observed is not None and os.path.exists(observed):
+        of_problem += _lines_of(arrays.read_observed, observed, built)
+    lines += of_problem
     lines += styles.faults_of_symbols(built.symbols)
     if settings.simulations == "on_the_fly" and built.numpy:
         lines.append(
             "simulations: expected draw, since a numpy simulator can't be compiled into the fit, "
             "found on_the_fly"
         )
-    for name, recipe in settings.fits.items():
-        if recipe.of(built.n_params).n_summaries < built.n_params:
-            lines.append(
-                f"fits.{name}.n_summaries: expected at least n_params = {built.n_params}, found "
-                f"{recipe.n_summaries}"
-            )
-        try:
-            architecture.build(recipe, built)
-        except InputError as error:
-            lines.append(f"fits.{name}.{error}")
-    return lines, built
+    lines += _of_networks(settings, built, available)
+    return lines, None if of_problem else built
 
 
 def _bytes_of_file(path: str) -> int:
