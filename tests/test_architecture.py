@@ -265,6 +265,11 @@ def integer_weights(n_summaries):
         ),
         (
             {"kind": "own"},
+            {"own": (lambda key, shape: jax.random.normal(key, (-1, 2)), lambda w, d: d[:2])},
+            r"expected no negative sizes of weights, found \(-1, 2\)",
+        ),
+        (
+            {"kind": "own"},
             {"own": (3, lambda w, d: d)},
             r"a pair of functions .*, found \(3, <func",
         ),

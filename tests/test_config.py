@@ -397,6 +397,12 @@ def recipe(**values):
             "problem: expected text without null characters, found 'a\\x00.py'",
         ),
         ({"observed": "\udcff"}, "observed: expected text in UTF-8, found '\\udcff'"),
+        ({"observed": ""}, "observed: expected at least one letter, found ''"),
+        ({"figures": {"style": ""}}, "figures.style: expected at least one letter, found ''"),
+        (
+            {"simulations": {"training": "", "test": "b.h5"}},
+            "simulations.training: expected at least one letter, found ''",
+        ),
         ({"fits": {2024: {}, "a": {}}}, "fits.2024: expected text (a number in quotes is text)"),
     ],
 )

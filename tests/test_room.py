@@ -149,13 +149,19 @@ def simulator(key, theta):
 problem = Problem(simulator, [1.0], ["a"], (4,), networks={"wide": wide})
 """
     )
-    fits = {name: {"network": {"kind": "wide", "width": n}} for name, n in (("a", 10), ("b", HUGE))}
+    far = {"kind": "wide"}
+    fits = {name: {"network": far | {"width": n}} for name, n in (("a", 10), ("b", HUGE))}
     settings = read_config({"problem": str(path), "fits": fits})
     (line,), _ = checks.faults(settings, {"kind": str(path)}, available=1000 * MB)
     assert line == (
         "fits.b.network: expected weights, with their gradient and moments, in at most 1000000000 "
         "bytes of memory, found 1.72e+11 bytes"
     )
+    (line,), _ = checks.faults(
+        read_config({"problem": str(path), "fits": {"a": {"network": far | {"width": 10**300}}}}),
+        {"kind": str(path)},
+    )
+    assert line.endswith("found more than 1e+300 bytes")
     assert math.isclose(16 * 5 * HUGE, 1.72e11, rel_tol=1e-2)
 
 

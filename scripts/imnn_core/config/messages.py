@@ -17,6 +17,7 @@ EXPECTED = (
         "int_parsing_size": "a number of at most 300 digits",
         "list_type": "a list",
         "string_type": "text (a number in quotes is text)",
+        "string_too_short": "at least one letter",
         "too_short": "at least one entry",
     }
 )

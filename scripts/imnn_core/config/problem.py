@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from imnn_core.config.types import Model, Real
+from imnn_core.config.types import Model, Path, Real
 from pydantic import Field, model_validator
 
 
@@ -40,12 +40,12 @@ Fraction = Annotated[Real, Field(gt=0, lt=1)]
 class Files(Model):
     """Files of simulations in place of a simulator."""
 
-    training: str = Field(
+    training: Path = Field(
         description="HDF5 or npz: `fiducial` (n_s, *input_shape) and `derivative` (n_d, "
         "*input_shape, n_params)."
     )
-    validation: str | None = Field(None, description="The same for the validation set.")
-    test: str | None = Field(None, description="The same for the test set.")
+    validation: Path | None = Field(None, description="The same for the validation set.")
+    test: Path | None = Field(None, description="The same for the test set.")
     fractions: dict[Literal["validation", "test"], Fraction] = Field(
         {},
         description="For each set without a file: the fraction of the training file's "

@@ -13,6 +13,7 @@ from imnn_core.config.types import (
     Model,
     Name,
     Parameter,
+    Path,
     Real,
     Seed,
     Several,
@@ -46,7 +47,7 @@ class Figures(Model):
     def _each_once(cls, formats: list[str]) -> list[str]:
         return list(dict.fromkeys(formats))
 
-    style: str = Field(
+    style: Path = Field(
         "config/figures.mplstyle",
         description="A style file of matplotlib: width, fonts, colours of recipes, resolution. "
         "It is applied to matplotlib's defaults; the settings of your own machine "
@@ -134,7 +135,7 @@ class Config(Model):
         description="Number of simulations for the Monte-Carlo estimate of F, which is compared "
         "with the analytic F.",
     )
-    observed: str | None = Field(
+    observed: Path | None = Field(
         None,
         description="A file with observed data: `observed` of shape (*input_shape) or (n, "
         "*input_shape) in HDF5 or npz, or an npy file. Each fit compresses the data "

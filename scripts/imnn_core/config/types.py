@@ -123,6 +123,7 @@ def _step(value: Any) -> float | list[float]:
 
 
 Name = Annotated[str, AfterValidator(_is_name)]
+Path = Annotated[str, Field(min_length=1)]
 Parameter = Annotated[str, AfterValidator(_is_parameter)]
 Real = Annotated[float, BeforeValidator(not_bool), AfterValidator(single)]
 

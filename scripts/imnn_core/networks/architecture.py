@@ -111,6 +111,8 @@ def _check_weights(weights, where):
             raise InputError(
                 f"{where}: expected weights of real numbers, found {leaf.dtype} in {name}"
             )
+        if any(n < 0 for n in leaf.shape):  # which jax itself finds out later
+            raise InputError(f"{where}: expected no negative sizes of weights, found {leaf.shape}")
 
 
 def build(recipe: Recipe, problem: Problem) -> Network:

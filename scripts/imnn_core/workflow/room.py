@@ -13,7 +13,12 @@ from imnn_core.workflow.requests import COPIES, bytes_of_set, held
 
 ON_A_CLUSTER = 2**44  # bytes, which no node of it has
 OF_WEIGHTS = 4  # copies: themselves, their gradient, and two moments of an optimiser
+MOST = 10**300  # in words, about: a float can take it
 MOST_POINTS = 4096  # of a layer's kernel, each of which is a slice to compile
+
+
+def _about(n: int) -> str:
+    return f"{n:.3g}" if n < MOST else f"more than {MOST:.0e}"
 
 
 def _dense(widths: Sequence[int]) -> int:
@@ -54,7 +59,7 @@ def of_simulation(
     if found > available:
         yield (
             f"{key}: expected one simulation with its derivatives, and {COPIES - 1} copies to work "
-            f"with, in at most {available} bytes of memory, found {found:.3g} bytes"
+            f"with, in at most {available} bytes of memory, found {_about(found)} bytes"
         )
 
 
@@ -64,7 +69,7 @@ def of_weights(key: str, n: int, available: int) -> Iterator[str]:
     if found > available:
         yield (
             f"{key}: expected weights, with their gradient and moments, in at most {available} "
-            f"bytes of memory, found {found:.3g} bytes"
+            f"bytes of memory, found {_about(found)} bytes"
         )
 
 
@@ -114,7 +119,7 @@ def of_network(name: str, recipe: Recipe, shape: Sequence[int], available: int) 
     if found > available:
         yield (
             f"{key}: expected what its layers hold of one simulation in at most {available} bytes "
-            f"of memory, found {found:.3g} bytes"
+            f"of memory, found {_about(found)} bytes"
         )
 
 
