@@ -68,18 +68,22 @@ def check_with_jax(settings, problem):
     # A rule of another workflow, which has this one as a module or includes it.
     mine = [os.path.join(ROOT, *parts, "Snakefile") for parts in ((), ("workflow",))]
     is_made = workflow.main_snakefile not in mine
-    digest = checked.digest_of(
-        settings, problem, FILES, observed, STYLE, available, is_made
-    )
-    if known := checked.recall(digest):
-        return known
+    files = {f"simulations.{split}": path for split, path in FILES.items()}
+    if observed:
+        files["observed"] = observed
+    odd = trial.faults(files)
+    others = (STYLE, available, is_made)
+    digest = None
+    if not odd:  # else nothing here opens them
+        digest = checked.digest_of(settings, problem, FILES, observed, *others)
+        if known := checked.recall(digest):
+            return known
     from imnn_core.workflow import checks
 
-    faults, built = checks.faults(
-        settings, problem, observed, STYLE, available, is_made
-    )
-    if faults:
-        raise InputError(*faults)
+    observed = None if odd else observed
+    faults, built = checks.faults(settings, problem, observed, *others)
+    if odd or faults:
+        raise InputError(*odd, *faults)
     sizes = checks.sizes(settings, built, FILES)
     checked.remember(digest, sizes)
     return sizes
@@ -104,10 +108,6 @@ try:
     }
     STYLE = local(found(settings.figures.style))
     if workflow.is_main_process:
-        observed = {"observed": found(settings.observed)} if settings.observed else {}
-        files = {f"simulations.{split}": path for split, path in FILES.items()}
-        if faults := trial.faults(files | observed):
-            raise InputError(*faults)
         SIMULATIONS = check_with_jax(settings, PROBLEM)
 except InputError as error:
     raise WorkflowError(f"The config has faults:\n{error}") from None
