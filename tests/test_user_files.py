@@ -93,7 +93,8 @@ def with_nan(array):
         ),
         (
             changed(derivative=lambda d: d * np.float32([0, 1])),
-            "expected simulations that depend on mu, found derivative by it that is 0 everywhere",
+            "expected simulations that depend on each parameter, found in derivative a derivative "
+            "of 0 everywhere by mu",
         ),
         (
             changed(

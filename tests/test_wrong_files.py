@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 import threading
 import zipfile
@@ -14,6 +15,7 @@ from imnn_core.data.arrays import read_observed
 from imnn_core.problems import load
 from imnn_core.store.errors import InputError
 from small_files import FILES, NAMES, PROBLEM, arrays_of, changed, write
+from user_run import numpy_problem
 
 THREE = {"names": ["a", "b"], "theta_fid": [0.0, 0.0], "input_shape": [2, 2]}
 
@@ -113,6 +115,28 @@ def test_rows_of_shifted_in_another_order(tmp_path, rng, offsets):
     checked = user_files.check({"training": path}, shifted_problem(of_summaries=True, **changes))
     assert checked.faults == []
     assert "expected row i of shifted" in checked.notes[0]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_rows_of_derivative_in_another_order(tmp_path, seed):
+    """Which can be guessed only, and is a note. Derivatives that are the same in all rows, as those
+    by mu, tell nothing.
+    """
+    arrays = arrays_of(200, 150)
+    order = np.random.default_rng(seed).permutation(150)
+    problem = load.build(**FILES)
+
+    def notes():
+        found = user_files.check({"training": write(tmp_path / "a.h5", arrays)}, problem)
+        assert found.faults == []
+        return found.notes
+
+    assert notes() == []
+    arrays["derivative"] = arrays["derivative"][order]
+    (line,) = notes()
+    assert "expected row i of derivative to be the derivative of row i of fiducial" in line
+    arrays["derivative"][..., 1] = arrays["derivative"][..., 0]
+    assert notes() == []
 
 
 @pytest.mark.parametrize("kind", ["counts", "independent", "bent"])
@@ -595,3 +619,43 @@ def test_a_heap_of_texts_without_an_end(tmp_path):
     path.write_bytes(content)
     (line,) = trial.faults({"simulations.training": path}, seconds=2)
     assert "expected" in line
+
+
+# Simulators that are wrong in the same ways
+
+
+@pytest.mark.parametrize(
+    ("simulator", "fault"),
+    [
+        ("np.round(rng.random()) + theta + rng.choice([0, 0.1], 3)", None),
+        (
+            "theta + np.random.default_rng(rng.integers(5)).random(3)",
+            "expected different simulations",
+        ),
+        ("np.append(theta * rng.standard_normal(3), theta)", "in all simulations at index 3"),
+        ("np.append(theta + rng.random(3), -9e30 * (rng.random() < 0.1))", "is it a mask?"),
+        ("1e-43 * (theta + rng.standard_normal(3))", "that float32 holds with all digits"),
+        (
+            "(lambda z: np.append(z + theta, z.sum()))(rng.standard_normal(3))",
+            "expected combinatio",
+        ),
+    ],
+)
+def test_what_a_simulator_draws_is_looked_at_as_files_are(tmp_path, simulator, fault):
+    """By the first set of a run, before any fit."""
+    from simulate import simulate
+
+    n = 3 if fault is None or "append" not in simulator else 4
+    problem = numpy_problem(
+        tmp_path,
+        f"def simulator(rng, theta):\n    return {simulator}\n"
+        f"problem = Problem(simulator=simulator, theta_fid=[1.0], names=['a'], input_shape=({n},), "
+        "numpy=True)\n",
+    )
+    settings = {"kind": str(problem), "delta_theta": [0.1], "of_summaries": True}
+    sizes = {"n_s": 200, "n_d": 200, "seed": 1, "split": "training", "checks": True}
+    if fault is None:
+        simulate(tmp_path / "a.h5", problem=settings, **sizes)
+        return
+    with pytest.raises(InputError, match=re.escape(fault)):
+        simulate(tmp_path / "a.h5", problem=settings, **sizes)

@@ -88,7 +88,11 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
 
     """
     where = f"observed ({path})"
-    with open_file(path, "HDF5, npz or npy") as found:
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(open_file(path, "HDF5, npz or npy"))
+        except InputError as error:
+            raise InputError(*(f"observed: {line}" for line in error.lines)) from None
         if NAMELESS not in found.arrays:
             what = found.odd.get(NAMELESS) or ", ".join(found.names) or "none"
             raise InputError(f"{where}: expected a dataset {NAMELESS!r}, found {what}")

@@ -125,9 +125,10 @@ class Derivative:
         found = zip(self.problem.names, self.depends, strict=True)
         of = [each for each, there in found if not there]
         if of:
+            how = "derivative" if self.source.counts is None else "difference"
             yield (
-                f"expected simulations that depend on {', '.join(of)}, found {name} by it that "
-                "is 0 everywhere"
+                f"expected simulations that depend on each parameter, found in {name} a {how} of 0 "
+                f"everywhere by {', '.join(of)}"
             )
 
     def means(self) -> np.ndarray:

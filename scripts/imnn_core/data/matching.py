@@ -11,13 +11,17 @@ from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 
 ROWS, BYTES = 200, 2**26  # simulations that are looked at, and at most so many bytes of them
+FEW, MANY, SHIFTS = 50, 2000, 100  # simulations with derivatives; orders to compare theirs with
 NUMBERS = 256  # of a simulation, by which one is found again
 BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
 NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
 
 
 class Found(NamedTuple):
-    """axes, rows: a clause each, or None where they are right, or where nothing tells."""
+    """axes, rows: a clause each, or None where they are right, or where nothing tells.
+
+    Rows of tangents are told by what is likely only.
+    """
 
     axes: str | None = None
     rows: str | None = None
@@ -33,7 +37,9 @@ def look(source: Source, problem: Problem) -> Found:
         problem: theirs.
 
     """
-    if source.counts is None or min(source.counts) < 2:
+    if source.counts is None:
+        return Found(rows=_rows_of_tangents(source, problem))
+    if min(source.counts) < 2:
         return Found()
     of_row = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
     n = max(2, min(ROWS, min(source.counts), BYTES // of_row))
@@ -114,12 +120,61 @@ def _rows(source, shifted, problem) -> str | None:
     )
 
 
+def _rows_of_tangents(source, problem) -> str | None:
+    """Whether nothing in fiducial rows goes with their derivatives, as in an order by chance.
+
+    Correlations of numbers with their own derivatives are compared with those of rows that are
+    moved on by one, two, ….
+    """
+    n = min(len(source.derivative), MANY, BYTES // (source.n_bytes // len(source.fiducial) + 1))
+    if n < FEW:
+        return None
+    d = np.empty((n, *source.fiducial.shape[1:]), source.fiducial.dtype)
+    dd = np.empty((n, *source.derivative.shape[1:]), source.derivative.dtype)
+    source.read("fiducial", 0, d)
+    source.read("derivative", 0, dd)
+    n_inputs = math.prod(source.fiducial.shape[1:])
+    chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS).astype(int))
+    d = d.reshape(n, n_inputs)[:, chosen].astype(np.float64)
+    dd = dd.reshape(n, n_inputs, -1)[:, chosen].astype(np.float64)
+    d, dd = _standardised(d), _standardised(dd)
+    seen = [d, _standardised(d**2), _standardised(np.repeat(d.mean(1)[:, None], d.shape[1], 1))]
+    if not dd.any() or not d.any():
+        return None  # of derivatives that are the same in all rows nothing can be told
+
+    def together(shift):
+        return [
+            float(((np.einsum("nk,nka->ka", np.roll(x, shift, axis=0), dd) / n) ** 2).sum())
+            for x in seen
+        ]
+
+    own, *others = (together(shift) for shift in range(1 + SHIFTS))
+    if any(mine > max(each) for mine, each in zip(own, zip(*others, strict=True), strict=True)):
+        return None
+    return (
+        "expected row i of derivative to be the derivative of row i of fiducial, found nothing in "
+        f"the first {n} rows that goes with their derivatives; see that they have the same seeds, "
+        "in the same order"
+    )
+
+
+def _standardised(x):
+    """Each number less its mean, over its deviation; 0 where it is the same in all rows."""
+    x = x - x.mean(axis=0)
+    deviation = x.std(axis=0)
+    is_any = deviation > 1e-6 * np.abs(x).max(axis=0, initial=0)
+    return np.where(is_any, x / np.where(is_any, deviation, 1), 0)
+
+
 def faults(found: Found, problem: Problem) -> Iterator[str]:
-    """What of it makes derivatives wrong: the order of rows does not, where summaries differ."""
-    yield from filter(None, [found.axes, found.rows if not problem.of_summaries else None])
+    """What of it makes derivatives wrong."""
+    if found.axes:
+        yield found.axes
+    elif found.rows and problem.delta_theta is not None and not problem.of_summaries:
+        yield found.rows
 
 
 def notes(found: Found, problem: Problem) -> Iterator[str]:
-    """What of it makes nothing wrong."""
-    if problem.of_summaries and found.rows and not found.axes:
+    """What of it makes nothing wrong, as the order of rows where summaries differ, or may not."""
+    if found.rows and not found.axes and not list(faults(found, problem)):
         yield found.rows

@@ -40,6 +40,7 @@ LIBRARY_SAYS = {
     "already open for write": "a file that a program has open for writing, or did not close; close "
     "it there, or see h5clear",
     "truncated file": "a file that was cut off",
+    "Python objects in dtype": "objects of Python, a pickle, which is not read",
 }
 
 

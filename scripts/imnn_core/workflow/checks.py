@@ -7,7 +7,6 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
