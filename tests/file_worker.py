@@ -56,7 +56,7 @@ def look(paths, kind, of_problem):
         wrong = []
         if not found.faults:
             wrong = [line for path in paths.values() for line in read_back(path, problem)]
-        return {"lines": [*found.faults, *found.notes], "wrong": wrong}
+        return {"lines": InputError(*found.faults, *found.notes).lines, "wrong": wrong}
     except InputError as error:
         return {"lines": error.lines, "wrong": []}
     except Exception as error:

@@ -96,7 +96,7 @@ def test_a_faulty_style_is_found_before_any_work(finished, tmp_path):
         ok=False,
     )
     assert (
-        "\na.mplstyle: expected matplotlib's settings, found: Bad key font.sise in file "
+        "figures.style: a.mplstyle: expected matplotlib's settings, found: Bad key font.sise in file "
         "a.mplstyle, line 1" in output
     )
     assert not (tmp_path / "results").exists()

@@ -108,9 +108,12 @@ def read_observed(path: str | Path, problem: Problem) -> np.ndarray:
     observed = observed.reshape(-1, *shape)
     if not np.isfinite(observed).all():
         raise InputError(f"{where}: expected finite numbers, found NaN or infinity")
-    if len(bad := not_finite(observed)):
+    wide = observed.astype(np.float64)
+    with np.errstate(over="ignore"):
+        bad = not_finite(wide**2)
+    if len(bad):
         raise InputError(
-            f"{where}: expected numbers that float32 can hold, found larger ones in {len(bad)} of "
-            f"{len(observed)} simulations, the first at index {bad[0]}"
+            f"{where}: expected numbers whose squares float32 can hold, found larger ones in "
+            f"{len(bad)} of {len(observed)} simulations, the first at index {bad[0]}"
         )
-    return observed if observed.dtype.kind == "f" else observed.astype(np.float64)
+    return observed if observed.dtype.kind == "f" else wide

@@ -91,6 +91,9 @@ class Derivative:
         self.counts = source.counts or (len(source.derivative),) * n_columns
         self.sum, self.squares = np.zeros((n_columns, n)), np.zeros((n_columns, n))
         self.first, self.varies = None, np.zeros((n_columns, n), bool)
+        self.low, self.high = (
+            [Extremes(n) for _ in range(n_columns)] for _ in ("lowest", "highest")
+        )
         self.depends = np.zeros(problem.n_params, bool)
 
     def add(self, start: int, piece: np.ndarray) -> None:
@@ -110,7 +113,12 @@ class Derivative:
             columns = np.moveaxis(piece.reshape(len(piece), len(self.counts), -1), 1, 0)
         self.first = columns[:, 0].astype(np.float64) if self.first is None else self.first
         for c, column in enumerate(columns):
-            d = column[: max(0, self.counts[c] - start)].astype(np.float64) - self.first[c]
+            d = column[: max(0, self.counts[c] - start)].astype(np.float64)
+            if not len(d):
+                continue
+            self.low[c].add(start, d)
+            self.high[c].add(start, -d)
+            d = d - self.first[c]
             self.sum[c] += d.sum(axis=0)
             self.squares[c] += (d**2).sum(axis=0)
             self.varies[c] |= (d != 0).any(axis=0)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.data.dataset_names import dataset_names
-from imnn_core.data.gathered import Derivative, Fiducial
+from imnn_core.data.gathered import Derivative, Extremes, Fiducial
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator
 
@@ -67,6 +67,7 @@ def look(source: Source, problem: Problem) -> Numbers:
         lines += of_derivative.constant(name)
         # Of rows that were never written nothing else is worth saying.
         lines = lines or list(_of_fiducial(of_fiducial, source, problem))
+        lines = lines or list(_of_derivative(of_derivative, name, problem))
         lines = lines or list(_without_bound(of_fiducial, of_derivative, problem))
     return Numbers(hashes, whole.hexdigest(), lines, is_discrete)
 
@@ -108,7 +109,7 @@ def _of_fiducial(found: Fiducial, source: Source, problem: Problem) -> Iterator[
     if not found.varies.any():
         yield "expected simulations that vary, found the same in all rows of fiducial"
         return
-    masked = list(_masked(found, shape))
+    masked = list(_masked("fiducial", found.low, found.high, shape))
     if masked:
         yield from masked
         return
@@ -121,11 +122,25 @@ def _of_fiducial(found: Fiducial, source: Source, problem: Problem) -> Iterator[
         yield fault
 
 
-def _masked(found: Fiducial, shape: tuple[int, ...]) -> Iterator[str]:
+def _of_derivative(found: Derivative, name: str, problem: Problem) -> Iterator[str]:
+    """Faults of tangents, or of shifted simulations: masked, too large."""
+    for low, high in zip(found.low, found.high, strict=True):
+        lines = list(_masked(name, low, high, problem.input_shape))
+        largest = np.maximum(np.abs(low.value), np.abs(high.value)).reshape(problem.input_shape)
+        if fault := simulator.fault_of_scale(largest, np.zeros_like(largest)):
+            lines = lines or [f"{fault}, in {name}"]
+        if lines:
+            yield lines[0]
+            return
+
+
+def _masked(
+    name: str, lowest: Extremes, highest: Extremes, shape: tuple[int, ...]
+) -> Iterator[str]:
     """Values far from all others, the same in several simulations or numbers: no data."""
-    for sign, extreme, other in ((1, found.low, found.high), (-1, found.high, found.low)):
+    for sign, extreme, other in ((1, lowest, highest), (-1, highest, lowest)):
         spread = -other.value - extreme.next  # of the others
-        is_any = found.varies & (spread > 0) & np.isfinite(spread)
+        is_any = (extreme.value != 0) & (spread > 0) & np.isfinite(spread)
         away = np.where(is_any, (extreme.next - extreme.value) / np.where(is_any, spread, 1), 0)
         for value in np.unique(extreme.value[away > AWAY]):
             here = (extreme.value == value) & (away > AWAY)
@@ -134,10 +149,11 @@ def _masked(found: Fiducial, shape: tuple[int, ...]) -> Iterator[str]:
                 continue
             low, high = sorted((sign * extreme.next[k], -sign * other.value[k]))
             yield (
-                f"expected data, found {sign * value:.6g} {n} times in {int(here.sum())} of "
-                f"{here.size} numbers, the first in simulation {extreme.row[k]} at index "
-                f"{_at(k, shape)}, where all others are between {low:.3g} and {high:.3g}; is it a "
-                "mask? Leave these numbers out, or fill them as in an analysis of your data"
+                f"expected data in {name}, found {sign * value:.6g} {n} times in "
+                f"{int(here.sum())} of {here.size} numbers, the first in simulation "
+                f"{extreme.row[k]} at index {_at(k, shape)}, where all others are between "
+                f"{low:.3g} and {high:.3g}; is it a mask? Leave these "
+                "numbers out, or fill them as in an analysis of your data"
             )
 
 
