@@ -110,7 +110,7 @@ def test_rows_of_shifted_in_another_order(tmp_path, rng, offsets):
     arrays["shifted"] = arrays["shifted"][order]
     path = saved(tmp_path, arrays)
     line = only_fault(path, problem)
-    i, j = (int(part.split(" of ")[0]) for part in line.split("found row ")[1].split("to be row "))
+    i, j = map(int, re.search(r"found row (\d+) of it to be row (\d+) of", line).groups())
     assert order[i] == j
     checked = user_files.check({"training": path}, shifted_problem(of_summaries=True, **changes))
     assert checked.faults == []

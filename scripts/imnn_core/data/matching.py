@@ -11,7 +11,7 @@ from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 
 ROWS, BYTES = 200, 2**26  # simulations that are looked at, and at most so many bytes of them
-FEW, MANY, SHIFTS = 50, 2000, 100  # simulations with derivatives; orders to compare theirs with
+FEW, MANY, SHIFTS = 20, 2000, 100  # simulations with derivatives; orders to compare theirs with
 NUMBERS = 256  # of a simulation, by which one is found again
 BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
 NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
@@ -51,7 +51,7 @@ def look(source: Source, problem: Problem) -> Found:
     bend = _bend(d, shifted, problem)
     if bend < JUMPS:
         return Found()
-    return Found(_axes(d, shifted, problem, bend), _rows(source, shifted, problem))
+    return Found(_axes(d, shifted, problem, bend), _rows(source, d, shifted, problem))
 
 
 def _bend(d, shifted, problem) -> float:
@@ -91,33 +91,47 @@ def _axes(d, shifted, problem, bend) -> str | None:
     )
 
 
-def _rows(source, shifted, problem) -> str | None:
-    n_inputs = math.prod(source.fiducial.shape[1:])
+def _rows(source, d, shifted, problem) -> str | None:
+    """Simulations at shifted parameters whose nearest one at theta_fid is far from being theirs."""
+    n, n_inputs = len(d), math.prod(source.fiducial.shape[1:])
     chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS).astype(int))
-    columns = simulator.columns(problem)
-    points = shifted.reshape(len(shifted), len(columns), n_inputs)[:, :, chosen]
+    columns, d = simulator.columns(problem), d.reshape(n, n_inputs)[:, chosen]
+    points = shifted.reshape(n, len(columns), n_inputs)[:, :, chosen]
     nearest = min(abs(offset) for _, offset in columns)
-    near = points[:, [c for c, (_, offset) in enumerate(columns) if abs(offset) == nearest]]
-    wanted = near.mean(axis=1)  # about the fiducial simulation of the same seed
-    scale, two, place = None, np.full((len(wanted), 2), np.inf), np.zeros(len(wanted), int)
-    for start, piece in itertools.islice(pieces(source, "fiducial", 2**23), BYTES // 2**23):
-        d = piece.reshape(len(piece), -1)[:, chosen].astype(np.float64)
-        if scale is None:
-            scale = d.std(axis=0)
-            scale = np.where(scale > 0, scale, np.inf)
-        here = ((d / scale) ** 2).sum(axis=1) - 2 * (wanted / scale) @ (d / scale).T
-        here += ((wanted / scale) ** 2).sum(axis=1)[:, None]  # squared distances, (n, rows)
-        place = np.where(here.min(axis=1) < two[:, 0], start + here.argmin(axis=1), place)
-        two = np.sort(np.concatenate([two, here], axis=1), axis=1)[:, :2]
-    elsewhere = (place != np.arange(len(wanted))) & (two[:, 0] < NEAR * two[:, 1])
-    if elsewhere.mean() < 0.5:
-        return None
-    i = int(np.flatnonzero(elsewhere)[0])
-    return (
-        f"expected row i of shifted to be row i of fiducial at other parameters, found row {i} of "
-        f"shifted to be row {place[i]} of fiducial, and others of {len(wanted)} as well: sort them "
-        "by their seeds"
+    middle = points[:, [abs(offset) == nearest for _, offset in columns]].mean(axis=1)
+    centred = points - points.mean(axis=0) + d.mean(axis=0)
+    # Each is about the fiducial simulation of the same seed.
+    wanted = {"shifted": middle}
+    for c, (a, offset) in enumerate(columns):
+        name = f"shifted ({problem.names[a]} {offset:+g})"
+        wanted |= {name: points[:, c], f"{name} ": centred[:, c]}
+    scale = np.where(d.std(axis=0) > 0, d.std(axis=0), np.inf)
+    points = np.stack(list(wanted.values())) / scale  # (names, n, numbers)
+    first, second, place = (
+        each.reshape(-1, n) for each in _nearest(source, chosen, scale, np.concatenate(points))
     )
+    own = ((points - d / scale) ** 2).sum(axis=-1)
+    elsewhere = (place != np.arange(n)) & (first < NEAR * second) & (first < NEAR * own)
+    for name, is_it, rows in zip(wanted, elsewhere, place, strict=True):
+        if is_it.mean() > 0.5:
+            i, name = int(np.flatnonzero(is_it)[0]), name.strip()
+            return (
+                f"expected row i of {name} to be row i of fiducial at other parameters, found row "
+                f"{i} of it to be row {rows[i]} of fiducial, and others of {n} as well: sort them "
+                "by their seeds"
+            )
+    return None
+
+
+def _nearest(source, chosen, scale, wanted):
+    """Squared distances to the two nearest simulations, and which the first is."""
+    two, place = np.full((len(wanted), 2), np.inf), np.zeros(len(wanted), int)
+    for start, piece in itertools.islice(pieces(source, "fiducial", 2**22), BYTES // 2**22):
+        d = piece.reshape(len(piece), -1)[:, chosen].astype(np.float64) / scale
+        here = (d**2).sum(axis=1) - 2 * wanted @ d.T + (wanted**2).sum(axis=1)[:, None]
+        place = np.where(here.min(axis=1) < two[:, 0], start + here.argmin(axis=1), place)
+        two = np.sort(np.concatenate([two, np.partition(here, 1)[:, :2]], axis=1), axis=1)[:, :2]
+    return *two.T, place
 
 
 def _rows_of_tangents(source, problem) -> str | None:
@@ -148,7 +162,7 @@ def _rows_of_tangents(source, problem) -> str | None:
             for x in seen
         ]
 
-    own, *others = (together(shift) for shift in range(1 + SHIFTS))
+    own, *others = (together(shift) for shift in range(min(n, 1 + SHIFTS)))
     if any(mine > max(each) for mine, each in zip(own, zip(*others, strict=True), strict=True)):
         return None
     return (
