@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.data.choice import JUMPS
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 
 ROWS, BYTES = 200, 2**26  # simulations that are looked at, and at most so many bytes of them
 FEW, MANY, SHIFTS = 20, 2000, 100  # simulations with derivatives; orders to compare theirs with
 NUMBERS = 256  # of a simulation, by which one is found again
+STRAIGHT = 0.1  # bend over slope, below which simulations are in order
 BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
 NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
 
@@ -49,16 +49,18 @@ def look(source: Source, problem: Problem) -> Found:
     source.read("derivative", 0, shifted)
     d, shifted = d.astype(np.float64), shifted.astype(np.float64)
     bend = _bend(d, shifted, problem)
-    if bend < JUMPS:
+    if bend < STRAIGHT:
         return Found()
-    return Found(_axes(d, shifted, problem, bend), _rows(source, d, shifted, problem))
+    rows = _rows(source, d, shifted, problem)
+    return Found(None if rows else _axes(d, shifted, problem, bend), rows)
 
 
 def _bend(d, shifted, problem) -> float:
     """The largest bend over slope of a parameter, see `differences.look`; 1 where none is known."""
     derivative, added, _ = stencils.nested(simulator.columns(problem), problem.n_params)
     points = np.concatenate([d[:, None], shifted.reshape(len(d), -1, *d.shape[1:])], axis=1)
-    points = points.reshape(len(d), points.shape[1], -1)
+    scale = d.std(axis=0).ravel()
+    points = points.reshape(len(d), points.shape[1], -1) / np.where(scale > 0, scale, np.inf)
     slope, bend = (
         (np.einsum("ap,npk->ank", weights, points) ** 2).sum(axis=(1, 2))
         for weights in (derivative, added)
@@ -81,7 +83,7 @@ def _axes(d, shifted, problem, bend) -> str | None:
         ),
         default=(math.inf, ()),
     )
-    if best[0] > min(JUMPS, BETTER * bend):
+    if best[0] > min(1, BETTER * bend):
         return None
     found = [names[best[1].index(i)] for i in range(len(shape))]
     return (
@@ -173,11 +175,10 @@ def _rows_of_tangents(source, problem) -> str | None:
 
 
 def _standardised(x):
-    """Each number less its mean, over its deviation; 0 where it is the same in all rows."""
-    x = x - x.mean(axis=0)
+    """Each number less its mean, over its deviation; 0 where it is nearly the same in all rows."""
     deviation = x.std(axis=0)
-    is_any = deviation > 1e-6 * np.abs(x).max(axis=0, initial=0)
-    return np.where(is_any, x / np.where(is_any, deviation, 1), 0)
+    is_any = deviation > 1e-4 * np.abs(x).max(axis=0, initial=0)
+    return np.where(is_any, (x - x.mean(axis=0)) / np.where(is_any, deviation, 1), 0)
 
 
 def faults(found: Found, problem: Problem) -> Iterator[str]:
