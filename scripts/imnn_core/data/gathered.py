@@ -20,7 +20,7 @@ class Extremes:
         self.count, self.row = np.zeros(n, np.int64), np.zeros(n, np.int64)
 
     def add(self, start: int, d: np.ndarray) -> None:
-        """Add rows in float64, (n, n_inputs), from number ``start`` on."""
+        """Add rows, (n, n_inputs), from number ``start`` on."""
         lowest = d.min(axis=0)
         is_it = d == lowest
         after = np.where(is_it, np.inf, d).min(axis=0)
@@ -54,11 +54,11 @@ class Fiducial:
         self.bad.extend(start + simulator.not_finite(piece))
         if self.bad:
             return
-        d = piece.reshape(len(piece), -1).astype(np.float64)
+        d = piece.reshape(len(piece), -1)
         self.empty.extend(start + np.flatnonzero(~d.any(axis=1)))
         self.low.add(start, d)
         self.high.add(start, -d)
-        self.first = d[0] if self.first is None else self.first
+        self.first = d[0].astype(np.float64) if self.first is None else self.first
         d = d - self.first  # whose squares keep their digits
         self.sum += d.sum(axis=0)
         self.squares += (d**2).sum(axis=0)
@@ -113,7 +113,7 @@ class Derivative:
             columns = np.moveaxis(piece.reshape(len(piece), len(self.counts), -1), 1, 0)
         self.first = columns[:, 0].astype(np.float64) if self.first is None else self.first
         for c, column in enumerate(columns):
-            d = column[: max(0, self.counts[c] - start)].astype(np.float64)
+            d = np.ascontiguousarray(column[: max(0, self.counts[c] - start)])
             if not len(d):
                 continue
             self.low[c].add(start, d)

@@ -150,7 +150,7 @@ def _rows_of_tangents(source, problem) -> str | None:
     source.read("fiducial", 0, d)
     source.read("derivative", 0, dd)
     n_inputs = math.prod(source.fiducial.shape[1:])
-    chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS).astype(int))
+    chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS // 4).astype(int))
     d = d.reshape(n, n_inputs)[:, chosen].astype(np.float64)
     dd = dd.reshape(n, n_inputs, -1)[:, chosen].astype(np.float64)
     d, dd = _standardised(d), _standardised(dd)
