@@ -131,6 +131,11 @@ def check(problem: Problem) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     fiducial, derivative = of_key(problem)
     found = _traced(problem, fiducial, key, "run under jax.jit", "")
+    if not hasattr(found, "dtype"):
+        raise InputError(
+            f"problem {problem.name!r}: expected of the simulator one array of shape "
+            f"{problem.input_shape}, found {shown(found)}; is a return missing?"
+        )
     check_output(problem, found.shape, found.dtype)
     _traced(
         problem,
@@ -157,16 +162,17 @@ def check_likelihood(problem: Problem) -> None:
     where = f"problem {problem.name!r}: log_likelihood"
     try:
         found = jax.eval_shape(problem.log_likelihood, theta, d)
-        if found.shape == ():
+        if getattr(found, "shape", None) == ():
             jax.eval_shape(jax.hessian(problem.log_likelihood), theta, d)
     except Exception as error:  # whatever the user's function raises
         raise InputError(
             f"{where}: expected a function in jax.numpy, found {in_a_line(error)}"
         ) from None
-    if found.shape != ():
+    if getattr(found, "shape", None) != ():
+        what = f"an array of shape {found.shape}" if hasattr(found, "shape") else shown(found)
+        missing = "a sum" if hasattr(found, "shape") else "a return"
         raise InputError(
-            f"{where}: expected one number for a simulation, found an array of shape "
-            f"{found.shape}; is a sum missing?"
+            f"{where}: expected one number for a simulation, found {what}; is {missing} missing?"
         )
 
 
