@@ -274,19 +274,21 @@ def test_a_shifted_number_that_never_varies(tmp_path, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_combination_that_never_varies_and_depends_on_a_parameter(tmp_path, rng, dtype):
+@pytest.mark.parametrize("n", [10, 120, 300])
+def test_a_combination_that_never_varies_and_depends_on_a_parameter(tmp_path, rng, dtype, n):
     """The sum of all numbers is 1, as of a normalised histogram; derivatives that keep it so are
     no fault.
     """
-    d = np.exp(0.3 * rng.standard_normal((200, 10)))
+    problem = load.build(**FILES | {"input_shape": [n]})
+    d = np.exp(0.3 * rng.standard_normal((4 * n, n)))
     d /= d.sum(axis=1, keepdims=True)
-    derivative = rng.standard_normal((200, 10, 2))
+    derivative = rng.standard_normal((4 * n, n, 2))
     derivative -= derivative.mean(axis=1, keepdims=True)
     arrays = {"fiducial": d.astype(dtype), "derivative": derivative.astype(dtype)}
-    assert faults_of(write(tmp_path / "a.h5", arrays)) == []
+    assert faults_of(write(tmp_path / "a.h5", arrays), problem) == []
     derivative[:, 4, 1] += 0.1
     arrays["derivative"] = derivative.astype(dtype)
-    line = only_fault(write(tmp_path / "a.h5", arrays))
+    line = only_fault(write(tmp_path / "a.h5", arrays), problem)
     assert "combinations of numbers that vary where they depend on Sigma, found one" in line
 
 

@@ -9,7 +9,8 @@ from imnn_core.data.sources import Source
 from imnn_core.problems import Problem, simulator
 from imnn_core.problems.simulations import depends
 
-MOST_INPUTS = 100  # numbers of a simulation, of which all combinations are looked at
+MOST_INPUTS = 1000  # numbers of a simulation, of which all combinations are looked at,
+ROWS = 10  # by so many simulations for each
 
 
 class Extremes:
@@ -46,6 +47,7 @@ class Fiducial:
         self.low, self.high = Extremes(n), Extremes(n)
         self.sum, self.squares = np.zeros(n), np.zeros(n)
         self.products = np.zeros((n, n)) if n <= MOST_INPUTS else None
+        self.n_products, self.sum_of_them = 0, np.zeros(n)
 
     def add(self, start: int, piece: np.ndarray) -> None:
         """Add rows, (n, *input_shape), from number ``start`` on."""
@@ -62,8 +64,15 @@ class Fiducial:
         d = d - self.first  # whose squares keep their digits
         self.sum += d.sum(axis=0)
         self.squares += (d**2).sum(axis=0)
-        if self.products is not None:
+        if self.products is not None and self.n_products < ROWS * max(100, d.shape[1]):
             self.products += d.T @ d
+            self.n_products += len(d)
+            self.sum_of_them += d.sum(axis=0)
+
+    def covariance(self) -> np.ndarray:
+        """Of the numbers of the first simulations, (n_inputs, n_inputs)."""
+        centre = self.sum_of_them / self.n_products
+        return self.products / self.n_products - np.outer(centre, centre)
 
     @property
     def varies(self) -> np.ndarray:

@@ -173,12 +173,11 @@ def _without_bound(fiducial: Fiducial, derivative: Derivative, problem: Problem)
                 f"{len(mean)} numbers are such): {why}"
             )
     places = np.flatnonzero(fiducial.varies)
-    n_s, n_different = len(fiducial.hashes), len(np.unique(fiducial.hashes))
+    n_different = len(np.unique(fiducial.hashes[: fiducial.n_products]))
     if fiducial.products is None or n_different < MANY * len(places) or len(places) < 2:
         return
     scale = deviation[places]
-    centre = fiducial.sum / n_s
-    C = fiducial.products / n_s - np.outer(centre, centre)
+    C = fiducial.covariance()
     values, vectors = np.linalg.eigh(C[np.ix_(places, places)] / np.outer(scale, scale))
     dtype = derivative.source.fiducial.dtype
     rounding = simulator.coarseness(mean[places], scale, dtype) ** 2
