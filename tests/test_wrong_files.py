@@ -677,3 +677,96 @@ def test_what_a_simulator_draws_is_looked_at_as_files_are(tmp_path, simulator, f
         return
     with pytest.raises(InputError, match=re.escape(fault)):
         simulate(tmp_path / "a.h5", problem=settings, **sizes)
+
+
+# What a tester found
+
+
+def test_columns_of_a_virtual_dataset_that_come_from_nowhere(tmp_path, monkeypatch):
+    """The same columns twice, the others never: as many numbers in each row as it has."""
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("part.h5", "w") as file:
+        file["d"] = arrays_of()["fiducial"]
+    for columns in ((slice(0, 5), slice(5, 10)), (slice(0, 5), slice(0, 5))):
+        layout = h5py.VirtualLayout((60, 10), "f4")
+        source = h5py.VirtualSource("part.h5", "d", shape=(60, 10))
+        layout[:, columns[0]] = source[:, :5]
+        layout[:, columns[1]] = source[:, 5:]
+        with h5py.File("a.h5", "w") as file:
+            file.create_virtual_dataset("fiducial", layout)
+            file["derivative"] = arrays_of()["derivative"]
+        if columns[0] != columns[1]:
+            assert faults_of(tmp_path / "a.h5") == []
+    assert "rows 0 to 59 of a virtual dataset that come from nowhere" in only_fault(
+        tmp_path / "a.h5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda s: 1000 * s, "expected shifted simulations that vary about as much as fiducial"),
+        (lambda s: changed_at(s, (slice(None), 0, 1, 1, 1), 2.5), "found 2.5 in all at b -0.1 at"),
+        (lambda s: changed_at(s, (slice(30, 60), 1, 1), 0.0), "nothing but 0 in 30 simulations"),
+        (lambda s: np.concatenate([s[9::-1], s[10:]]), "expected row i of shifted"),
+        (lambda s: changed_at(s, (slice(None), 0), s.mean(axis=(1, 2))[:, None]), "themselves"),
+    ],
+)
+def test_shifted_simulations_that_are_others(tmp_path, rng, change, fault):
+    """In other units, constant, not all there, partly in another order, or fiducial ones."""
+    arrays = shifted_normal(rng)
+    arrays["shifted"] = change(arrays["shifted"])
+    if fault == "themselves":
+        arrays["fiducial"] = arrays["shifted"][:, 0, 0]
+    assert fault in only_fault(saved(tmp_path, arrays), shifted_problem())
+
+
+def changed_at(array, where, value):
+    array = array.copy()
+    array[where] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "part"),
+    [(-99.0, 0.05, "fiducial"), (0.0, 0.05, "offset"), (-999.0, 0.001, "fiducial")],
+)
+def test_masks_that_are_not_far_off(tmp_path, rng, value, share, part):
+    """A value that repeats needs no distance; one that is known for it need not repeat."""
+    arrays = arrays_of(400, 300)
+    arrays["fiducial"] += 5000 * (part == "offset")
+    masked = rng.random((400, 10)) < share
+    masked[7, 3] = True
+    arrays["fiducial"][masked] = value
+    assert f"expected data in fiducial, found {value:g}" in only_fault(
+        write(tmp_path / "a.h5", arrays)
+    )
+
+
+def test_a_mask_in_all_rows_of_a_derivative(tmp_path):
+    arrays = arrays_of()
+    arrays["derivative"][:, 3, 0] = -999
+    assert "found -999 in all rows at index 3" in only_fault(write(tmp_path / "a.h5", arrays))
+
+
+@pytest.mark.parametrize("kind", ["images", "rounded"])
+def test_data_on_a_grid_that_can_not_repeat_by_chance(tmp_path, rng, kind):
+    n = 36 if kind == "images" else 10
+    d = rng.standard_normal((300, n))
+    d = np.clip(np.round(128 + 20 * d), 0, 255) if kind == "images" else d.round(4)
+    arrays = {"fiducial": d, "derivative": rng.standard_normal((50, n, 2))}
+    problem = load.build(**FILES | {"input_shape": [n]})
+    assert faults_of(write(tmp_path / "a.h5", arrays), problem) == []
+    arrays["fiducial"][200:] = arrays["fiducial"][:100]
+    assert "found 100 of 300 twice" in only_fault(write(tmp_path / "a.h5", arrays), problem)
+    arrays["fiducial"][200:] = 0
+    assert "nothing but 0 in 100 simulations" in only_fault(
+        write(tmp_path / "a.h5", arrays), problem
+    )
+
+
+@pytest.mark.parametrize("n_d", [49, 50, 99, 100, 101, 150, 200])
+def test_right_derivatives_are_in_order_whatever_their_number(tmp_path, n_d):
+    arrays = arrays_of(200, n_d)
+    found = user_files.check({"training": write(tmp_path / "a.h5", arrays)}, PROBLEM)
+    assert (found.faults, found.notes) == ([], [])

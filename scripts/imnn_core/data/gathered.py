@@ -94,7 +94,7 @@ class Derivative:
 
     def __init__(self, source: Source, problem: Problem):
         self.problem, self.source = problem, source
-        self.bad, self.empty = [], []
+        self.bad = []
         n = math.prod(problem.input_shape)
         n_columns = problem.n_params if source.counts is None else len(source.counts)
         self.counts = source.counts or (len(source.derivative),) * n_columns
@@ -103,6 +103,7 @@ class Derivative:
         self.low, self.high = (
             [Extremes(n) for _ in range(n_columns)] for _ in ("lowest", "highest")
         )
+        self.end = [0] * n_columns  # of the rows that have anything but 0
         self.depends = np.zeros(problem.n_params, bool)
 
     def add(self, start: int, piece: np.ndarray) -> None:
@@ -115,7 +116,6 @@ class Derivative:
             d = np.empty((len(piece), *self.problem.input_shape), self.source.fiducial.dtype)
             self.source.read("fiducial", start, d)
             self.depends |= depends(self.problem, d, piece[:rows])
-        self.empty.extend(start + np.flatnonzero(~piece.reshape(len(piece), -1).any(axis=1)))
         if self.source.counts is None:
             columns = np.moveaxis(piece.reshape(len(piece), -1, self.problem.n_params), -1, 0)
         else:
@@ -127,15 +127,21 @@ class Derivative:
                 continue
             self.low[c].add(start, d)
             self.high[c].add(start, -d)
+            self.end[c] = max([self.end[c], *(start + 1 + np.flatnonzero(d.any(axis=1))[-1:])])
             d = d - self.first[c]
             self.sum[c] += d.sum(axis=0)
             self.squares[c] += (d**2).sum(axis=0)
             self.varies[c] |= (d != 0).any(axis=0)
 
     def empty_at_the_end(self) -> list[int]:
-        """Rows of 0 after which nothing else comes."""
-        rows, n = np.array(self.empty, np.int64), len(self.source.derivative)
-        return rows[rows == n - np.arange(len(rows), 0, -1)].tolist()
+        """Rows of 0 of a column after which nothing else comes, of the column with most of them."""
+        ends = zip(self.end, self.counts, strict=True)
+        return max((list(range(end, n)) for end, n in ends if end), key=len, default=[])
+
+    def deviations(self, c: int) -> np.ndarray:
+        """Of each number in a column, (n_inputs,)."""
+        n = self.counts[c]
+        return np.sqrt(np.maximum(self.squares[c] / n - (self.sum[c] / n) ** 2, 0))
 
     def constant(self, name: str) -> Iterator[str]:
         """A clause where simulations do not depend on parameters; of the dataset of this name."""

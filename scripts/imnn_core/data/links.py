@@ -16,6 +16,7 @@ import numpy as np
 from imnn_core.store.wording import of_shape
 
 UNLIMITED = h5py.h5s.UNLIMITED
+EXACTLY = 2**27  # numbers of a virtual dataset, each of which is looked for in its sources
 
 
 def is_regular(path: str | Path) -> bool:
@@ -53,7 +54,7 @@ def others(path: str | Path) -> list[str]:
                 found |= {of_storage for of_storage, _, _ in dataset.external or ()}
                 if dataset.is_virtual:
                     for source in dataset.virtual_sources():
-                        names = _numbered(source.file_name, _counts(source.vspace, dataset.shape))
+                        names = _numbered(source.file_name, _rows(source.vspace, dataset.shape))
                         found |= {of_source for of_source, _ in names}
     places = {place_of(path, name) for name in found - {"."}}
     return sorted(str(place) for place in places if not place.exists() or not place.samefile(path))
@@ -147,32 +148,17 @@ def _ranges(rows) -> str:
     return ", ".join(parts) + ("" if len(first) <= 3 else ", …")
 
 
-def _counts(space, shape) -> np.ndarray:
-    """How many numbers of each row a selection has, (n,)."""
-    n, size = shape[0], math.prod(shape[1:])
-    kind, found = space.get_select_type(), np.zeros(n, np.int64)
-    if kind == h5py.h5s.SEL_ALL:
-        found[:] = size
-    elif kind == h5py.h5s.SEL_POINTS:
-        np.add.at(found, space.get_select_elem_pointlist()[:, 0].astype(np.int64), 1)
-    elif kind == h5py.h5s.SEL_HYPERSLABS and space.is_regular_hyperslab():
-        start, stride, count, block = (
-            list(map(int, each)) for each in space.get_regular_hyperslab()
-        )
-        each = [min(c * b, m) for c, b, m in zip(count, block, shape, strict=True)]
-        first = start[0] + stride[0] * np.arange(min(count[0], n))
-        rows = (first[:, None] + np.arange(min(block[0], n))).ravel()
-        found[rows[rows < n]] = math.prod(each[1:])
-    elif kind == h5py.h5s.SEL_HYPERSLABS:
-        for low, high in space.get_select_hyper_blocklist():
-            low, high = low.astype(np.int64), high.astype(np.int64)
-            found[low[0] : high[0] + 1] += math.prod((high - low + 1)[1:].tolist())
+def _rows(space, shape) -> np.ndarray:
+    """Rows of which a selection has something, (n,) of bool."""
+    found = np.zeros(shape[0], bool)
+    for part in _selected(space, shape):
+        along = part if part is ... else part[0]
+        found[along if part is ... or isinstance(along, slice) else np.ravel(along)] = True
     return found
 
 
-def _numbered(name, counts) -> Iterator[tuple[str, np.ndarray]]:
+def _numbered(name, rows) -> Iterator[tuple[str, np.ndarray]]:
     """Names that a virtual dataset's source stands for, `%b` a number, with the rows of each."""
-    rows = counts > 0
     if "%b" not in name.replace("%%", ""):
         yield name.replace("%%", "%"), rows
         return
@@ -184,17 +170,46 @@ def _numbered(name, counts) -> Iterator[tuple[str, np.ndarray]]:
         yield name.replace("%b", str(i)).replace("%%", "%"), mine
 
 
+def _selected(space, shape):
+    """Parts of an array that a selection has, as indices of it."""
+    kind = space.get_select_type()
+    if kind == h5py.h5s.SEL_ALL:
+        yield ...
+    elif kind == h5py.h5s.SEL_POINTS:
+        yield tuple(space.get_select_elem_pointlist().astype(np.int64).T)
+    elif kind == h5py.h5s.SEL_HYPERSLABS and space.is_regular_hyperslab():
+        along = []
+        for a, s, c, b, n in zip(*space.get_regular_hyperslab(), shape, strict=True):
+            first = int(a) + int(s) * np.arange(min(int(c), n))
+            rows = (first[:, None] + np.arange(min(int(b), n))).ravel()
+            along.append(rows[rows < n])
+        yield np.ix_(*along)
+    elif kind == h5py.h5s.SEL_HYPERSLABS:
+        for low, high in space.get_select_hyper_blocklist().astype(np.int64):
+            yield tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))
+
+
+def _uncovered(dataset):
+    """Rows of a virtual dataset with numbers that no source has, (n,) of bool."""
+    size = math.prod(dataset.shape[1:])
+    if dataset.size > EXACTLY:
+        rows = [_rows(each.vspace, dataset.shape) for each in dataset.virtual_sources()]
+        return ~np.any(rows, axis=0)
+    covered = np.zeros(dataset.shape, bool)
+    for each in dataset.virtual_sources():
+        for part in _selected(each.vspace, dataset.shape):
+            covered[part] = True
+    return ~covered.reshape(len(dataset), size).all(axis=1)
+
+
 def _of_virtual(dataset, path, above):
-    covered = np.zeros(len(dataset), np.int64)
     for source in dataset.virtual_sources():
-        counts = _counts(source.vspace, dataset.shape)
-        covered += counts
-        for name, rows in _numbered(source.file_name, counts):
+        for name, rows in _numbered(source.file_name, _rows(source.vspace, dataset.shape)):
             if rows.any():
                 where = f"rows {_ranges(rows)} from {source.dset_name!r} of {name!r}"
                 for gap in _of_source(source, path if name == "." else place_of(path, name), above):
                     yield f"{where}: {gap}"
-    missing = covered < math.prod(dataset.shape[1:])
+    missing = _uncovered(dataset)
     if missing.any():
         yield f"rows {_ranges(missing)} of a virtual dataset that come from nowhere"
 

@@ -14,6 +14,8 @@ FEW, MANY, SHIFTS = 20, 2000, 100  # simulations with derivatives; orders to com
 NUMBERS = 256  # of a simulation, by which one is found again
 STRAIGHT = 0.1  # bend over slope, below which simulations are in order
 BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
+SOME, SEVERAL = 0.1, 3  # rows in another order, from which on it is no chance
+STRETCHES = 4  # of consecutive rows
 NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
 
 
@@ -43,16 +45,49 @@ def look(source: Source, problem: Problem) -> Found:
         return Found()
     of_row = math.prod(source.derivative.shape[1:]) * source.derivative.dtype.itemsize
     n = max(2, min(ROWS, min(source.counts), BYTES // of_row))
-    d = np.empty((n, *source.fiducial.shape[1:]), source.fiducial.dtype)
-    shifted = np.empty((n, *source.derivative.shape[1:]), source.derivative.dtype)
-    source.read("fiducial", 0, d)
-    source.read("derivative", 0, shifted)
-    d, shifted = d.astype(np.float64), shifted.astype(np.float64)
+    rows = _spread(n, min(source.counts))
+    d, shifted = _read(source, "fiducial", rows), _read(source, "derivative", rows)
     bend = _bend(d, shifted, problem)
     if bend < STRAIGHT:
         return Found()
-    rows = _rows(source, d, shifted, problem)
-    return Found(None if rows else _axes(d, shifted, problem, bend), rows)
+    if same := _unmoved(d, shifted, problem):
+        return Found(same)
+    order = _rows(source, d, shifted, problem, rows)
+    return Found(None if order else _axes(d, shifted, problem, bend), order)
+
+
+def _spread(n: int, n_all: int) -> np.ndarray:
+    """Numbers of n rows of all, rising: all of the first n_all, or stretches spread over them."""
+    if n >= n_all:
+        return np.arange(n_all)
+    length = max(1, n // STRETCHES)
+    starts = np.linspace(0, n_all - length, STRETCHES).astype(int)
+    return np.unique(starts[:, None] + np.arange(length))
+
+
+def _read(source: Source, part: str, rows: np.ndarray) -> np.ndarray:
+    """Rows of "fiducial" or "derivative", in float64."""
+    of_part = getattr(source, part)
+    out = np.empty((len(rows), *of_part.shape[1:]), of_part.dtype)
+    edges = [0, *(np.flatnonzero(np.diff(rows) > 1) + 1).tolist(), len(rows)]
+    for a, b in itertools.pairwise(edges):
+        source.read(part, int(rows[a]), out[a:b])
+    return out.astype(np.float64)
+
+
+def _unmoved(d, shifted, problem) -> str | None:
+    """Continuous simulations at shifted parameters that are the fiducial ones themselves."""
+    points = shifted.reshape(len(d), -1, *d.shape[1:])
+    if len(np.unique(d)) < d.size // 2:
+        return None
+    for c, (a, offset) in enumerate(problem.columns):
+        mine = [k for k, (i, _) in enumerate(problem.columns) if i == a]
+        if len(mine) > 1 and np.array_equal(points[:, c], d):
+            return (
+                f"expected simulations at shifted {problem.names[a]}, found those at {offset:+g} "
+                "to be the fiducial ones themselves"
+            )
+    return None
 
 
 def _bend(d, shifted, problem) -> float:
@@ -93,7 +128,7 @@ def _axes(d, shifted, problem, bend) -> str | None:
     )
 
 
-def _rows(source, d, shifted, problem) -> str | None:
+def _rows(source, d, shifted, problem, numbers) -> str | None:
     """Simulations at shifted parameters whose nearest one at theta_fid is far from being theirs."""
     n, n_inputs = len(d), math.prod(source.fiducial.shape[1:])
     chosen = np.unique(np.linspace(0, n_inputs - 1, NUMBERS).astype(int))
@@ -113,14 +148,14 @@ def _rows(source, d, shifted, problem) -> str | None:
         each.reshape(-1, n) for each in _nearest(source, chosen, scale, np.concatenate(points))
     )
     own = ((points - d / scale) ** 2).sum(axis=-1)
-    elsewhere = (place != np.arange(n)) & (first < NEAR * second) & (first < NEAR * own)
+    elsewhere = (place != numbers) & (first < NEAR * second) & (first < NEAR * own)
     for name, is_it, rows in zip(wanted, elsewhere, place, strict=True):
-        if is_it.mean() > 0.5:
+        if is_it.mean() > SOME and is_it.sum() >= SEVERAL:
             i, name = int(np.flatnonzero(is_it)[0]), name.strip()
             return (
                 f"expected row i of {name} to be row i of fiducial at other parameters, found row "
-                f"{i} of it to be row {rows[i]} of fiducial, and others of {n} as well: sort them "
-                "by their seeds"
+                f"{numbers[i]} of it to be row {rows[i]} of fiducial ({int(is_it.sum())} of {n} "
+                "rows that were looked at are such): sort them by their seeds"
             )
     return None
 

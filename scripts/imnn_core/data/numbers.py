@@ -13,8 +13,13 @@ from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator
 
 BYTES = 2**23  # read at a time
-AWAY, ALONE = 100, 1e4  # ranges of the others, by which a value that repeats, or not, is no datum
+# Ranges of the others, by which a value is no datum: one that repeats, or is known for it; one that
+# repeats little, or is 0; one that is alone.
+OFTEN, SELDOM, ALONE, SEVERAL = 5, 100, 1e4, 3
+KNOWN = (999, 9999, 99999, 999999)  # of either sign, what people put in place of data
+ALIKE, ENOUGH = 10, 10  # ratios of deviations, by which shifted simulations are like others; rows
 MANY = 3  # simulations for each number, from which on their covariance is known
+FEW = 50  # different simulations, of which nothing more is asked
 LOOKED_AT = 64, 2**26  # numbers of a simulation, and bytes, by which discrete ones are known
 ROUNDING = 1e-5  # of a slope, which is none
 
@@ -66,8 +71,10 @@ def look(source: Source, problem: Problem) -> Numbers:
             lines += _unwritten(name, of_derivative.empty_at_the_end(), 2)
         lines += of_derivative.constant(name)
         # Of rows that were never written nothing else is worth saying.
-        lines = lines or list(_of_fiducial(of_fiducial, source, problem))
-        lines = lines or list(_of_derivative(of_derivative, name, problem))
+        lines = lines or list(_of_fiducial(of_fiducial, source, problem, is_discrete))
+        lines = lines or list(_of_derivative(of_derivative, name, problem, is_discrete))
+        if source.counts is not None and not is_discrete:
+            lines = lines or list(_unlike(of_fiducial, of_derivative, problem))
         lines = lines or list(_without_bound(of_fiducial, of_derivative, problem))
     return Numbers(hashes, whole.hexdigest(), lines, is_discrete)
 
@@ -102,14 +109,17 @@ def _at(k: int, shape: tuple[int, ...]) -> str:
     return ", ".join(map(str, np.unravel_index(k, shape)))
 
 
-def _of_fiducial(found: Fiducial, source: Source, problem: Problem) -> Iterator[str]:
+def _of_fiducial(
+    found: Fiducial, source: Source, problem: Problem, is_discrete: bool
+) -> Iterator[str]:
     """Faults of simulations at theta_fid: too large, too small, of no digits, masked."""
     shape = problem.input_shape
     mean, deviation = found.mean_and_deviation()
     if not found.varies.any():
         yield "expected simulations that vary, found the same in all rows of fiducial"
         return
-    masked = list(_masked("fiducial", found.low, found.high, shape))
+    near = SELDOM if is_discrete else OFTEN
+    masked = list(_masked("fiducial", found.low, found.high, shape, near))
     if masked:
         yield from masked
         return
@@ -122,10 +132,20 @@ def _of_fiducial(found: Fiducial, source: Source, problem: Problem) -> Iterator[
         yield fault
 
 
-def _of_derivative(found: Derivative, name: str, problem: Problem) -> Iterator[str]:
+def _of_derivative(
+    found: Derivative, name: str, problem: Problem, is_discrete: bool
+) -> Iterator[str]:
     """Faults of tangents, or of shifted simulations: masked, too large."""
+    near, zero = SELDOM if is_discrete else OFTEN, SELDOM
+    if found.source.counts is None:
+        zero = math.inf  # which many derivatives are
     for low, high in zip(found.low, found.high, strict=True):
-        lines = list(_masked(name, low, high, problem.input_shape))
+        lines = list(_masked(name, low, high, problem.input_shape, near, zero))
+        is_mask = (low.value == -high.value) & np.isin(np.abs(low.value), KNOWN)
+        if is_mask.any() and not lines:
+            k = int(is_mask.argmax())
+            at = f"{low.value[k]:g} in all rows at index {_at(k, problem.input_shape)}"
+            lines = [f"expected data in {name}, found {at}; is it a mask? Leave this number out"]
         largest = np.maximum(np.abs(low.value), np.abs(high.value)).reshape(problem.input_shape)
         if fault := simulator.fault_of_scale(largest, np.zeros_like(largest)):
             lines = lines or [f"{fault}, in {name}"]
@@ -134,20 +154,63 @@ def _of_derivative(found: Derivative, name: str, problem: Problem) -> Iterator[s
             return
 
 
+def _unlike(fiducial: Fiducial, derivative: Derivative, problem: Problem) -> Iterator[str]:
+    """Simulations at shifted parameters that do not vary as those at theta_fid do."""
+    _, deviation = fiducial.mean_and_deviation()
+    varies = fiducial.varies & (deviation > 0)
+    for c, (a, offset) in enumerate(problem.columns):
+        if derivative.counts[c] < ENOUGH:
+            continue
+        where = f"at {problem.names[a]} {offset:+g}"
+        constant = varies & ~derivative.varies[c]
+        if constant.any():
+            at = _at(int(constant.argmax()), problem.input_shape)
+            yield (
+                f"expected shifted simulations that vary as fiducial ones do, found "
+                f"{derivative.first[c][constant][0]:.6g} in all {where} at index {at}"
+            )
+            return
+        ratio = float(np.median(derivative.deviations(c)[varies] / deviation[varies]))
+        if not 1 / ALIKE < ratio < ALIKE:
+            yield (
+                "expected shifted simulations that vary about as much as fiducial ones, found "
+                f"deviations of {ratio:.3g} times theirs {where}; are they in other units?"
+            )
+            return
+
+
 def _masked(
-    name: str, lowest: Extremes, highest: Extremes, shape: tuple[int, ...]
+    name: str,
+    lowest: Extremes,
+    highest: Extremes,
+    shape: tuple[int, ...],
+    near: float = OFTEN,
+    zero: float = SELDOM,
 ) -> Iterator[str]:
-    """Values far from all others, the same in several simulations or numbers: no data."""
+    """Values far from all others, the same in several simulations or numbers: no data.
+
+    Args:
+        name: of the dataset.
+        lowest, highest: of its columns.
+        shape: of a simulation.
+        near, zero: ranges of the others from which on a value that repeats is none, and 0 is.
+
+    """
     for sign, extreme, other in ((1, lowest, highest), (-1, highest, lowest)):
-        spread = -other.value - extreme.next  # of the others
-        is_any = (extreme.value != 0) & (spread > 0) & np.isfinite(spread)
-        away = np.where(is_any, (extreme.next - extreme.value) / np.where(is_any, spread, 1), 0)
-        for value in np.unique(extreme.value[away > AWAY]):
-            here = (extreme.value == value) & (away > AWAY)
+        top = np.where(other.count >= SEVERAL, other.next, other.value)
+        spread = -top - extreme.next  # of the others
+        gap = extreme.next - extreme.value
+        is_any = (spread > 0) & np.isfinite(spread) & (gap > ROUNDING * np.abs(extreme.value))
+        away = np.where(is_any, gap / np.where(is_any, spread, 1), 0)
+        is_known = np.isin(np.abs(extreme.value), KNOWN)
+        often = ((extreme.count >= SEVERAL) & (extreme.value != 0)) | is_known
+        candidates = away > np.where(often, near, np.where(extreme.value == 0, zero, SELDOM))
+        for value in np.unique(extreme.value[candidates]):
+            here = (extreme.value == value) & candidates
             n, k = int(extreme.count[here].sum()), int(here.argmax())
-            if n == 1 and away[k] < ALONE:
+            if n == 1 and away[k] < ALONE and not is_known[k]:
                 continue
-            low, high = sorted((sign * extreme.next[k], -sign * other.value[k]))
+            low, high = sorted((sign * extreme.next[k], -sign * top[k]))
             yield (
                 f"expected data in {name}, found {sign * value:.6g} {n} times in "
                 f"{int(here.sum())} of {here.size} numbers, the first in simulation "
@@ -211,9 +274,13 @@ def _is_discrete(source: Source) -> bool:
     d = d[:, (d != d[0]).any(axis=0)]
     if not d.size:
         return False
-    n_different = len(np.unique(d, axis=0))
+    different = np.unique(d, axis=0)
     values = [np.unique(column) for column in d.T]
-    return max(map(len, values)) < 0.9 * n_different or all(map(_is_grid, values))
+    if not (max(map(len, values)) < 0.9 * len(different) or all(map(_is_grid, values))):
+        return False
+    # Rows that differ, but are the same in half of their numbers, may by chance be so in all.
+    half = len(np.unique(different[:, ::2], axis=0))
+    return half < len(different) or len(different) < FEW
 
 
 def _is_grid(values: np.ndarray) -> bool:

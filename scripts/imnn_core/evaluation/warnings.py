@@ -263,7 +263,8 @@ def of_estimates(estimates: Sequence[dict], is_refined: bool) -> Iterator[Said]:
                 f"{away:.3g} bounds from theta_fid, where neither F nor its error need hold.",
                 "Look at the refinements, which go on from there."
                 if is_refined
-                else "Set refine, or a nearer theta_fid.",
+                else "See that the data are like the simulations (units, masks); then take a "
+                "nearer theta_fid, or with a simulator refine.",
             )
 
 

@@ -61,6 +61,7 @@ def _own(recipe: Recipe, problem: Problem) -> Network:
             f"{where}: expected a pair of functions (init, apply), found {shown(found)}"
         )
     network = Network(*found, map_summaries=None)
+    check(network, recipe, problem)  # before a map stands behind it
     is_mapped = recipe.whiten or recipe.linear
     return trainable_map(network, recipe.n_summaries) if is_mapped else network
 
