@@ -237,5 +237,5 @@ def test_an_estimate_far_from_theta_fid_is_said():
     assert what.startswith(
         "a, seed 1: the estimate of the observed data is 6 bounds from theta_fid"
     )
-    assert "Set refine" in remedy
+    assert "with a simulator refine" in remedy
     assert not list(warnings.of_estimates([found | {"estimates": [[0.1, 1.1]]}], is_refined=False))
