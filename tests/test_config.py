@@ -72,6 +72,20 @@ def recipe(**values):
             "fits.mlp.network.hidden.1: expected greater than or equal to 1, found -1",
         ),
         ({"seeds": [1, 2, 1]}, "seeds: expected each seed once, found 1 more than once"),
+        (
+            {"observed": "d{x}.npy"},
+            "observed: expected a path without braces, which Snakemake takes for wildcards, found "
+            "'d{x}.npy'",
+        ),
+        (
+            {
+                "simulations": {
+                    "training": "{seed}.h5",
+                    "fractions": {"test": 0.3, "validation": 0.3},
+                }
+            },
+            "simulations.training: expected a path without braces, which Snakemake takes for",
+        ),
         ({"seeds": [2**32]}, "seeds.0: expected less than 4294967296, found 4294967296"),
         ({"seeds": [-1]}, "seeds.0: expected greater than or equal to 0, found -1"),
         ({"seeds": []}, "seeds: expected at least one entry, found []"),

@@ -8,6 +8,8 @@ from imnn_core.config.network import NETWORKS
 from imnn_core.config.problem import FILES, PROBLEMS, is_file
 from imnn_core.store.wording import nearest, shortened, shown
 
+SPLITS = ("training", "validation", "test")
+
 MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake follows all at once
 
 
@@ -64,6 +66,13 @@ def _of_simulations(config):
     if repeated:
         found = shortened(", ".join(map(str, repeated)))
         yield "seeds", "each seed once", f"{found} more than once"
+    paths = {"observed": config.observed, "figures.style": config.figures.style}
+    if config.files is not None:
+        paths |= {f"simulations.{each}": getattr(config.files, each) for each in SPLITS}
+    for key, path in paths.items():
+        if path and {"{", "}"} & set(path):
+            expected = "a path without braces, which Snakemake takes for wildcards"
+            yield key, expected, shown(path)
     if config.refine and config.observed is None:
         yield "refine", "0 without `observed`, from which the estimates come", config.refine
     if config.refine and config.files is not None:

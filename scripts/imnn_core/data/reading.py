@@ -40,6 +40,9 @@ LIBRARY_SAYS = {
     "already open for write": "a file that a program has open for writing, or did not close; close "
     "it there, or see h5clear",
     "truncated file": "a file that was cut off",
+    "File is not a zip file": "an npz file that was cut off",
+    "is encrypted": "an archive with a password",
+    "mmap length is greater": "an npy file that was cut off",
     "Python objects in dtype": "objects of Python, a pickle, which is not read",
 }
 
@@ -138,9 +141,8 @@ def of_hdf5(dataset: h5py.Dataset, path: str | Path, name: str, remedy: str) -> 
 
     """
     dtype = dataset.dtype.newbyteorder("=")
-    as_in_memory = dataset.id.get_type() == h5py.h5t.py_create(dtype) and os.path.samefile(
-        dataset.file.filename, path
-    )
+    is_here = os.path.samefile(dataset.file.filename, path)
+    as_in_memory = is_here and dataset.id.get_type() == h5py.h5t.py_create(dtype)
     offset = dataset.id.get_offset() if as_in_memory else None  # None, too, if not in one piece
     file, n_bytes = dataset.file, os.path.getsize(path)
     descriptor = file.id.get_vfd_handle()
@@ -154,7 +156,7 @@ def of_hdf5(dataset: h5py.Dataset, path: str | Path, name: str, remedy: str) -> 
             elif len(out):
                 dataset.read_direct(out, np.s_[start : start + len(out)])
             found = os.fstat(descriptor).st_size  # HDF5 reads zeros where a file has become shorter
-        if found < n_bytes and as_in_memory:
+        if found < n_bytes and is_here:
             raise InputError(
                 f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {remedy}"
             )
