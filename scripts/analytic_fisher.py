@@ -8,7 +8,7 @@ import numpy as np
 from imnn_core.gradient import devices
 from imnn_core.gradient.matrices import determinant, is_positive_definite
 from imnn_core.problems import load, simulations
-from imnn_core.store import files
+from imnn_core.store import texts
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shown
 from imnn_core.workflow.jobs import job, log
@@ -89,7 +89,7 @@ def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=N
     if estimate:
         found = (estimate["det_F"], estimate["det_F_error"], n_monte_carlo)
         log.info("|F| = %.4g +- %.2g from %d simulations", *found)
-    files.write_json(path_to_analytic, values)
+    texts.write_json(path_to_analytic, values)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from imnn_core.data import arrays, choice, differences, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
-from imnn_core.store import files
+from imnn_core.store import texts
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -36,7 +36,7 @@ def check_files(paths_to_files, path_to_checked, *, problem):
                 for line in choice.doubts(shifted, problem.of_summaries, problem.names):
                     log.info("warning: %s: %s", path, line)
         log.info("%s: %d simulations, %d with derivatives in %s", split, n_s, n_d, path)
-    files.write_json(path_to_checked, checked)
+    texts.write_json(path_to_checked, checked)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from imnn_core.gradient import fisher
 from imnn_core.gradient.matrices import is_positive_definite
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import files, fits, unchecked
+from imnn_core.store import fits, texts, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -78,7 +78,7 @@ def estimate(
     observed = arrays.read_observed(path_to_observed, problem)
     fitted = compressor.build(recipe, problem, inputs.of_fit(path_to_fit))
     trees, _, _, _ = fits.read_fit(path_to_fit, {recipe.evaluated: fitted.like()})
-    information = files.read_json(path_to_information)
+    information = texts.read_json(path_to_information)
     found = fisher.Statistics(
         **{name: np.array(array, np.float64) for name, array in information["calibration"].items()}
     )
@@ -119,7 +119,7 @@ def estimate(
             "`refine`",
             away,
         )
-    files.write_json(path_to_estimate, written)
+    texts.write_json(path_to_estimate, written)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What a fit's summaries keep of the test set, and of the sets that fitted the weights."""
 
 import json
-from dataclasses import replace
 
 import jax
 import numpy as np
@@ -14,7 +13,7 @@ from imnn_core.evaluation import jackknife, measure, step_check, trust
 from imnn_core.gradient import devices
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import files, fits, git, hdf5, unchecked
+from imnn_core.store import files, fits, git, hdf5, texts, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -90,43 +89,6 @@ def table_of_estimates(compressions, calibration, problem):
     for kind, values in columns.items():
         table |= {name + kind: values[:, i] for i, name in enumerate(problem.names)}
     return pd.DataFrame(table)
-
-
-def differences_of(fitted, weights, path, path_to_half, looks, test, seed):
-    """All that is measured of finite differences.
-
-    Args:
-        fitted: the compressor of the fit.
-        weights: its weights.
-        path: to the test set.
-        path_to_half: to some of its simulations with half the steps, or None.
-        looks: what `differences.look` found in each set.
-        test: summaries of the test set by the network, and what was measured of it.
-        seed: of the sets.
-
-    """
-    problem, (summaries, measured) = fitted.problem, test
-    with sets.open_simulations(path, problem, seed=seed, split="test", as_stored=True) as source:
-        both = step_check.both_ways(fitted, weights, source)
-    bounds = [np.array(measured[name]["sigma"]["value"], float) for name in ("linear", "network")]
-    step = None
-    if path_to_half:
-        half = replace(fitted, problem=problem.with_half_steps())
-        with sets.open_simulations(
-            path_to_half, half.problem, seed=seed, split="half_step"
-        ) as source:
-            step = step_check.halved(half, weights, source, summaries)
-        if step is not None:
-            change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
-            log.info("|F| with delta_theta halved: %s", change)
-    return {
-        **differences.worst(looks),
-        "of_summaries": problem.of_summaries,
-        "both": both,
-        "shift": both.pop("shift"),
-        "step_over_bound": without_nan(step_check.over_bound(problem, *bounds)),
-        "step": step,
-    }
 
 
 def measure_sets(fitted, weights, paths, sizes, seed, n_summaries):
@@ -231,7 +193,7 @@ def evaluate(
         of_differences = None
         if looks:
             test = summaries["test"]["network"], splits["test"]
-            of_differences = differences_of(
+            of_differences = step_check.measured(
                 fitted, weights, paths["test"], path_to_half, looks, test, seed
             )
     # Observed data are new to the test set as well; estimates of the test set are calibrated on
@@ -239,12 +201,12 @@ def evaluate(
     calibrated = measure.statistics_of(summaries["test"]["network"])
     other = summaries.get("validation") or summaries["training"]
     table = table_of_estimates(summaries["test"], other, problem)
-    files.write_text(path_to_estimates, table.to_csv(index=False))
+    texts.write_text(path_to_estimates, table.to_csv(index=False))
     calibration = {name: without_nan(array) for name, array in calibrated._asdict().items()}
     information = information_of(fit, seed, recipe, attributes) | {
         "n_summaries": recipe.n_summaries,
         "n_inputs": int(np.prod(problem.input_shape)),
-        "det_F_analytic": files.read_json(path_to_analytic)["det_F"],
+        "det_F_analytic": texts.read_json(path_to_analytic)["det_F"],
         "linear_compression": compressions.how,
         "finite_differences": of_differences,
         "calibration": calibration,
@@ -252,7 +214,7 @@ def evaluate(
     }
     for line in trust.why_not(information, problem.names):
         log.info("warning: |F| is not to be trusted: %s", line)
-    files.write_json(path_to_information, information)
+    texts.write_json(path_to_information, information)
 
 
 if __name__ == "__main__":

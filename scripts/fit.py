@@ -15,7 +15,7 @@ from imnn_core.data import sets, sources
 from imnn_core.gradient import devices, fisher, host, matrices
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import files, fits, git, hdf5
+from imnn_core.store import fits, git, hdf5, texts
 from imnn_core.store.errors import InputError
 from imnn_core.training.checkpoints import Begun, Checkpoint, continued, trees_of
 from imnn_core.training.fitter import build as build_fitter
@@ -264,7 +264,7 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
         trees |= {"inputs": arrays} if arrays else {}
         fits.write_fit(paths.fit, trees, result.history, statistics, attributes)
         table = history_table(result.history, splits)
-        files.write_text(paths.history, table.to_csv(index=False))
+        texts.write_text(paths.history, table.to_csv(index=False))
     checkpoint.remove()
 
 

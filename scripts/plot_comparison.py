@@ -5,7 +5,7 @@ from imnn_core.evaluation import results, trust
 from imnn_core.figures import plots, styles
 from imnn_core.figures.ellipses import ellipses_figure
 from imnn_core.figures.information import Kept, information_figure
-from imnn_core.store import files, unchecked
+from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job
 
 
@@ -68,7 +68,7 @@ def plot_comparison(
     style,
 ):
     """Draw both figures, a file per format."""
-    of_fit, analytic = results.by_fit(paths_to_information), files.read_json(path_to_analytic)
+    of_fit, analytic = results.by_fit(paths_to_information), texts.read_json(path_to_analytic)
     with styles.style(style):
         kept = information_of(of_fit, analytic)
         plots.save_all(kept, paths_to_information_figure)

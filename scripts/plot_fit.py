@@ -8,7 +8,7 @@ from imnn_core.evaluation import results
 from imnn_core.figures import plots, styles
 from imnn_core.figures.estimates import estimates_figure
 from imnn_core.figures.histories import History, history_figure
-from imnn_core.store import files, unchecked
+from imnn_core.store import files, texts, unchecked
 from imnn_core.workflow.jobs import job
 
 
@@ -80,9 +80,9 @@ def plot_fit(
         style: path to the figures' style.
 
     """
-    informations = [files.read_json(path) for path in paths_to_information]
+    informations = [texts.read_json(path) for path in paths_to_information]
     tables = [read_table(path) for path in paths_to_history]
-    estimates, analytic = read_table(path_to_estimates), files.read_json(path_to_analytic)
+    estimates, analytic = read_table(path_to_estimates), texts.read_json(path_to_analytic)
     with styles.style(style):
         seeds = zip(tables, informations, plots.by_figure(paths_to_figures["history"]), strict=True)
         for table, information, paths in seeds:

@@ -1,7 +1,7 @@
 """Take theta_fid of the next refinement from the estimates of the observed data."""
 
 import numpy as np
-from imnn_core.store import files, unchecked
+from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job, log
 
 
@@ -17,7 +17,7 @@ def refine(paths_to_estimates, path_to_theta):
     """
     of_fit = {}
     for path in paths_to_estimates:
-        found = files.read_json(path)
+        found = texts.read_json(path)
         of_fit.setdefault(found["fit"], []).append(found)
     fit = max(of_fit, key=lambda name: np.mean([found["det_F"] for found in of_fit[name]]))
     each = np.array([np.mean(found["estimates"], axis=0) for found in of_fit[fit]])
@@ -25,7 +25,7 @@ def refine(paths_to_estimates, path_to_theta):
     log.info("theta_fid: mean estimate of recipe %s over %d seeds", fit, len(each))
     for name, value, spread in zip(names, theta_fid, np.ptp(each, axis=0), strict=True):
         log.info("%s = %.6g; range over seeds %.2g", name, value, spread)
-    files.write_json(
+    texts.write_json(
         path_to_theta,
         {"theta_fid": theta_fid.tolist(), "names": names, "fit": fit, "of_seeds": each.tolist()},
     )

@@ -11,14 +11,21 @@ import docutils.core
 import jinja2
 import markupsafe
 import yaml
-from imnn_core.evaluation import check_tables, numbers, results, tables, trust, warnings
+from imnn_core.evaluation import (
+    check_tables,
+    contradictions,
+    numbers,
+    results,
+    tables,
+    trust,
+    warnings,
+)
 from imnn_core.evaluation.headline import headline
-from imnn_core.store import files, git, unchecked
+from imnn_core.store import git, texts, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 SPLITS = ("training", "validation", "test")
-MANY = 5  # warnings of a kind that are shown; further ones are counted
 RST = {
     "math_output": "MathML",
     "halt_level": 2,
@@ -32,7 +39,7 @@ RST = {
 
 def data_uri(path):
     """An SVG file as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(files.read_svg(path)).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(texts.read_svg(path)).decode()
 
 
 def first_line(error):
@@ -100,26 +107,6 @@ def refinements_after(run, settings):
     return [f"{'../' * bool(step)}refined-{i}" for i in steps]
 
 
-def by_remedy(found):
-    """Group warnings by their remedy; of many show the first, and count the others."""
-    grouped = {}
-    for what, remedy in found:
-        grouped.setdefault(remedy, []).append(what)
-    for each in grouped.values():
-        if len(each) > MANY + 1:
-            each[MANY:] = [f"… and {len(each) - MANY} more of the kind."]
-    return grouped
-
-
-def doubts_of(of_fit, names):
-    """The first reason not to trust a recipe's |F|, by recipe; of all its seeds."""
-    found = {
-        fit: [reason for each in seeds for reason in trust.why_not(each, names)]
-        for fit, seeds in of_fit.items()
-    }
-    return {fit: reasons[0] for fit, reasons in found.items() if reasons}
-
-
 def results_of(analytic, of_fit, settings):
     """The main results: the headline, |F|, and the sizes of the sets."""
     informations = flat(of_fit)
@@ -132,7 +119,7 @@ def results_of(analytic, of_fit, settings):
         simulations = f"{informations[0]['splits']['training']['n_s']} simulations each"
     kept = {fit: results.share(seeds) for fit, seeds in of_fit.items()}
     det_F = {fit: results.det_F(seeds) for fit, seeds in of_fit.items()}
-    doubts = doubts_of(of_fit, analytic["names"])
+    doubts = trust.doubts(of_fit, analytic["names"])
     return {
         "headline": headline(kept, det_F, len(settings["seeds"]), simulations, doubts),
         "det_F": det_F,
@@ -166,14 +153,14 @@ def warnings_of(analytic, of_fit, observed, settings, refinements):
     """The warnings, those that put numbers in doubt first, and their numbers."""
     informations = flat(of_fit)
     serious = [
-        *warnings.of_problem(analytic, informations),
+        *contradictions.of_problem(analytic, informations),
         *warnings.of_trust(informations, analytic["names"]),
         *warnings.of_estimates(observed, bool(refinements)),
     ]
     has_files = isinstance(settings["simulations"], dict)
     found = [*serious, *warnings.of_fits(of_fit, has_files)]
     return {
-        "warnings": by_remedy(found),
+        "warnings": warnings.by_remedy(found),
         "n_warnings": len(found),
         "n_serious": len(serious),
     }
@@ -262,8 +249,8 @@ def report(
         paths_to_estimates: of observed data, one per recipe and seed.
 
     """
-    analytic, of_fit = files.read_json(path_to_analytic), results.by_fit(paths_to_information)
-    observed = [files.read_json(path) for path in paths_to_estimates]
+    analytic, of_fit = texts.read_json(path_to_analytic), results.by_fit(paths_to_information)
+    observed = [texts.read_json(path) for path in paths_to_estimates]
     refinements = refinements_after(run, settings)
     parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS, "half_step"}
     shown = {
@@ -277,7 +264,7 @@ def report(
         **made_by(flat(of_fit)),
     }
     html = render(path_to_template, settings, shown)
-    files.write_text(path_to_report, html)
+    texts.write_text(path_to_report, html)
     log.info("wrote %s, %d kB", path_to_report, len(html) // 1000)
 
 

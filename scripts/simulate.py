@@ -46,10 +46,9 @@ def look_at(source, problem, checks):
     """Look at what was drawn, as at a user's files."""
     if checks:
         found = numbers.look(source, problem)
-        if found.n_repeated and not found.is_discrete:
-            found.faults.append(f"expected different simulations, found {numbers.repeated(found)}")
-        if found.faults:
-            raise InputError(*(f"problem {problem.name!r}: {fault}" for fault in found.faults))
+        again = None if found.is_discrete else found.repeats()
+        if faults := [*found.faults, *filter(None, [again])]:
+            raise InputError(*(f"problem {problem.name!r}: {fault}" for fault in faults))
     if problem.delta_theta is not None:
         shifted = differences.look(source, problem)
         for line in choice.doubts(shifted, problem.of_summaries, problem.names):

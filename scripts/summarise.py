@@ -2,7 +2,7 @@
 
 import pandas as pd
 from imnn_core.evaluation import trust
-from imnn_core.store import files, unchecked
+from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job, log
 
 
@@ -59,11 +59,11 @@ def rows(information, names):
 @unchecked.named()
 def summarise(paths_to_information, path_to_analytic, path_to_summary):
     """Write the table as CSV; fields of quantities that were not measured are empty."""
-    names = files.read_json(path_to_analytic)["names"]
-    informations = map(files.read_json, paths_to_information)
+    names = texts.read_json(path_to_analytic)["names"]
+    informations = map(texts.read_json, paths_to_information)
     table = pd.DataFrame([row for information in informations for row in rows(information, names)])
     log.info("%d rows", len(table))
-    files.write_text(path_to_summary, table.to_csv(index=False))
+    texts.write_text(path_to_summary, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 from imnn_core.data import layouts, sets, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
-from imnn_core.store import files, unchecked
+from imnn_core.store import texts, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -21,7 +21,7 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed, n_sum
 
     """
     devices.only_cpu()
-    problem, checked = load.build(**problem), files.read_json(path_to_checked)
+    problem, checked = load.build(**problem), texts.read_json(path_to_checked)
     for split, path in paths_to_sets.items():
         of_file = checked.get(split, checked["training"])
         n_s, n_d = of_file["n_s"], of_file["n_d"]

@@ -8,7 +8,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from imnn_core.store import files, fits, hdf5, unchecked
+from imnn_core.store import files, fits, hdf5, texts, unchecked
 from imnn_core.store.errors import InputError
 from plot_fit import plot_fit
 from simulate import simulate
@@ -102,7 +102,7 @@ def test_a_broken_result_is_named_with_its_remedy(whole, root, tmp_path, reader,
 
 
 def test_a_text_whose_checksum_was_not_copied_along_is_read(tmp_path, caplog):
-    files.write_text(tmp_path / "a.csv", "x\n1\n")
+    texts.write_text(tmp_path / "a.csv", "x\n1\n")
     (tmp_path / ".a.csv.sha256").unlink()
     with caplog.at_level(logging.INFO, "imnn"), unchecked.named():
         assert files.read(tmp_path / "a.csv") == b"x\n1\n"
@@ -140,15 +140,15 @@ def test_a_broken_checksum_is_named_and_nothing_hangs(whole, tmp_path, make, fou
     path, beside = tmp_path / "one.json", tmp_path / ".one.json.sha256"
     shutil.copy(whole / "one.json", path)
     make(beside)
-    message = message_of(path, lambda: files.read_json(path))
+    message = message_of(path, lambda: texts.read_json(path))
     assert f"expected its checksum in {beside}, {found}" in message
     if beside.is_dir():
         assert f"rm -r {beside} {path}" in message
         with pytest.raises(InputError, match=f"{beside}: expected room for .* found a folder"):
-            files.write_json(path, {})
+            texts.write_json(path, {})
     else:
-        files.write_json(path, {})
-        assert files.read_json(path) == {}
+        texts.write_json(path, {})
+        assert texts.read_json(path) == {}
 
 
 @pytest.mark.parametrize("name", ["one.json", "one.h5"])
@@ -156,7 +156,7 @@ def test_a_broken_checksum_is_named_and_nothing_hangs(whole, tmp_path, make, fou
 def test_what_is_no_file_in_place_of_a_result_is_named(tmp_path, name, make):
     path = tmp_path / name
     make(path)
-    read = hdf5.opened if name.endswith("h5") else files.read_json
+    read = hdf5.opened if name.endswith("h5") else texts.read_json
     assert "found: " in message_of(path, lambda: read(path))
 
 
@@ -246,7 +246,7 @@ def test_of_several_results_without_a_checksum_all_are_named(tmp_path):
 
 def test_an_error_after_results_with_their_checksums_stays_what_it_is(tmp_path):
     """It is a fault of this project, of which a result is not to blame."""
-    files.write_json(tmp_path / "a.json", {})
+    texts.write_json(tmp_path / "a.json", {})
     with pytest.raises(KeyError):
         summarise([], tmp_path / "a.json", tmp_path / "new.csv")
 

@@ -14,7 +14,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data import arrays, sets
 from imnn_core.data.arrays import read_observed
 from imnn_core.problems import load, shipped
-from imnn_core.store import files
+from imnn_core.store import texts
 from imnn_core.store.errors import InputError
 from refine import refine
 from running import planned, snakemake
@@ -121,7 +121,7 @@ def test_observed_data_without_finite_estimates_are_named(tmp_path, monkeypatch)
         )
         assert ("deviations from the mean of simulations" in message) == (name == "each")
     information["calibration"]["invC"][0][0] = None
-    files.write_json(tmp_path / "each.json", information)
+    texts.write_json(tmp_path / "each.json", information)
     with pytest.raises(
         InputError, match=r"each.json: expected finite statistics .* found NaN or infinity in invC,"
     ):

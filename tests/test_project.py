@@ -40,7 +40,14 @@ KNOWN_BY = {
         "workflow",
     },
     "optax": {"training"},
-    "h5py": {"store.hdf5", "store.fits", "data.reading", "data.links"},
+    "h5py": {
+        "store.hdf5",
+        "store.fits",
+        "data.reading",
+        "data.links",
+        "data.gaps",
+        "data.file_kinds",
+    },
     "matplotlib": {"figures"},
     "pydantic": {"config"},
 }

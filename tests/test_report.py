@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from imnn_core.evaluation import tables
+from imnn_core.evaluation import tables, warnings
 from imnn_core.evaluation.headline import headline
 from imnn_core.evaluation.numbers import compact, with_error
 from imnn_core.evaluation.results import Share, of_seeds, on, share
 from imnn_core.store.errors import InputError
-from report import breakable, by_remedy, caption, from_rst, in_text, refinements_after
+from report import breakable, caption, from_rst, in_text, refinements_after
 
 
 def test_numbers_of_the_report():
@@ -124,7 +124,7 @@ def test_captions_and_symbols(tmp_path):
 def test_many_warnings_of_a_kind_are_counted():
     """Oracle: by hand."""
     found = [(f"fit {i}", "do this") for i in range(8)] + [("one", "do that")]
-    assert by_remedy(found) == {
+    assert warnings.by_remedy(found) == {
         "do this": ["fit 0", "fit 1", "fit 2", "fit 3", "fit 4", "… and 3 more of the kind."],
         "do that": ["one"],
     }

@@ -14,7 +14,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data import sets
 from imnn_core.evaluation.numbers import with_error
 from imnn_core.problems import load
-from imnn_core.store import files
+from imnn_core.store import texts
 from imnn_core.store.errors import InputError
 from imnn_core.training import fitter as fitters
 from plot_comparison import plot_comparison
@@ -83,7 +83,7 @@ def test_the_chain_from_simulations_to_a_report(folder, information):
         split["over_score"]["det_F"]["value"] *= 4
     other = information | {"seed": 2, "splits": splits}
     (folder / "chain-2.json").write_text(json.dumps(other))
-    files.write_json(folder / "chain-1.json", information)
+    texts.write_json(folder / "chain-1.json", information)
     both = [folder / "chain-1.json", folder / "chain-2.json"]
     summarise(both, folder / "analytic.json", folder / "summary.csv")
     table = pd.read_csv(folder / "summary.csv")
@@ -149,7 +149,7 @@ def test_the_chain_from_simulations_to_a_report(folder, information):
     def reported(found):
         for seed, values in ((1, information), (2, other)):
             with_differences = values | {"finite_differences": found}
-            files.write_json(folder / f"chain-{seed}.json", with_differences)
+            texts.write_json(folder / f"chain-{seed}.json", with_differences)
         return do_report(
             folder,
             ["chain"],

@@ -14,7 +14,7 @@ import pytest
 from conftest import everything
 from imnn_core.data import sets
 from imnn_core.problems import shipped, simulations
-from imnn_core.store import files, hdf5
+from imnn_core.store import hdf5, texts
 from imnn_core.store.errors import InputError
 
 PROBLEM = shipped.gaussian()
@@ -201,7 +201,7 @@ def test_a_broken_json_file_is_named(tmp_path, text):
     with pytest.raises(
         InputError, match=r"information.json: expected a whole JSON file, found: .* rm /"
     ):
-        files.read_json(path)
+        texts.read_json(path)
 
 
 def test_a_number_that_json_cannot_hold_is_named_with_its_place(tmp_path):
@@ -211,10 +211,10 @@ def test_a_number_that_json_cannot_hold_is_named_with_its_place(tmp_path):
     with pytest.raises(
         InputError, match=rf"^{path}: expected finite numbers to write, found nan in b.c\[1\]\[1\]$"
     ):
-        files.write_json(path, values)
+        texts.write_json(path, values)
     values["b"] = (None, "nan", True)
     with pytest.raises(InputError, match="found -inf in d$"):
-        files.write_json(path, values)
+        texts.write_json(path, values)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,7 +303,7 @@ def test_what_a_killed_job_left_behind_goes_when_the_file_is_made_anew(tmp_path)
     )
     for name in [".a[1].csv.x.part", *others]:
         (tmp_path / name).touch()
-    files.write_text(path, "x")
+    texts.write_text(path, "x")
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
         [*others, path.name, f".{path.name}.sha256"]
     )

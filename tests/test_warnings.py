@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from imnn_core.evaluation import warnings
+from imnn_core.evaluation import contradictions, warnings
 
 
 def fit_of(shares=(0.75, 0.7, 0.7), det_F=(35.0, 0.3), n_s=1000, **changes):
@@ -216,7 +216,7 @@ def analytic(
 )
 def test_a_likelihood_that_contradicts_the_simulator_is_said(known, found, caveat):
     """Oracle: by hand: five standard errors."""
-    lines = [what for what, _ in warnings.of_problem(known, found)]
+    lines = [what for what, _ in contradictions.of_problem(known, found)]
     if caveat is None:
         assert lines == []
     else:

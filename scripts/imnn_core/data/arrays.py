@@ -11,7 +11,7 @@ from imnn_core.data.dataset_names import Names, names_in
 from imnn_core.data.reading import NAMELESS, Array, open_file
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
-from imnn_core.problems.simulator import not_finite
+from imnn_core.problems.precision import not_finite
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import of_shape
 

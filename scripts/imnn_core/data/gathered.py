@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from imnn_core.data.sources import Source
-from imnn_core.problems import Problem, simulator
+from imnn_core.problems import Problem, precision, simulator
 from imnn_core.problems.simulations import depends
 
 MOST_INPUTS = 1000  # numbers of a simulation, of which all combinations are looked at,
@@ -53,7 +53,7 @@ class Fiducial:
         """Add rows, (n, *input_shape), from number ``start`` on."""
         each = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in piece)
         self.hashes[start : start + len(piece)] = [int.from_bytes(it, "little") for it in each]
-        self.bad.extend(start + simulator.not_finite(piece))
+        self.bad.extend(start + precision.not_finite(piece))
         if self.bad:
             return
         d = piece.reshape(len(piece), -1)
@@ -108,7 +108,7 @@ class Derivative:
 
     def add(self, start: int, piece: np.ndarray) -> None:
         """Add rows as they are stored, from number ``start`` on."""
-        self.bad.extend(start + simulator.not_finite(piece))
+        self.bad.extend(start + precision.not_finite(piece))
         if self.bad:
             return
         rows = max(0, min(self.counts) - start)

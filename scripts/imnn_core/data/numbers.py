@@ -8,20 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.data.dataset_names import dataset_names
-from imnn_core.data.gathered import Derivative, Extremes, Fiducial
+from imnn_core.data.gathered import Derivative, Fiducial
+from imnn_core.data.masks import KNOWN, OFTEN, SELDOM, masked
 from imnn_core.data.sources import Source, pieces
-from imnn_core.problems import Problem, simulator
+from imnn_core.data.unbounded import unbounded
+from imnn_core.problems import Problem, precision
+from imnn_core.problems.precision import index_of
 
 BYTES = 2**23  # read at a time
-# Ranges of the others, by which a value is no datum: one that repeats, or is known for it; one that
-# repeats little, or is 0; one that is alone.
-OFTEN, SELDOM, ALONE, SEVERAL = 5, 100, 1e4, 3
-KNOWN = (999, 9999, 99999, 999999)  # of either sign, what people put in place of data
 ALIKE, ENOUGH = 10, 10  # ratios of deviations, by which shifted simulations are like others; rows
-MANY = 3  # simulations for each number, from which on their covariance is known
+USUAL = 0.5  # of simulations that are the same in a number, which then varies now and then only
 FEW = 50  # different simulations, of which nothing more is asked
 LOOKED_AT = 64, 2**26  # numbers of a simulation, and bytes, by which discrete ones are known
-ROUNDING = 1e-5  # of a slope, which is none
 
 
 class Numbers(NamedTuple):
@@ -36,14 +34,22 @@ class Numbers(NamedTuple):
     faults: list[str]
     is_discrete: bool
 
-    @property
-    def n_repeated(self) -> int:
-        """Simulations that are the same as another one before."""
-        return len(self.hashes) - len(np.unique(self.hashes))
+    def repeats(self) -> str | None:
+        """A clause, if some simulations are the same as others; None if none are."""
+        _, first, counts = np.unique(self.hashes, return_index=True, return_counts=True)
+        if (counts == 1).all():
+            return None
+        i = first[counts > 1].min()
+        j = np.flatnonzero(self.hashes == self.hashes[i])[1]
+        n = len(self.hashes)
+        return (
+            f"expected different simulations, found {n - len(counts)} of {n} twice, such as index "
+            f"{i} and {j}"
+        )
 
 
 def look(source: Source, problem: Problem) -> Numbers:
-    """Read a set once, piece by piece, and look for whatever can be seen to be wrong in it.
+    """Read a set, piece by piece, and look for whatever can be seen to be wrong in it.
 
     Args:
         source: as it is stored: with tangents, or with simulations at shifted parameters.
@@ -75,17 +81,8 @@ def look(source: Source, problem: Problem) -> Numbers:
         lines = lines or list(_of_derivative(of_derivative, name, problem, is_discrete))
         if source.counts is not None and not is_discrete:
             lines = lines or list(_unlike(of_fiducial, of_derivative, problem))
-        lines = lines or list(_without_bound(of_fiducial, of_derivative, problem))
+        lines = lines or list(unbounded(of_fiducial, of_derivative, problem))
     return Numbers(hashes, whole.hexdigest(), lines, is_discrete)
-
-
-def repeated(numbers: Numbers) -> str:
-    """How many simulations repeat, and which the first do, as a clause."""
-    values, first, counts = np.unique(numbers.hashes, return_index=True, return_counts=True)
-    again = counts > 1
-    i = first[again].min()
-    j = np.flatnonzero(numbers.hashes == numbers.hashes[i])[1]
-    return f"{numbers.n_repeated} of {len(numbers.hashes)} twice, such as index {i} and {j}"
 
 
 def _rows(rows: list[int]) -> str:
@@ -105,10 +102,6 @@ def _unwritten(name, rows, fewest):
         yield f"expected numbers in all rows of {name}, found nothing but 0 in {_rows(rows)}"
 
 
-def _at(k: int, shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, np.unravel_index(k, shape)))
-
-
 def _of_fiducial(
     found: Fiducial, source: Source, problem: Problem, is_discrete: bool
 ) -> Iterator[str]:
@@ -119,14 +112,14 @@ def _of_fiducial(
         yield "expected simulations that vary, found the same in all rows of fiducial"
         return
     near = SELDOM if is_discrete else OFTEN
-    masked = list(_masked("fiducial", found.low, found.high, shape, near))
-    if masked:
-        yield from masked
+    found_masks = list(masked("fiducial", found.low, found.high, shape, near))
+    if found_masks:
+        yield from found_masks
         return
     largest = np.maximum(np.abs(found.low.value), np.abs(found.high.value))
-    if fault := simulator.fault_of_scale(largest.reshape(shape), deviation.reshape(shape)):
+    if fault := precision.fault_of_scale(largest.reshape(shape), deviation.reshape(shape)):
         yield fault
-    elif fault := simulator.fault_of_digits(
+    elif fault := precision.fault_of_digits(
         mean.reshape(shape), deviation.reshape(shape), source.fiducial.dtype
     ):
         yield fault
@@ -140,14 +133,14 @@ def _of_derivative(
     if found.source.counts is None:
         zero = math.inf  # which many derivatives are
     for low, high in zip(found.low, found.high, strict=True):
-        lines = list(_masked(name, low, high, problem.input_shape, near, zero))
+        lines = list(masked(name, low, high, problem.input_shape, near, zero))
         is_mask = (low.value == -high.value) & np.isin(np.abs(low.value), KNOWN)
         if is_mask.any() and not lines:
             k = int(is_mask.argmax())
-            at = f"{low.value[k]:g} in all rows at index {_at(k, problem.input_shape)}"
+            at = f"{low.value[k]:g} in all rows at index {index_of(k, problem.input_shape)}"
             lines = [f"expected data in {name}, found {at}; is it a mask? Leave this number out"]
         largest = np.maximum(np.abs(low.value), np.abs(high.value)).reshape(problem.input_shape)
-        if fault := simulator.fault_of_scale(largest, np.zeros_like(largest)):
+        if fault := precision.fault_of_scale(largest, np.zeros_like(largest)):
             lines = lines or [f"{fault}, in {name}"]
         if lines:
             yield lines[0]
@@ -158,13 +151,14 @@ def _unlike(fiducial: Fiducial, derivative: Derivative, problem: Problem) -> Ite
     """Simulations at shifted parameters that do not vary as those at theta_fid do."""
     _, deviation = fiducial.mean_and_deviation()
     varies, ratios = fiducial.varies & (deviation > 0), []
+    often = np.maximum(fiducial.low.count, fiducial.high.count) < USUAL * len(fiducial.hashes)
     for c, (a, offset) in enumerate(problem.columns):
         if derivative.counts[c] < ENOUGH:
             continue
         where = f"at {problem.names[a]} {offset:+g}"
-        constant = varies & ~derivative.varies[c]
+        constant = often & ~derivative.varies[c]
         if constant.any():
-            at = _at(int(constant.argmax()), problem.input_shape)
+            at = index_of(int(constant.argmax()), problem.input_shape)
             yield (
                 f"expected shifted simulations that vary as fiducial ones do, found "
                 f"{derivative.first[c][constant][0]:.6g} in all {where} at index {at}"
@@ -177,90 +171,6 @@ def _unlike(fiducial: Fiducial, derivative: Derivative, problem: Problem) -> Ite
             "expected shifted simulations that vary about as much as fiducial ones, found "
             f"deviations of {ratios[0]:.3g} times theirs; are they in other units?"
         )
-
-
-def _masked(
-    name: str,
-    lowest: Extremes,
-    highest: Extremes,
-    shape: tuple[int, ...],
-    near: float = OFTEN,
-    zero: float = SELDOM,
-) -> Iterator[str]:
-    """Values far from all others, the same in several simulations or numbers: no data.
-
-    Args:
-        name: of the dataset.
-        lowest, highest: of its columns.
-        shape: of a simulation.
-        near, zero: ranges of the others from which on a value that repeats is none, and 0 is.
-
-    """
-    for sign, extreme, other in ((1, lowest, highest), (-1, highest, lowest)):
-        top = np.where(other.count >= SEVERAL, other.next, other.value)
-        spread = -top - extreme.next  # of the others
-        gap = extreme.next - extreme.value
-        is_any = (spread > 0) & np.isfinite(spread) & (gap > ROUNDING * np.abs(extreme.value))
-        away = np.where(is_any, gap / np.where(is_any, spread, 1), 0)
-        is_known = np.isin(np.abs(extreme.value), KNOWN)
-        often = ((extreme.count >= SEVERAL) & (extreme.value != 0)) | is_known
-        candidates = away > np.where(often, near, np.where(extreme.value == 0, zero, SELDOM))
-        for value in np.unique(extreme.value[candidates]):
-            here = (extreme.value == value) & candidates
-            n, k = int(extreme.count[here].sum()), int(here.argmax())
-            if n == 1 and away[k] < ALONE and not is_known[k]:
-                continue
-            low, high = sorted((sign * extreme.next[k], -sign * top[k]))
-            yield (
-                f"expected data in {name}, found {sign * value:.6g} {n} times in "
-                f"{int(here.sum())} of {here.size} numbers, the first in simulation "
-                f"{extreme.row[k]} at index {_at(k, shape)}, where all others are between "
-                f"{low:.3g} and {high:.3g}; is it a mask? Leave these "
-                "numbers out, or fill them as in an analysis of your data"
-            )
-
-
-def _without_bound(fiducial: Fiducial, derivative: Derivative, problem: Problem) -> Iterator[str]:
-    """Numbers, and combinations of them, that never vary and depend on a parameter.
-
-    They would have infinite information.
-    """
-    mean, deviation = fiducial.mean_and_deviation()
-    why = "infinite information, which nothing measured has; leave it out"
-    for name, sure in zip(problem.names, derivative.sure(mean) & ~fiducial.varies, strict=True):
-        if sure.any():
-            at = _at(int(sure.argmax()), problem.input_shape)
-            yield (
-                f"expected numbers that vary where they depend on {name}, found "
-                f"{mean[sure][0]:.6g} in all simulations at index {at} ({int(sure.sum())} of "
-                f"{len(mean)} numbers are such): {why}"
-            )
-    places = np.flatnonzero(fiducial.varies)
-    n_different = len(np.unique(fiducial.hashes[: fiducial.n_products]))
-    if fiducial.products is None or n_different < MANY * len(places) or len(places) < 2:
-        return
-    scale = deviation[places]
-    C = fiducial.covariance()
-    values, vectors = np.linalg.eigh(C[np.ix_(places, places)] / np.outer(scale, scale))
-    dtype = derivative.source.fiducial.dtype
-    rounding = simulator.coarseness(mean[places], scale, dtype) ** 2
-    slopes = derivative.slopes(mean)[:, places] / scale
-    for value, v in zip(values, vectors.T, strict=True):
-        if value > 10 * (v**2 @ rounding) + 1e-13 * len(places):
-            return
-        along = np.abs(slopes @ v)
-        size = np.sqrt((slopes**2).sum(axis=1))
-        if (along > ROUNDING * size).any():
-            name = problem.names[int(np.argmax(along / np.where(size > 0, size, 1)))]
-            parts = [
-                f"{v[i] / scale[i]:.3g} times index {_at(int(places[i]), problem.input_shape)}"
-                for i in np.argsort(-np.abs(v))[:2]
-            ]
-            yield (
-                f"expected combinations of numbers that vary where they depend on {name}, found "
-                f"one that is the same in all simulations ({' and '.join(parts)}, …): {why}"
-            )
-            return
 
 
 def _is_discrete(source: Source) -> bool:

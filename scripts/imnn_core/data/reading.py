@@ -5,6 +5,7 @@ All that is read of a user's file goes through here: HDF5, npz and npy. Nothing 
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,29 +13,14 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from imnn_core.data import links, npz
+from imnn_core.data import gaps, links, npz
+from imnn_core.data.file_kinds import what_is_there
 from imnn_core.store.errors import InputError, in_a_line
-from imnn_core.store.wording import shown
 
 OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
 ATTRIBUTES = ("names", "theta_fid", "delta_theta")
 NAMELESS = "observed"  # what the one array of an npy file is called
 
-# First bytes of files that people have, which are none of these.
-OTHERS = {
-    b"SIMPLE  =": "a FITS file",
-    b"\x1f\x8b": "a gzip file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"CDF": "a NetCDF 3 file",
-    b"MATLAB": "a MATLAB file",
-    b"PAR1": "a Parquet file",
-    b"\x89PNG": "a picture",
-    b"%PDF": "a PDF file",
-    b"\x89HDF": "an HDF5 file whose beginning is damaged",
-    b"\x93NUMPY": "an npy file, which has one array without a name",
-}
 LIBRARY_SAYS = {
     "unable to lock file": "a file that another program has open for writing; close it there",
     "already open for write": "a file that a program has open for writing, or did not close; close "
@@ -76,12 +62,19 @@ class Opened(NamedTuple):
     attributes: those of ATTRIBUTES that are there: texts, numbers and lists of them.
     odd: what was found in place of an array, a clause, by name.
     names: of all that is there.
+    is_loaded: whether arrays are read whole into memory, as those of npz files are.
     """
 
     arrays: Mapping[str, Array]
     attributes: Mapping[str, Any]
     odd: Mapping[str, str]
     names: list[str]
+    is_loaded: bool = True
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(math.prod(each.shape) * each.dtype.itemsize for each in self.arrays.values())
 
 
 def words(error: Exception) -> str:
@@ -188,7 +181,7 @@ def _opened_hdf5(path, stack):
             odd[name] = "an empty dataset"
         else:
             try:
-                of_nowhere = list(links.gaps(item, path))
+                of_nowhere = list(gaps.of_dataset(item, path))
                 if of_nowhere:
                     odd[name] = "; ".join(of_nowhere)
                 else:
@@ -199,7 +192,7 @@ def _opened_hdf5(path, stack):
         if name in file.attrs:
             with in_words(path, f"an attribute {name} that can be read"):
                 attributes[name] = _attribute(file.attrs[name])
-    return Opened(arrays, attributes, odd, links.names_of(file))
+    return Opened(arrays, attributes, odd, links.names_of(file), is_loaded=False)
 
 
 def _opened_npz(path):
@@ -231,35 +224,6 @@ def _opened_npy(path):
     return Opened({NAMELESS: of_memory(np.array(array))}, {}, {}, [NAMELESS])
 
 
-def _what_is_there(path: Path, takes_npy: bool) -> str | None:
-    """Why a path is no file of arrays, as far as its kind and its first bytes tell."""
-    if not links.is_regular(path):
-        try:
-            os.stat(path)
-        except FileNotFoundError:
-            return "none there"
-        except (OSError, ValueError) as error:
-            return getattr(error, "strerror", None) or str(error)
-        return "a folder" if path.is_dir() else "a pipe or a device, which would be waited for"
-    with open(path, "rb") as file:
-        head = file.read(512)
-    is_npy = head.startswith(b"\x93NUMPY")
-    if head.startswith((b"PK\3\4", b"PK\5\6")) or (is_npy and takes_npy) or h5py.is_hdf5(path):
-        return None
-    if not head:
-        return "an empty file"
-    known = next((what for start, what in OTHERS.items() if head.startswith(start)), None)
-    if known:
-        return known
-    if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
-        return "a pickle, which is not read"
-    with contextlib.suppress(UnicodeDecodeError):
-        text = head[:-4].decode("utf-8") if len(head) == 512 else head.decode("utf-8")
-        if all(c.isprintable() or c.isspace() for c in text):
-            return f"a text file that begins with {shown(text[:20])}"
-    return "something else"
-
-
 @contextlib.contextmanager
 def open_file(path: str | Path, kinds: str = "HDF5 or npz") -> Iterator[Opened]:
     """What is in an HDF5, npz or npy file (of which the one array is called `observed`).
@@ -276,7 +240,7 @@ def open_file(path: str | Path, kinds: str = "HDF5 or npz") -> Iterator[Opened]:
     expected = f"an {kinds} file"
     with contextlib.ExitStack() as stack:
         with in_words(path, expected):
-            what = _what_is_there(path, "npy" in kinds)
+            what = what_is_there(path, "npy" in kinds)
             if what is not None:
                 raise InputError(f"{path}: expected {expected}, found {what}")
             with open(path, "rb") as file:

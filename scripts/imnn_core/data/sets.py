@@ -13,8 +13,8 @@ from imnn_core.data.dataset_names import dataset_names
 from imnn_core.data.reading import OF_YOUR_OWN, of_hdf5, plain
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
+from imnn_core.problems.precision import not_finite
 from imnn_core.problems.simulations import Simulations
-from imnn_core.problems.simulator import not_finite
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room, make_again
 from imnn_core.store.hdf5 import as_input_errors, opened, writing

@@ -9,7 +9,7 @@ import numpy as np
 from imnn_core.data import matching
 from imnn_core.data.arrays import open_users
 from imnn_core.data.layouts import faults_of_structure
-from imnn_core.data.numbers import Numbers, look, repeated
+from imnn_core.data.numbers import Numbers, look
 from imnn_core.data.reading import open_file
 from imnn_core.problems import Problem
 from imnn_core.problems.simulations import STREAMS
@@ -52,12 +52,8 @@ def _look_through(split: str, path: str | Path, problem: Problem) -> OfFile:
 def _repeated(found: Mapping[str, OfFile], paths: Mapping[str, str | Path]) -> Iterator[tuple]:
     """Simulations that are there twice: (whether they may be, a line)."""
     for split, each in found.items():
-        if each.numbers.n_repeated:
-            yield (
-                each.numbers.is_discrete,
-                f"simulations.{split} ({paths[split]}): expected different simulations, found "
-                f"{repeated(each.numbers)}",
-            )
+        if line := each.numbers.repeats():
+            yield each.numbers.is_discrete, f"simulations.{split} ({paths[split]}): {line}"
     for one, other in itertools.combinations(found, 2):
         hashes = [found[split].numbers.hashes for split in (one, other)]
         common = np.intersect1d(*hashes)

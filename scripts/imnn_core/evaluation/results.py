@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.evaluation.numbers import with_error
-from imnn_core.store.files import read_json
+from imnn_core.store.texts import read_json
 
 
 class Share(NamedTuple):

@@ -1,17 +1,23 @@
 """What finite differences are worth: |F| both ways, at half the steps, and by their bend."""
 
+import logging
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from imnn_core.compression.compressor import Compressor, Summaries, compress
+from imnn_core.data import differences, sets
 from imnn_core.data.sources import Source, complete
 from imnn_core.evaluation.measure import or_nan, statistics_of, weights_of_estimates
 from imnn_core.gradient import derivatives
 from imnn_core.gradient.matrices import determinant
 from imnn_core.gradient.passes import Weights
 from imnn_core.problems import Problem, simulator, stencils
+
+log = logging.getLogger("imnn")
 
 
 def change_of_det_F(summaries: Summaries, other: np.ndarray) -> tuple[float, float]:
@@ -132,3 +138,51 @@ def over_bound(problem: Problem, of_linear: np.ndarray, of_network: np.ndarray) 
     """
     spans = stencils.spans(simulator.columns(problem), problem.n_params)
     return spans / np.fmin(of_linear, of_network)
+
+
+def measured(
+    fitted: Compressor,
+    weights: Weights,
+    path: str | Path,
+    path_to_half: str | Path | None,
+    looks: list[dict],
+    test: tuple[Summaries, dict],
+    seed: int,
+) -> dict[str, Any]:
+    """All that is measured of finite differences.
+
+    Args:
+        fitted: the compressor of the fit.
+        weights: its weights.
+        path: to the test set.
+        path_to_half: to some of its simulations with half the steps, or None.
+        looks: what `differences.look` found in each set.
+        test: summaries of the test set by the network, and what was measured of it.
+        seed: of the sets.
+
+    """
+    problem, (summaries, measured) = fitted.problem, test
+    with sets.open_simulations(path, problem, seed=seed, split="test", as_stored=True) as source:
+        both = both_ways(fitted, weights, source)
+    bounds = [np.array(measured[name]["sigma"]["value"], float) for name in ("linear", "network")]
+    step = None
+    if path_to_half:
+        half = replace(fitted, problem=problem.with_half_steps())
+        with sets.open_simulations(
+            path_to_half, half.problem, seed=seed, split="half_step"
+        ) as source:
+            step = halved(half, weights, source, summaries)
+        if step is not None:
+            change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
+            log.info("|F| with delta_theta halved: %s", change)
+    return {
+        **differences.worst(looks),
+        "of_summaries": problem.of_summaries,
+        "both": both,
+        "shift": both.pop("shift"),
+        "step_over_bound": [
+            value if math.isfinite(value) else None
+            for value in over_bound(problem, *bounds).tolist()
+        ],
+        "step": step,
+    }

@@ -1,7 +1,7 @@
 """Whether the |F| of a fit is to be trusted, and why not."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from imnn_core.data.choice import JUMPS, faults_of_tangents
 from imnn_core.evaluation import results
@@ -36,6 +36,15 @@ def why_not(information: dict, names: Sequence[str]) -> list[str]:
 def is_trusted(information: dict, names: Sequence[str]) -> bool:
     """Whether there is no reason not to trust a fit's |F|."""
     return not why_not(information, names)
+
+
+def doubts(of_fit: Mapping[str, Sequence[dict]], names: Sequence[str]) -> dict[str, str]:
+    """The first reason not to trust a recipe's |F|, by recipe; of all its seeds."""
+    found = {
+        fit: [reason for each in seeds for reason in why_not(each, names)]
+        for fit, seeds in of_fit.items()
+    }
+    return {fit: reasons[0] for fit, reasons in found.items() if reasons}
 
 
 def _of_differences(found: dict, error: float, names: Sequence[str]) -> Iterator[str]:

@@ -1,14 +1,13 @@
 """Warnings: what is doubtful about the numbers of a run, and what to do about it."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from imnn_core.data import choice
 from imnn_core.evaluation import results, trust
 from imnn_core.evaluation.numbers import compact, percent, with_error
 from imnn_core.evaluation.trust import CEILING, ROUNDING
-from imnn_core.gradient.matrices import is_positive_definite
 
 Said = tuple[str, str]  # a warning, and its remedy
 Row = tuple[bool, str, str]  # condition, warning, remedy
@@ -18,6 +17,7 @@ ERRORS = 5  # tolerance of equal numbers, in standard errors
 FEW = 0.05  # bias of C^-1, from which on there are few simulations
 FAR_BELOW = 0.5  # of a linear compression's |F|, what is far too little
 ENOUGH = 50  # derivatives, by which |F| differs from 0 by more than twice its error, if at all
+MANY = 5  # warnings of a kind that are shown; further ones are counted
 FAR = 5  # bounds from theta_fid, from which on an estimate is far
 
 
@@ -197,55 +197,15 @@ def of_trust(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Sai
                     yield f"{whose}: {line}.", REMEDY
 
 
-def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[Said]:
-    """Warnings about contradictions between a user's likelihood, closed form and simulator.
-
-    Args:
-        analytic: what `analytic_fisher` wrote.
-        informations: of the fits.
-
-    """
-    remedy = (
-        "One of them is wrong: what is kept of the score, or of the analytic |F|, means nothing "
-        "before they agree."
-    )
-    found, F = analytic["monte_carlo"], analytic["F"]
-    if found is not None:
-        curvature, error = np.array(found["F"]), np.array(found["F_error"])
-        size = np.sqrt(np.abs(np.outer(np.diag(curvature), np.diag(curvature))))
-        shown = f"the curvature of log_likelihood over simulations {_matrix(curvature)}"
-        if F is not None and np.any(np.abs(curvature - F) > ERRORS * error + ROUNDING * size):
-            yield f"fisher says F = {_matrix(F)}, {shown}.", remedy
-        if not is_positive_definite(curvature):
-            yield (
-                "The curvature of log_likelihood over simulations gives F = "
-                f"{_matrix(curvature)}, not positive definite.",
-                remedy,
-            )
-        mean, error = np.array(found["score"]), np.array(found["score_error"])
-        if np.any(np.abs(mean) > ERRORS * error):
-            shown = ", ".join(f"{m:.3g} ± {e:.1g}" for m, e in zip(mean, error, strict=True))
-            yield (
-                f"The score ∂ ln L/∂θ at theta_fid has the mean {shown} over simulations, "
-                "where it should have 0.",
-                remedy,
-            )
-    if informations[0]["finite_differences"] is not None:  # which have an error of their own
-        return
-    value, error = results.pair(informations[0], "test", "score", "det_F")
-    whose = "fisher" if F is not None else "the curvature of log_likelihood"
-    det_F = analytic["det_F"] if F is not None else found and found["det_F"]
-    error = np.nan_to_num(error)
-    if det_F is not None and abs(value - det_F) > ERRORS * error + ROUNDING * abs(det_F):
-        yield (
-            f"|F| of the score on test simulations is {value:.4g} ± {error:.1g}, by {whose} "
-            f"{det_F:.4g}.",
-            remedy,
-        )
-
-
-def _matrix(F) -> str:
-    return str([[float(f"{number:.4g}") for number in row] for row in np.asarray(F)])
+def by_remedy(found: Iterable[Said]) -> dict[str, list[str]]:
+    """Group warnings by their remedy; of many show the first, and count the others."""
+    grouped = {}
+    for what, remedy in found:
+        grouped.setdefault(remedy, []).append(what)
+    for each in grouped.values():
+        if len(each) > MANY + 1:
+            each[MANY:] = [f"… and {len(each) - MANY} more of the kind."]
+    return grouped
 
 
 def of_estimates(estimates: Sequence[dict], is_refined: bool) -> Iterator[Said]:

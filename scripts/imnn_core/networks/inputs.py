@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from imnn_core.data.sources import Source, spread
 from imnn_core.networks.kinds import Network
-from imnn_core.problems.simulator import COARSE, coarseness
+from imnn_core.problems.precision import COARSE, coarseness
 from imnn_core.store import fits
 
 NEARLY_ZERO = 0.01  # of its first output, what a network beside a linear compression gives

@@ -14,7 +14,7 @@ from imnn_core.problems.shipped import EXAMPLES
 from imnn_core.problems.stencils import Step
 from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
-from imnn_core.store.files import read_json
+from imnn_core.store.texts import read_json
 from imnn_core.store.wording import shortened, shown
 
 

@@ -8,17 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem
-from imnn_core.problems.simulator import (
+from imnn_core.problems.precision import (
     COARSE,
-    check,
-    check_output,
     coarseness,
     fault_of_digits,
     fault_of_scale,
     not_finite,
-    of_key,
-    shifted,
 )
+from imnn_core.problems.simulator import check, check_output, of_key, shifted
 from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
 from imnn_core.store.wording import shortened, shown

@@ -5,13 +5,11 @@ Nothing is simulated.
 
 import math
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
 from imnn_core.data import arrays
-from imnn_core.data.links import is_regular
 from imnn_core.data.reading import open_file
 from imnn_core.figures import styles
 from imnn_core.gradient import devices
@@ -123,17 +121,17 @@ def faults(
     return lines, None if of_problem else built
 
 
-def _bytes_of_file(path: str) -> int:
-    """Bytes of a user's file of simulations in float32; 0 if it is broken, see `check_files`."""
+def _bytes_of_file(path: str) -> tuple[int, int]:
+    """Bytes of a user's simulations in float32, and of what is read into memory whole.
+
+    0, 0 of a broken file, see `check_files`.
+    """
     try:
         with open_file(path) as found:
-            return sum(4 * math.prod(array.shape) for array in found.arrays.values())
+            n = sum(math.prod(array.shape) for array in found.arrays.values())
+            return 4 * n, found.is_loaded * found.n_bytes
     except InputError:
-        return 0
-
-
-def _is_npz(path: str) -> bool:
-    return is_regular(path) and zipfile.is_zipfile(path)
+        return 0, 0
 
 
 def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> requests.Sizes:
@@ -148,14 +146,14 @@ def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> reque
     shape = problem.input_shape
     n_derivatives = math.prod(problem.stored_shape) // math.prod(shape)
     if files:
-        n_bytes = {path: _bytes_of_file(path) for path in files.values()}
+        found = {path: _bytes_of_file(path) for path in files.values()}
         fractions = settings.files.fractions
         parts = {"training": 1 - sum(fractions.values()), "validation": 1, "test": 1} | fractions
         sets = {
-            split: math.ceil(parts[split] * n_bytes[files.get(split, files["training"])])
+            split: math.ceil(parts[split] * found[files.get(split, files["training"])][0])
             for split in settings.files.splits
         }
-        npz = max((n_bytes[path] for path in n_bytes if _is_npz(path)), default=0)
+        npz = max(loaded for _, loaded in found.values())
         return requests.Sizes(shape, n_derivatives, sets, npz)
     n = dict.fromkeys(("training", "validation"), (settings.n_s, settings.n_d))
     n["test"] = (settings.n_test, settings.n_test)
