@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+from imnn_core.data import user_files
 from imnn_core.problems import load, shipped, simulations
 
 NAMES = ["mu", "Sigma"]
@@ -36,3 +37,48 @@ def changed(**changes):
         return {name: array for name, array in arrays.items() if changes.get(name, 0) is not None}
 
     return change
+
+
+def faults_of(path, problem=PROBLEM, **others):
+    """Lines of faults, as a user gets them."""
+    lines = user_files.check({"training": path, **others}, problem).faults
+    for line in lines:
+        assert line.isprintable()
+        assert len(line) < 1500
+    return lines
+
+
+def only_fault(path, problem=PROBLEM):
+    (line,) = faults_of(path, problem)
+    return line
+
+
+THREE = {"names": ["a", "b"], "theta_fid": [0.0, 0.0], "input_shape": [2, 2]}
+
+
+def shifted_normal(rng, n=60, steps=(0.2, 0.2), shape=(2, 2)):
+    """N(a + b x_k, 1) at theta -+ step / 2, (n, 2, n_params, *shape), matched seeds."""
+    z, x = rng.standard_normal((n, *shape)), 1 + np.arange(np.prod(shape)).reshape(shape)
+    slopes = (np.ones(shape), x)
+    shifted = np.stack(
+        [
+            np.stack(
+                [z + side * step / 2 * slope for slope, step in zip(slopes, steps, strict=True)],
+                axis=1,
+            )
+            for side in (-1, 1)
+        ],
+        axis=1,
+    )
+    return {"fiducial": z, "shifted": shifted}
+
+
+def shifted_problem(of_summaries=False, **changes):
+    """That of `shifted_normal`."""
+    steps = {"delta_theta": [0.2, 0.2], "from_files": True, "of_summaries": of_summaries}
+    return load.build("files", **THREE | steps | changes)
+
+
+def saved(folder, arrays, name="a.h5"):
+    """A file of arrays whose steps are those of `shifted_problem`."""
+    return write(folder / name, arrays, {"delta_theta": [0.2, 0.2]})

@@ -85,8 +85,9 @@ def _of_source(source, place, above):
             if not isinstance(found, h5py.Dataset):
                 yield "this is no dataset"
                 return
-            needed, n = _needed(source.src_space), source.vspace.get_select_npoints()
+            needed = _needed(source.src_space)
             if not needed:  # all of it, whatever its shape
+                n = source.vspace.get_select_npoints()
                 if n > math.prod(found.shape):
                     yield f"expected {n} numbers there, found {math.prod(found.shape)}"
                     return

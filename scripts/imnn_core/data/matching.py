@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ class Found(NamedTuple):
     rows: str | None = None
 
 
-def look(source: Source, problem: Problem) -> Found:
+def look(source: Source, problem: Problem, is_discrete: bool) -> Found:
     """Look for axes and rows of shifted simulations in another order than expected.
 
     A simulation is nearly the midpoint of those at lower and at higher parameters with its seed.
@@ -37,6 +36,7 @@ def look(source: Source, problem: Problem) -> Found:
     Args:
         source: of simulations, with others at shifted parameters or with tangents.
         problem: theirs.
+        is_discrete: whether simulations may be the same by chance, and none can be found again.
 
     """
     if source.counts is None:
@@ -52,7 +52,7 @@ def look(source: Source, problem: Problem) -> Found:
         return Found()
     if same := _unmoved(d, shifted, problem):
         return Found(same)
-    order = _rows(source, d, shifted, problem, rows)
+    order = None if is_discrete else _rows(source, d, shifted, problem, rows)
     return Found(None if order else _axes(d, shifted, problem, bend), order)
 
 
@@ -216,15 +216,14 @@ def _standardised(x):
     return np.where(is_any, (x - x.mean(axis=0)) / np.where(is_any, deviation, 1), 0)
 
 
-def faults(found: Found, problem: Problem) -> Iterator[str]:
-    """What of it makes derivatives wrong."""
+def of_look(found: Found, problem: Problem) -> tuple[list[str], list[str]]:
+    """Faults, and notes, a clause each.
+
+    Rows in another order are no fault where differences are taken of summaries, and where they
+    are likely only.
+    """
+    is_fault = problem.delta_theta is not None and not problem.of_summaries
+    rows = [found.rows] if found.rows else []
     if found.axes:
-        yield found.axes
-    elif found.rows and problem.delta_theta is not None and not problem.of_summaries:
-        yield found.rows
-
-
-def notes(found: Found, problem: Problem) -> Iterator[str]:
-    """What of it makes nothing wrong, as the order of rows where summaries differ, or may not."""
-    if found.rows and not found.axes and not list(faults(found, problem)):
-        yield found.rows
+        return [found.axes], []
+    return (rows, []) if is_fault else ([], rows)

@@ -40,9 +40,9 @@ def _look_through(split: str, path: str | Path, problem: Problem) -> OfFile:
         with open_users(path, problem) as source:
             numbers, clauses, notes = look(source, problem), [], []
             if not numbers.faults:
-                found = matching.look(source, problem)
-                clauses = list(matching.faults(found, problem))
-                notes = [f"{where}: {clause}" for clause in matching.notes(found, problem)]
+                found = matching.look(source, problem, numbers.is_discrete)
+                clauses, noted = matching.of_look(found, problem)
+                notes = [f"{where}: {clause}" for clause in noted]
             faults = [f"{where}: {clause}" for clause in [*numbers.faults, *clauses]]
     except InputError as error:
         return OfFile([f"simulations.{split}: {line}" for line in error.lines])
