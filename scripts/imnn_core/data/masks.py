@@ -7,8 +7,8 @@ from imnn_core.data.gathered import Extremes
 from imnn_core.problems.precision import index_of
 
 # Ranges of the others, by which a value is no datum: one that repeats, or is known for it; one that
-# repeats little, or is 0; one that is alone.
-OFTEN, SELDOM, ALONE, SEVERAL = 5, 100, 1e4, 3
+# repeats little, or is 0; one that is alone, of three digits and of more.
+OFTEN, SELDOM, ALONE, ALONE_OF_MANY, SEVERAL = 5, 100, 1e4, 1e9, 3
 KNOWN = (999, 9999, 99999, 999999)  # of either sign, what people put in place of data
 ROUNDING = 1e-5  # of a value, by which others are no others
 
@@ -42,8 +42,9 @@ def masked(
         for value in np.unique(extreme.value[candidates]):
             here = (extreme.value == value) & candidates
             n, k = int(extreme.count[here].sum()), int(here.argmax())
-            if n == 1 and away[k] < ALONE and not is_known[k]:
-                continue
+            is_short = abs(float(f"{value:.2e}") - value) <= 1e-7 * abs(value)
+            if n == 1 and away[k] < (ALONE if is_short else ALONE_OF_MANY) and not is_known[k]:
+                continue  # a power law has such values
             low, high = sorted((sign * extreme.next[k], -sign * top[k]))
             yield (
                 f"expected data in {name}, found {sign * value:.6g} {n} times in "

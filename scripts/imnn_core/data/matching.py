@@ -13,7 +13,7 @@ FEW, MANY, SHIFTS = 20, 2000, 100  # simulations with derivatives; orders to com
 NUMBERS = 256  # of a simulation, by which one is found again
 STRAIGHT = 0.1  # bend over slope, below which simulations are in order
 BETTER = 0.3  # of the bend over slope: another order that leaves less is the right one
-SOME, SEVERAL = 0.1, 3  # rows in another order, from which on it is no chance
+SOME, SEVERAL = 0.15, 6  # rows in another order, from which on it is no chance
 STRETCHES = 4  # of consecutive rows
 NEAR = 0.1  # of the squared distance to the second nearest simulation: the nearest is the same one
 
