@@ -1,21 +1,39 @@
 """The Fisher information of the simulations: closed form and Monte-Carlo estimate."""
 
+import contextlib
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from imnn_core.data import sets, sources
 from imnn_core.gradient import devices
 from imnn_core.gradient.matrices import determinant, is_positive_definite
 from imnn_core.problems import load, simulations
 from imnn_core.store import texts
 from imnn_core.store.errors import InputError
+from imnn_core.store.sizes import PIECE
 from imnn_core.store.wording import shown
 from imnn_core.workflow.jobs import job, log
 
 
-def monte_carlo(problem, n):
-    """Estimate F = E[-d^2 ln L / d theta^2] and the mean score from n simulations at theta_fid.
+@contextlib.contextmanager
+def simulations_at(problem, n, paths_to_test, seed):
+    """Pieces of n simulations at theta_fid: drawn here, or the first ones of a test set."""
+    if paths_to_test:
+        with sets.open_simulations(
+            paths_to_test, problem, seed=seed, split="test", as_stored=True
+        ) as source:
+            n = min(n, len(source.fiducial))
+            found = sources.select(source, np.arange(n))
+            yield (piece for _, piece in sources.pieces(found, "fiducial", PIECE))
+        return
+    key = simulations.seed_key(0, "monte_carlo")
+    yield (piece.fiducial for piece in simulations.draw(problem, key, n, 0))
+
+
+def monte_carlo(problem, pieces):
+    """Estimate F = E[-d^2 ln L / d theta^2] and the mean score from simulations at theta_fid.
 
     Both have standard errors. That of |F| is to first order, d|F| = |F| tr(F^-1 dF).
     """
@@ -23,10 +41,12 @@ def monte_carlo(problem, n):
     hessian = jax.jit(jax.vmap(jax.hessian(problem.log_likelihood), in_axes=(None, 0)))
     theta = jnp.asarray(problem.theta_fid, dtype=jnp.result_type(float))
     score, each = [], []
-    for piece in simulations.draw(problem, simulations.seed_key(0, "monte_carlo"), n, 0):
-        score.append(np.asarray(slopes_of(theta, piece.fiducial), np.float64))
-        each.append(-np.asarray(hessian(theta, piece.fiducial), np.float64))
+    for piece in pieces:
+        d = piece.astype(theta.dtype)
+        score.append(np.asarray(slopes_of(theta, d), np.float64))
+        each.append(-np.asarray(hessian(theta, d), np.float64))
     score, each = np.concatenate(score), np.concatenate(each)
+    n = len(each)
     if not (np.isfinite(score).all() and np.isfinite(each).all()):
         raise InputError(
             f"problem {problem.name!r}: expected finite first and second derivatives of "
@@ -67,15 +87,28 @@ def check_closed_form(problem, F):
         )
 
 
-def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None):
-    """Write both, null for a problem without a closed form or without a likelihood."""
+def analytic_fisher(
+    path_to_analytic, *, problem, n_monte_carlo, path_to_theta=None, paths_to_test=None, seed=None
+):
+    """Write both, null for a problem without a closed form or without a likelihood.
+
+    Args:
+        n_monte_carlo: simulations for the estimate, at most.
+        path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
+        paths_to_test: a test set whose simulations serve; if None, others are drawn.
+        seed: of the test set.
+
+    """
     devices.only_cpu()
     problem = load.at(path_to_theta, **problem)
     F = problem.closed_form()
     if F is not None:
         check_closed_form(problem, F)
     known = problem.log_likelihood is not None and problem.simulator is not None
-    estimate = monte_carlo(problem, n_monte_carlo) if known else None
+    estimate = None
+    if known:
+        with simulations_at(problem, n_monte_carlo, paths_to_test, seed) as pieces:
+            estimate = monte_carlo(problem, pieces)
     values = {
         "problem": problem.name,
         "names": list(problem.names),
@@ -87,7 +120,7 @@ def analytic_fisher(path_to_analytic, *, problem, n_monte_carlo, path_to_theta=N
     }
     log.info("|F| = %s in closed form", values["det_F"])
     if estimate:
-        found = (estimate["det_F"], estimate["det_F_error"], n_monte_carlo)
+        found = (estimate["det_F"], estimate["det_F_error"], estimate["n"])
         log.info("|F| = %.4g +- %.2g from %d simulations", *found)
     texts.write_json(path_to_analytic, values)
 
@@ -99,4 +132,6 @@ if __name__ == "__main__":
             problem=snakemake.params.problem,
             n_monte_carlo=snakemake.params.n_monte_carlo,
             path_to_theta=snakemake.input.get("theta_fid"),
+            paths_to_test=snakemake.input.test,
+            seed=snakemake.params.seed,
         )

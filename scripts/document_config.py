@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+from imnn_core.config.bounds import MOST
 from imnn_core.config.network import CNN, MLP, DeepSet
 from imnn_core.config.problem import Files
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.run import Config, Figures
-from imnn_core.config.types import MOST
+from imnn_core.config.simulate import Simulate
 
 CONFIG = Path(__file__).parent.parent / "config"
 
@@ -26,7 +27,8 @@ and from its own texts. Edit those files, not this page.
   the first line of each config tells them.
 - `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator
   in JAX), `autoregression` (a simulator in numpy, finite differences, a network of its own),
-  `files` (simulations from elsewhere).
+  `expensive` (one that [costs something](../docs/simulating.md)), `outside` (one that calls a
+  program), `files` (simulations from elsewhere).
 
 `snakemake --configfile FILE` uses another file *in place of* `config.yaml`. Keys that are not in
 that file have the defaults below. `snakemake --config n_s=2000 n_d=2000` changes single keys of the
@@ -42,6 +44,7 @@ machine.
 PARTS = [
     ("The run", "", Config),
     ("Files of simulations", "simulations.", Files),
+    ("Simulating", "simulate.", Simulate),
     ("Figures", "figures.", Figures),
     ("A recipe", "fits.<name>.", Recipe),
     ("The network `mlp`", "fits.<name>.network.", MLP),

@@ -1,6 +1,7 @@
 """What a fit's summaries keep of the test set, and of the sets that fitted the weights."""
 
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -39,9 +40,10 @@ def plain(estimate):
 def check_made_from(path_to_fit, made_from, paths):
     """See that a fit was fitted to the simulations that are there now."""
     for split in made_from.keys() & paths:
-        if hdf5.checksum(paths[split]) != made_from[split]:
+        if sets.checksum_of(paths[split]) != made_from[split]:
+            of_set = paths[split] if isinstance(paths[split], str | Path) else paths[split][0]
             raise InputError(
-                f"{path_to_fit}: expected a fit to {paths[split]} as it is now, found one to other "
+                f"{path_to_fit}: expected a fit to {of_set} as it is now, found one to other "
                 f"simulations; {files.make_again(path_to_fit)}"
             )
 

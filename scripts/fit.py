@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from imnn_core.data import sets, sources
 from imnn_core.gradient import devices, fisher, host, matrices
 from imnn_core.networks import inputs
 from imnn_core.problems import load
-from imnn_core.store import fits, git, hdf5, texts
+from imnn_core.store import fits, git, texts
 from imnn_core.store.errors import InputError
 from imnn_core.training.checkpoints import Begun, Checkpoint, continued, trees_of
 from imnn_core.training.fitter import build as build_fitter
@@ -28,12 +29,14 @@ from imnn_core.workflow.jobs import job, log
 class Paths(NamedTuple):
     """Files of a fit; ``training`` is None where simulations are drawn on the fly.
 
+    A set is a path, or a list of those of its parts.
+
     parent: the fit that this one continues, or None. validation: None for a fit without.
     theta: theta_fid of a refinement, in place of the problem's, or None.
     """
 
-    training: str | Path | None
-    validation: str | Path | None
+    training: str | Path | Sequence[str] | None
+    validation: str | Path | Sequence[str] | None
     parent: str | Path | None
     fit: str | Path
     history: str | Path
@@ -53,7 +56,7 @@ class Paths(NamedTuple):
     def checksums(self):
         """Checksums of the files that the fit is made from, by name."""
         read = self.sets | {"parent": self.parent}
-        return {name: hdf5.checksum(path) for name, path in read.items() if path is not None}
+        return {name: sets.checksum_of(path) for name, path in read.items() if path is not None}
 
 
 def history_table(history, splits):

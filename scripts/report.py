@@ -11,6 +11,7 @@ import docutils.core
 import jinja2
 import markupsafe
 import yaml
+from imnn_core.data import parts
 from imnn_core.evaluation import (
     check_tables,
     contradictions,
@@ -252,12 +253,15 @@ def report(
     analytic, of_fit = texts.read_json(path_to_analytic), results.by_fit(paths_to_information)
     observed = [texts.read_json(path) for path in paths_to_estimates]
     refinements = refinements_after(run, settings)
-    parts = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS, "half_step"}
+    names = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS, "half_step", "few"}
+    for sizes in (("n_s", "n_d"), ("n_test", "n_test")) if "n_s" in settings else ():
+        cut = parts.cut(*(settings[key] for key in sizes), settings["simulate"]["n_per_part"])
+        names |= {part.name for part in cut}
     shown = {
         "run": run,
         "refinements": refinements,
         "figures": figures_of(paths_to_figures, of_fit),
-        "times": tables.times(path_to_benchmarks, parts),
+        "times": tables.times(path_to_benchmarks, names),
         **results_of(analytic, of_fit, settings),
         **tables_of(analytic, of_fit, observed),
         **warnings_of(analytic, of_fit, observed, settings, refinements),

@@ -29,12 +29,14 @@ OWN = {
     "delta_theta": [0.05, 0.05],
     "figures": {"formats": ["svg", "pdf"], "style": "config/figures.mplstyle"},
     "gpu_memory": 0.5,
+    "simulate": {"n_per_part": 50, "threads": 2, "keep": False, "seconds_per_simulation": 0.5},
     "fits": {"products": {"network": {"kind": "products", "lags": 4}}},
 }
 SCHEDULE = {"schedule": "cosine_decay_schedule", "init_value": 1e-3, "decay_steps": 50}
 FIELD = {
     "problem": "gaussian_field",
     "input_shape": [8, 8],
+    "simulate": {"n_per_call": 100, "devices": "auto"},
     "theta_fid": [1.0, 1.0],
     "fits": {
         "cnn": {

@@ -114,5 +114,5 @@ def results_of(folder: Path, run="tiny"):
         for path in results.rglob("*")
         if path.is_file()
         and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
-        and path.suffix != ".sha256"
+        and path.suffix not in (".sha256", ".kept")
     }

@@ -2,7 +2,8 @@
 
 import h5py
 import numpy as np
-from imnn_core.data import user_files
+from imnn_core.data import sets, user_files
+from imnn_core.data.parts import Part
 from imnn_core.problems import load, shipped, simulations
 
 NAMES = ["mu", "Sigma"]
@@ -82,3 +83,20 @@ def shifted_problem(of_summaries=False, **changes):
 def saved(folder, arrays, name="a.h5"):
     """A file of arrays whose steps are those of `shifted_problem`."""
     return write(folder / name, arrays, {"delta_theta": [0.2, 0.2]})
+
+
+def fiducial(problem, n):
+    """Pieces of n simulations for the Monte-Carlo estimate."""
+    key = simulations.seed_key(0, "monte_carlo")
+    return (piece.fiducial for piece in simulations.draw(problem, key, n, 0))
+
+
+def write_set(path, pieces, problem, *, n_s, n_d, seed, split):
+    """Write pieces of a set, as `simulations.draw` yields them, as one part."""
+    part, first = Part(0, n_s, n_d), 0
+    with sets.writing(path, part, problem, seed=seed, split=split) as writer:
+        for piece in pieces:
+            for name, rows in piece._asdict().items():
+                if len(rows):
+                    writer.add(name, first * writer.units(name), rows)
+            first += len(piece.fiducial)

@@ -8,7 +8,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from imnn_core.store import files, fits, hdf5, texts, unchecked
+from imnn_core.store import files, fits, hdf5, heads, texts, unchecked
 from imnn_core.store.errors import InputError
 from plot_fit import plot_fit
 from simulate import simulate
@@ -261,9 +261,9 @@ def test_a_damaged_file_that_bears_its_checksum_is_named_or_read(whole, tmp_path
     """HDF5's own structures, damaged before the checksum was taken: one line, whatever breaks."""
     path, content = tmp_path / "one.h5", (whole / "one.h5").read_bytes()
     kinds = set()
-    for at in [*range(hdf5.HEAD, 2600, 96), *rng.integers(4000, len(content), 20)]:
+    for at in [*range(heads.SIZE, 2600, 96), *rng.integers(4000, len(content), 20)]:
         path.write_bytes(content[:at] + rng.bytes(8) + content[at + 8 :])
-        hdf5.seal(path)
+        heads.seal(path)
         try:
             opened_fit(path)
         except InputError as error:
@@ -271,7 +271,7 @@ def test_a_damaged_file_that_bears_its_checksum_is_named_or_read(whole, tmp_path
             assert "\n" not in str(error)
             kinds.add(str(error).partition("found ")[2][:20])
     assert len(kinds) > 2
-    path.write_bytes(bytes(hdf5.HEAD) + content[hdf5.HEAD :])
+    path.write_bytes(bytes(heads.SIZE) + content[heads.SIZE :])
     assert "found one without its checksum" in message_of(path, lambda: opened_fit(path))
 
 
@@ -286,7 +286,7 @@ def test_attributes_and_arrays_of_other_kinds_are_named(whole, tmp_path):
                 file[name] = value
             else:
                 file.attrs[name] = value
-        hdf5.seal(path)
+        heads.seal(path)
         message_of(path, lambda: opened_fit(path))
 
 
@@ -299,7 +299,7 @@ def test_a_fit_to_other_simulations_than_there_are_now_is_not_evaluated(whole, t
     do_evaluate(folder, "one")  # they are the same bytes
     with h5py.File(folder / "training.h5", "a") as file:
         file["fiducial"][0, 0] += 1
-    hdf5.seal(folder / "training.h5")
+    heads.seal(folder / "training.h5")
     with pytest.raises(
         InputError,
         match=r"one.h5: expected a fit to .*training.h5 as it is now, found one to other simu",

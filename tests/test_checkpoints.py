@@ -5,7 +5,7 @@ import io
 import h5py
 import numpy as np
 import pytest
-from imnn_core.store import hdf5
+from imnn_core.store import heads
 from imnn_core.store.errors import InputError
 from imnn_core.training import fitter as fitters
 from imnn_core.training.checkpoints import Checkpoint
@@ -165,7 +165,7 @@ def test_simulations_that_were_made_anew_end_a_checkpoint(folder, sound, log, tm
         (tmp_path / f"{name}.h5").write_bytes((folder / f"{name}.h5").read_bytes())
     with h5py.File(tmp_path / "training.h5", "a") as file:
         file["fiducial"][0, 0] += 1
-    hdf5.seal(tmp_path / "training.h5")
+    heads.seal(tmp_path / "training.h5")
     (tmp_path / "fit.checkpoint.h5").write_bytes(sound[1][0])
     do_fit(tmp_path, "fit", max_iterations=12)
     assert "it is of another fit, which differs in training\n" in log.text

@@ -43,6 +43,11 @@ def recipe(**values):
         ({"n_test": 0}, "n_test: expected greater than or equal to 1, found 0"),
         ({"n_s": 100, "n_d": 101}, "n_d: expected at most n_s = 100, found 101"),
         (
+            {"n_test": 100_001, "simulate": {"n_per_part": 10}},
+            "simulate.n_per_part: expected at least 11, for at most 10000 parts of a set, found 10",
+        ),
+        ({"simulate": {"threads": 0}}, "simulate.threads: expected greater than or equal to 1, fo"),
+        (
             {"n_d": 1},
             "n_d: expected greater than or equal to 2, found 1",
         ),  # as of files: else no error of dmu/dtheta

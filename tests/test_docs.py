@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import server, variables
+from running import edit, server, variables
 
 ROOT = Path(__file__).parent.parent
 PATTERNS = ("*.md", "config/README.md", "docs/*.md", "profiles/README.md")
@@ -27,6 +27,8 @@ ELSEWHERE = {
     'pip install "imnn-pipeline[workflow] @ git+https://HOST/OWNER/REPOSITORY@TAG"': "names no real place; test_install.py",
     ".venv/bin/python tests/benchmarks/engine.py --rounds 11 --csv "
     "engine.csv": "test_project.py, with smaller numbers",
+    ".venv/bin/python tests/benchmarks/simulate.py --against HEAD~1 --csv simulate.csv": "test_project.py, "
+    "with smaller numbers",
     ".venv/bin/python tests/benchmarks/recipes.py results/ten_seeds": "test_workflow.py",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
@@ -93,8 +95,15 @@ def folder(root, tmp_path_factory):
     ).stdout.splitlines():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / path, folder / path)
-    for name in ("config.yaml", "quick.yaml", "ten_seeds.yaml", "examples/decay.yaml"):
+    for name in (
+        "config.yaml",
+        "quick.yaml",
+        "ten_seeds.yaml",
+        "examples/decay.yaml",
+        "examples/expensive.yaml",
+    ):
         shrink(folder / "config" / name)
+    edit(folder / "config/examples/expensive.py", "12_000, 600, 0.001", "240, 12, 0.05")
     commands = folder / ".venv/bin"
     commands.mkdir(parents=True)
     for path in Path(sys.prefix, "bin").iterdir():
@@ -174,11 +183,12 @@ def test_the_readme_links_to_every_page():
     assert {page for page in PAGES if page != "README.md"} == linked
 
 
-def test_the_example_of_the_page_is_that_of_its_file():
+@pytest.mark.parametrize(("page", "name"), [("own_problems", "decay"), ("simulating", "outside")])
+def test_the_example_of_the_page_is_that_of_its_file(page, name):
     (example,) = re.findall(
-        r'^```python\n(""".*?)^```', text_of("docs/own_problems.md"), flags=re.M | re.S
+        r'^```python\n(""".*?)^```', text_of(f"docs/{page}.md"), flags=re.M | re.S
     )
-    assert example == (ROOT / "config/examples/decay.py").read_text(encoding="utf-8")
+    assert example == (ROOT / f"config/examples/{name}.py").read_text(encoding="utf-8")
 
 
 def without_transitive(arrows):

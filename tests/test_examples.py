@@ -9,6 +9,7 @@ import pytest
 from analytic_fisher import monte_carlo
 from imnn_core.config.problem import PROBLEMS
 from imnn_core.problems import shipped, simulations
+from small_files import fiducial
 
 CASES = [
     ("exponential_rate", {"theta_fid": (2.5,), "input_shape": (7,)}),
@@ -33,7 +34,7 @@ def test_the_closed_form_is_the_covariance_of_the_score_and_the_mean_curvature(n
     """
     problem = shipped.EXAMPLES[name](**settings)
     F = problem.closed_form()
-    found = monte_carlo(problem, 4000)
+    found = monte_carlo(problem, fiducial(problem, 4000))
     assert np.all(
         np.abs(np.asarray(found["F"]) - F) < 4 * np.asarray(found["F_error"]) + 1e-4 * np.abs(F)
     )

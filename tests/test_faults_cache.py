@@ -4,13 +4,9 @@ import h5py
 import pytest
 from running import edit, results_of, snakemake
 from small_files import arrays_of, write
-from tiny_project import TINY_RUN, copied
+from tiny_project import TINY_RUN, copied, set_of
 
-SETS = [
-    f"results/tiny/simulations/seed-{seed}/{split}.h5"
-    for seed in (1, 2)
-    for split in ("training", "validation", "test")
-]
+SETS = [set_of(split, seed) for seed in (1, 2) for split in ("training", "validation", "test")]
 FITS = [f"results/tiny/fits/small/seed-{seed}/fit.h5" for seed in (1, 2)]
 
 
@@ -36,7 +32,7 @@ def n_from_cache(folder, targets):
 
 def was_computed(folder, target):
     """Whether a job has written its log; that of one from the cache is empty."""
-    kind = "simulate/seed-1/training" if target == SETS[0] else "fit/small/seed-1"
+    kind = "simulate/seed-1/training/0-40-30" if target == SETS[0] else "fit/small/seed-1"
     return (folder / f"results/tiny/logs/{kind}.log").stat().st_size > 0
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from running import results_of, snakemake
-from tiny_project import TEST_SET, TINY_RUN, cannot, copied, write_config
+from tiny_project import TEST_SET, TINY_RUN, cannot, copied, set_of, write_config
 
 FIT = "results/tiny/fits/small/seed-1/fit.h5"
 FIGURE = "results/tiny/figures/history/small/seed-1.svg"
@@ -40,7 +40,7 @@ def only(n_bytes, folder):
     (folder / "filled").unlink()
 
 
-SETS = [f"results/tiny/simulations/seed-1/{split}.h5" for split in ("training", "validation")]
+SETS = [set_of(split) for split in ("training", "validation")]
 INFORMATION = "results/tiny/fits/small/seed-1/information.json"
 
 
@@ -83,17 +83,20 @@ def test_no_room_for_a_jobs_log_either(root, tmp_path):
 def test_a_full_working_directory(root, tmp_path, tiny):
     """With no room for Snakemake's own files; and with some, but too little for the results."""
     with disk_of(tmp_path / "disk", "12m") as disk:
-        folder = copied(root, disk / "project", n_test=50_000)
+        folder, large = (
+            copied(root, disk / "project", n_test=50_000),
+            TEST_SET.replace("60", "50000"),
+        )
         with only(0, disk):
-            output = snakemake(folder, *TINY_RUN, "--", TEST_SET, ok=False)
+            output = snakemake(folder, *TINY_RUN, "--", large, ok=False)
         (line,) = [line for line in output.splitlines() if "error" in line.lower()]
         assert line.startswith(
             "error: .snakemake: expected 1048576 bytes free on the disk, found 0; make room there"
         )
         assert "Traceback" not in output
         with only(2**21, disk):
-            output = snakemake(folder, *TINY_RUN, "--", TEST_SET, ok=False)
-        assert f"error: {TEST_SET}: expected 6000000 bytes free on the disk, found" in output
+            output = snakemake(folder, *TINY_RUN, "--", large, ok=False)
+        assert f"error: {large}: expected 6000000 bytes free on the disk, found" in output
         write_config(folder)
         snakemake(folder, *TINY_RUN, "--", TEST_SET)
         name = TEST_SET.removeprefix("results/tiny/")

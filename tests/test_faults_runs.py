@@ -32,7 +32,7 @@ def test_of_two_workflows_of_a_run_one_is_refused(root, tmp_path, tiny):
     """
     folder = copied(root, tmp_path / "one")
     with started(folder, *TINY_RUN, "--", TEST_SET) as first:
-        wait_for(folder / "results/tiny/logs/simulate/seed-1/test.log", first)
+        wait_for(folder / "results/tiny/logs/simulate/seed-1/test/0-60.log", first)
         os.kill(first.pid, signal.SIGSTOP)  # it is at work until the test lets it go on
         try:
             snakemake(

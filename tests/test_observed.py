@@ -211,5 +211,5 @@ def test_observed_data_and_a_refinement(root, tmp_path):
         "det_F"
     ]  # taken at the same parameters as the simulations
     assert abs(score["value"] - information["det_F_analytic"]) < 5 * score["error"]
-    with h5py.File(results / "refined-2/simulations/seed-1/training.h5") as file:
+    with h5py.File(results / "refined-2/simulations/seed-1/training/0-300.h5") as file:
         np.testing.assert_allclose(file.attrs["theta_fid"], theta[1])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from analytic_fisher import monte_carlo
 from imnn_core.problems import shipped, simulations
+from small_files import fiducial
 
 
 @pytest.mark.parametrize("theta_fid", [(0.0, 1.0), (0.5, 1.5)])
@@ -13,7 +14,7 @@ def test_the_closed_form_is_the_monte_carlo_mean_of_the_curvature(theta_fid):
     its standard errors.
     """
     problem = shipped.gaussian(theta_fid)
-    found = monte_carlo(problem, 20000)
+    found = monte_carlo(problem, fiducial(problem, 20000))
     F = problem.fisher(problem.theta_fid)
     error = np.maximum(
         found["F_error"], 1e-4
@@ -27,7 +28,7 @@ def test_errors_of_the_monte_carlo_mean():
     """Oracle: by hand, for n = 10 draws at Sigma = 1, the entries have variance 0, n and 2 n; |F| =
     10 F_Sigma_Sigma.
     """
-    found = monte_carlo(shipped.gaussian(), 20000)
+    found = monte_carlo(shipped.gaussian(), fiducial(shipped.gaussian(), 20000))
     expected = np.sqrt(np.array([[0, 10], [10, 20]]) / 20000)
     np.testing.assert_allclose(
         found["F_error"], expected, rtol=0.03, atol=1e-6

@@ -43,6 +43,7 @@ KNOWN_BY = {
     "h5py": {
         "store.hdf5",
         "store.fits",
+        "data.part_files",
         "data.reading",
         "data.links",
         "data.gaps",
@@ -58,6 +59,9 @@ WITHOUT_JAX = (
     "imnn_core.config.read",
     "imnn_core.workflow.digest",
     "imnn_core.workflow.jobs",
+    "imnn_core.workflow.inventory",
+    "imnn_core.workflow.simulator_code",
+    "imnn_core.problems.worker",
     "imnn_core.workflow.requests",
     "imnn_core.workflow.packing",
     "imnn_core.figures.histories",
@@ -249,8 +253,9 @@ def test_no_file_has_grown_too_long(root):
         assert len(path.read_text().splitlines()) <= 300, path
 
 
-def test_the_benchmark_can_be_imported(root):
-    command = [sys.executable, "tests/benchmarks/engine.py", "--help"]
+@pytest.mark.parametrize("name", ["engine", "simulate"])
+def test_the_benchmark_can_be_imported(root, name):
+    command = [sys.executable, f"tests/benchmarks/{name}.py", "--help"]
     subprocess.run(command, cwd=root, check=True)
 
 
@@ -277,3 +282,14 @@ def test_the_benchmark_runs(root, tmp_path):
     assert list(table.columns) == ["figure", "value", "low", "high", "target"]
     assert (table["value"] > 0).all()
     assert len(table) == 11
+
+
+@pytest.mark.long
+def test_the_benchmark_of_simulating_runs(root, tmp_path):
+    table = tmp_path / "simulate.csv"
+    small = ["--rounds=1", "--n=60", "--n-large=20000", "--against=HEAD"]
+    command = [sys.executable, "tests/benchmarks/simulate.py", "--csv", table, *small]
+    subprocess.run(command, cwd=root, check=True)
+    table = pd.read_csv(table)
+    assert list(table.columns) == ["figure", "value", "low", "high", "target"]
+    assert len(table) == 7

@@ -13,6 +13,7 @@ from imnn_core.store.errors import InputError
 SHIPPED = (
     *("config", "quick", "ten_seeds", "exponential_rate", "gaussian_field"),
     *("examples/decay", "examples/autoregression", "examples/files"),
+    *("examples/expensive", "examples/outside"),
 )
 RIGHT = [
     {},

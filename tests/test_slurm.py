@@ -16,8 +16,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import yaml
+from conftest import everything
+from imnn_core.data import sets
+from imnn_core.problems import load, simulations
 from running import copied, snakemake, variables
 
 COMMANDS = ("slurmctld", "slurmd", "sbatch", "munged")
@@ -52,14 +56,37 @@ TARGETS = [
 ON_GPU, ANALYTIC = f"{FITS}/on_gpu/seed-1/fit.h5", "results/tiny/analytic_fisher.json"
 MADE = [
     *(
-        f"results/tiny/simulations/seed-1/{split}.h5"
-        for split in ("training", "validation", "test")
+        f"results/tiny/simulations/seed-1/{part}.h5"
+        for part in ("training/0-300-200", "validation/0-300-200", "test/0-300")
     ),
     *(
         f"{FITS}/plain/seed-1/{name}"
         for name in ("fit.h5", "history.csv", "information.json", "estimates.csv")
     ),
 ]
+SLOW = """
+import time
+import numpy as np
+from imnn_core.problems import Problem
+
+def simulator(rng, theta):
+    time.sleep(0.02)
+    return theta[0] + theta[1] * rng.standard_normal(6)
+
+problem = Problem(simulator, [0.0, 1.0], ["a", "b"], [6], numpy=True)
+"""
+IN_PARTS = CONFIG | {
+    "run": "parts",
+    "problem": "slow.py",
+    "derivative": "finite_difference",
+    "delta_theta": [0.1, 0.1],
+    "n_s": 160,
+    "n_d": 160,
+    "simulate": {"n_per_part": 20, "seconds_per_simulation": 0.02},
+    "fits": {"plain": RECIPE},
+}
+PARTS = [f"{a}-{a + 20}" for a in range(0, 160, 20)]
+LATE_PART = PARTS[2]  # is stopped until its time is over
 # There is no accounting here, jobs are short, and one of them fails each time.
 SLURM = [
     "--workflow-profile",
@@ -152,14 +179,14 @@ def variables_of(process):
     )
 
 
-def stop_in_the_middle(log, over):
-    """Stop a fit once it has a state to save, and tell its process."""
+def stop_in_the_middle(log, over, words=": |F|"):
+    """Stop a job once its log has these words, as a fit's has that can be saved; its process."""
     while not over.is_set():
-        if log.exists() and ": |F|" in log.read_text() and (process := writer_of(log)):
+        if log.exists() and words in log.read_text() and (process := writer_of(log)):
             os.kill(int(process.name), signal.SIGSTOP)
             return process
         time.sleep(0.02)
-    raise RuntimeError(f"{log}: the workflow ended before this fit was in the middle")
+    raise RuntimeError(f"{log}: the workflow ended before this job was in the middle")
 
 
 def with_config(root, folder, config):
@@ -176,8 +203,10 @@ def project(root, slurm, tmp_path_factory):
     And the variables of the jobs that were `stopped`, and what Snakemake `printed` of the cluster.
     """
     folders, stopped, over = {}, {}, threading.Event()
-    for name in ("here", "cluster", "generic"):
-        folders[name] = with_config(root, tmp_path_factory.mktemp(name), CONFIG)
+    for name in ("here", "cluster", "generic", "parts"):
+        config = IN_PARTS if name == "parts" else CONFIG
+        folders[name] = with_config(root, tmp_path_factory.mktemp(name), config)
+    (folders["parts"] / "slow.py").write_text(SLOW)
 
     def stop(fit):
         process = stop_in_the_middle(
@@ -187,6 +216,20 @@ def project(root, slurm, tmp_path_factory):
         if fit == "cancelled":
             subprocess.run(["scancel", stopped[fit]["SLURM_JOB_ID"]], env=slurm, check=True)
 
+    def stop_a_part():
+        log = folders["parts"] / f"results/parts/logs/simulate/seed-1/training/{LATE_PART}.log"
+        stop_in_the_middle(log, over, "/100 simulations, ")
+
+    time_of_part = f"simulate:runtime=1 if wildcards.part == '{LATE_PART}' and attempt == 1 else 20"
+    in_parts = start(
+        folders["parts"],
+        slurm,
+        *SLURM,
+        "--set-resources",
+        time_of_part,
+        "--",
+        *(f"results/parts/simulations/seed-1/training/{part}.h5" for part in PARTS),
+    )
     resources = [
         "fit:mem_mb=250 if wildcards.fit == 'hungry' and attempt == 1 else 1500",
         "fit:runtime=1 if wildcards.fit == 'late' and attempt == 1 else 20",
@@ -196,6 +239,7 @@ def project(root, slurm, tmp_path_factory):
         folders["cluster"], slurm, *SLURM, "--set-resources", *resources, "--", *TARGETS, ON_GPU
     )
     threads = [threading.Thread(target=stop, args=(fit,)) for fit in ("late", "cancelled")]
+    threads.append(threading.Thread(target=stop_a_part))
     try:
         for thread in threads:
             thread.start()
@@ -211,9 +255,11 @@ def project(root, slurm, tmp_path_factory):
             )
         )
         printed = finished(cluster, ok=False)  # for want of a GPU
+        finished(in_parts)
     finally:
         over.set()
         cluster.kill()
+        in_parts.kill()
         for thread in threads:
             thread.join()
     return folders | {"stopped": stopped, "printed": printed}
@@ -237,7 +283,8 @@ def test_every_job_runs_under_the_scheduler(project, slurm):
     done = done_by(project["printed"], slurm)
     fits = [f"rule_fit_wildcards_tiny_{fit}_1" for fit in ("plain", "hungry", "late", "cancelled")]
     draws = [
-        f"rule_simulate_wildcards_tiny_1_{split}" for split in ("training", "validation", "test")
+        f"rule_simulate_wildcards_tiny_1_{part}"
+        for part in ("training_0-300-200", "validation_0-300-200", "test_0-300")
     ]
     others = ["rule_analytic_fisher_wildcards_tiny", "rule_evaluate_wildcards_tiny_plain_1"]
     assert done == sorted([*fits, *draws, *others])
@@ -290,6 +337,43 @@ def test_a_fit_that_is_ended_early_goes_on_from_its_checkpoint(project, slurm, f
     assert [
         path.name for path in (project["cluster"] / f"{FITS}/{fit}/seed-1").glob("*checkpoint*")
     ] == []
+
+
+def test_a_part_whose_time_is_over_goes_on_in_its_next_try(project, slurm):
+    """Of eight, each a job. Oracle: the simulations of one process, in one go."""
+    jobs = jobs_of(slurm, "rule_simulate_wildcards_parts")
+    late = [job for job in jobs if LATE_PART in job.comment]
+    assert [(job.state, job.minutes) for job in late] == [
+        ("TIMEOUT", "1:00"),
+        ("COMPLETED", "20:00"),
+    ]
+    assert len(jobs) == len(PARTS) + 1
+    folder = project["parts"] / "results/parts"
+    log = (folder / f"logs/simulate/seed-1/training/{LATE_PART}.log").read_text()
+    assert re.search(r"[1-9]\d* of 100 simulations are there already", log), log
+    problem = load.build(str(project["parts"] / "slow.py"), delta_theta=[0.1, 0.1])
+    paths = [folder / f"simulations/seed-1/training/{part}.h5" for part in PARTS]
+    with sets.open_simulations(paths, problem, seed=1, split="training", as_stored=True) as source:
+        found = everything(source)
+    pieces = simulations.draw(problem, simulations.seed_key(1, "training"), 160, 160)
+    for one, other in zip(found, map(np.concatenate, zip(*pieces, strict=True)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_part_on_a_cluster_has_one_process(project):
+    """And not one for each core of the node. Oracle: what the logs say."""
+    logs = project["parts"] / "results/parts/logs/simulate/seed-1/training"
+    for part in PARTS:
+        if part != LATE_PART:
+            text = (logs / f"{part}.log").read_text()
+            assert "the whole set of 800 simulations takes about " in text
+            assert " by 1 at a time" in text
+
+
+def test_a_part_asks_for_the_time_that_it_takes(project, slurm):
+    """Oracle: by hand: 100 simulations of 20 ms, ten minutes to begin, and a margin."""
+    plan = snakemake(project["parts"], "-n", "--configfile", "tiny.yaml", "--forceall")
+    assert "runtime=11," in plan
 
 
 def test_libraries_are_told_of_the_threads_that_a_job_has(project):

@@ -47,7 +47,7 @@ def test_the_run_leaves_what_it_promises_and_nothing_else(finished):
 def test_a_run_on_one_core_gives_the_same_bytes(project):
     """Bit for bit: simulations and fits do not depend on the cores or on what runs beside them."""
     wanted = [
-        "results/quick/simulations/seed-1/training.h5",
+        "results/quick/simulations/seed-1/training/0-200-150.h5",
         "results/quick/fits/small/seed-1/fit.h5",
     ]
     before = [(project / path).read_bytes() for path in wanted]
@@ -102,7 +102,9 @@ def test_a_faulty_style_is_found_before_any_work(finished, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("path", ["simulations/seed-1/training.h5", "fits/small/seed-1/fit.h5"])
+@pytest.mark.parametrize(
+    "path", ["simulations/seed-1/training/0-40-30.h5", "fits/small/seed-1/fit.h5"]
+)
 def test_a_changed_result_stops_what_reads_it_and_what_is_said_mends_it(tiny_copy, path):
     """Oracle: the bytes before.
 

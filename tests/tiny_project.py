@@ -24,7 +24,15 @@ TINY = {
         }
     },
 }
-TEST_SET = "results/tiny/simulations/seed-1/test.h5"
+PARTS = {"training": "0-40-30", "validation": "0-40-30", "test": "0-60"}
+
+
+def set_of(split, seed=1):
+    """The one part of a set."""
+    return f"results/tiny/simulations/seed-{seed}/{split}/{PARTS[split]}.h5"
+
+
+TEST_SET = set_of("test")
 TINY_RUN = ("--configfile", "tiny.yaml")
 
 

@@ -4,8 +4,11 @@ of a fit.
 
 import contextlib
 import dataclasses
+import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +21,7 @@ from imnn_core.networks import kinds
 from imnn_core.problems import load, simulations
 from imnn_core.training.iteration import Settings, first_state
 from imnn_core.training.loop import make_block
+from small_files import write_set
 
 RECIPE = Config().fits["mlp"]
 SETTINGS = Settings(
@@ -111,7 +115,7 @@ def on_disk(folder, problem, n, pieces=None):
             )
             if not path.exists():
                 found = pieces or simulations.draw(problem, simulations.seed_key(1, split), n, n)
-                sets.write_simulations(path, found, problem, **asked)
+                write_set(path, found, problem, **asked)
             sources.append(stack.enter_context(sets.open_simulations(path, problem, **asked)))
         yield sources
 

@@ -2,6 +2,8 @@
 import functools
 import re
 
+from imnn_core.data import parts
+from imnn_core.workflow import inventory
 from imnn_core.workflow.digest import code_digest
 
 ON_THE_FLY = settings.simulations == "on_the_fly"
@@ -12,6 +14,8 @@ SIZES = {
 }
 # Keys of the config that say nothing where the user's files do.
 SAID_BY_FILES = set(SIZES) if settings.files else set()
+# Simulations in a derivative by finite differences.
+N_COLUMNS = parts.n_columns_of(settings.delta_theta)
 # The run, and its repetitions at what was estimated from observed data.
 RUNS = [
     settings.run,
@@ -24,6 +28,7 @@ wildcard_constraints:
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
     split="training|validation|test|half_step",
+    part=rf"{parts.PATTERN}|few",
 
 
 def recipe_of(wildcards):
@@ -37,26 +42,39 @@ def code(script):
     return code_digest(own(f"scripts/{script}"))
 
 
+def parts_of(split):
+    """The parts of a set that is drawn."""
+    if split == "test":
+        return parts.cut(settings.n_test, settings.n_test, settings.simulate.n_per_part)
+    return parts.cut(settings.n_s, settings.n_d, settings.simulate.n_per_part)
+
+
+def set_of(split, run, seed):
+    """Files of a set: of its parts, or of the reference to a user's file."""
+    folder = f"results/{run}/simulations/seed-{seed}/{split}"
+    if settings.files:
+        return f"{folder}.h5"
+    return [f"{folder}/{part.name}.h5" for part in parts_of(split)]
+
+
 def sets_of_fit(wildcards):
     """The sets that the recipe uses."""
     validation = settings.fits[wildcards.fit].validation
     splits = ["training"] * (not ON_THE_FLY) + ["validation"] * validation
-    return {
-        split: f"results/{wildcards.run}/simulations/seed-{wildcards.seed}/{split}.h5"
-        for split in splits
-    }
+    return {split: set_of(split, wildcards.run, wildcards.seed) for split in splits}
 
 
-def is_of_test(split):
-    return split in ("test", "half_step")
+def test_set(wildcards):
+    """The set that is measured."""
+    return set_of("test", wildcards.run, wildcards.seed)
 
 
 def halved(wildcards):
-    """Simulations with half the steps of finite differences, where they are drawn here."""
+    """Derivatives by half the steps of finite differences, where they are drawn here."""
     if settings.derivative == "exact" or settings.files:
         return {}
     folder = f"results/{wildcards.run}/simulations/seed-{wildcards.seed}"
-    return {"half_step": f"{folder}/half_step.h5"}
+    return {"half_step": f"{folder}/half_step/few.h5"}
 
 
 def parent_of_fit(wildcards):

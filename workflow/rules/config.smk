@@ -24,7 +24,7 @@ from imnn_core.data import trial
 from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
-from imnn_core.workflow import checked, room
+from imnn_core.workflow import checked, room, simulator_code
 from imnn_core.workflow import requests as memory
 from imnn_core.workflow.digest import parsed, user_code_digest
 
@@ -57,6 +57,12 @@ def repeated_keys(path):
             return []
 
 
+# Whether no other workflow has this one as a module, or includes it.
+IS_ALONE = workflow.main_snakefile in [
+    os.path.join(ROOT, *parts, "Snakefile") for parts in ((), ("workflow",))
+]
+
+
 def check_with_jax(settings, problem):
     """Build optimisers, problem and networks once, in the workflow's own process.
 
@@ -66,10 +72,9 @@ def check_with_jax(settings, problem):
     # Snakemake counts nodes where it sends jobs elsewhere, which may have more memory.
     is_local = workflow.resource_settings.nodes is None
     available = machine.memory() if is_local else room.ON_A_CLUSTER
-    # By a rule of another workflow, which has this one as a module or includes it. And where there
-    # are estimates, a figure of an old run may be all that is asked for.
-    mine = [os.path.join(ROOT, *parts, "Snakefile") for parts in ((), ("workflow",))]
-    is_made = workflow.main_snakefile not in mine or bool(
+    # By a rule of another workflow. And where there are estimates, a figure of an old run may be all
+    # that is asked for.
+    is_made = not IS_ALONE or bool(
         glob.glob(f"results/{settings.run}/fits/*/seed-*/observed.json")
     )
     files = {f"simulations.{split}": path for split, path in FILES.items()}
@@ -104,6 +109,9 @@ try:
         raise InputError(*repeated)
     settings = read.read_config(config)
     PROBLEM = read.problem_of(settings, own, user_code_digest)
+    SIMULATOR = simulator_code.SimulatorCode(None, False)
+    if is_file(settings.problem):
+        SIMULATOR = simulator_code.of_file(PROBLEM["kind"])
     # The user's files stay where they are, whatever `prefix:` a module has.
     FILES = {
         split: local(found(path))

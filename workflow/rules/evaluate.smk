@@ -4,7 +4,7 @@ rule evaluate:
         unpack(sets_of_fit),
         unpack(theta_of_refinement),
         unpack(halved),
-        test="results/{run}/simulations/seed-{seed}/test.h5",
+        test=test_set,
         fit="results/{run}/fits/{fit}/seed-{seed}/fit.h5",
         analytic="results/{run}/analytic_fisher.json",
     output:

@@ -10,6 +10,13 @@ def n_gpus(wildcards):
     return (recipe.n_devices or 1) if recipe.devices == "gpu" or takes else 0
 
 
+def n_gpus_of_simulating(wildcards):
+    """GPUs that a part asks for, as a fit does."""
+    devices = settings.simulate.devices
+    takes = devices == "auto" and workflow.is_main_process and has_gpu()
+    return int(not SIMULATOR.is_numpy and (devices == "gpu" or takes))
+
+
 def minutes(n):
     """Time that a job asks for, more in each attempt."""
     return lambda wildcards, attempt: n * attempt
@@ -19,8 +26,28 @@ def mem_of_small(wildcards, attempt):
     return memory.of_small(attempt)
 
 
+def threads_of_simulating(wildcards):
+    """Processes of a numpy simulator: as the config says, else all cores of one machine."""
+    is_local = workflow.resource_settings.nodes is None and not workflow.remote_exec
+    all_cores = SIMULATOR.is_numpy and is_local and workflow.resource_settings.cores
+    return settings.simulate.threads or all_cores or 1
+
+
+def minutes_of_simulating(wildcards, attempt):
+    """Four hours, or what the config says of a simulation; more in each attempt."""
+    seconds = settings.simulate.seconds_per_simulation
+    if seconds is None:
+        return 240 * attempt
+    n = parts.MOST_HALVED_IN_NUMPY * N_COLUMNS
+    if wildcards.part != "few":
+        n = parts.n_of_part(parts.Part.of_name(wildcards.part), N_COLUMNS)
+    return memory.minutes(seconds * n / threads_of_simulating(wildcards), attempt)
+
+
 def mem_of_simulating(wildcards, attempt):
-    return memory.of_simulating(SIMULATIONS, attempt)
+    has_workers = SIMULATOR.is_numpy and not settings.files
+    n_workers = threads_of_simulating(wildcards) if has_workers else 0
+    return memory.of_simulating(SIMULATIONS, attempt, n_workers)
 
 
 def mem_of_fit(wildcards, attempt):

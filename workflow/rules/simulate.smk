@@ -1,3 +1,5 @@
+import math
+
 if settings.files:
 
     rule check_files:
@@ -47,32 +49,34 @@ if settings.files:
             "../../scripts/use_files.py"
 
 else:
+    A_PART = "results/{run}/simulations/seed-{seed}/{split}/{part}.h5"
 
     rule simulate:
-        """Draw one split of one seed: simulations at theta_fid and their derivatives."""
+        """Draw a part of one split of one seed: simulations at theta_fid, and derivatives."""
         input:
             unpack(theta_of_refinement),
         output:
-            simulations="results/{run}/simulations/seed-{seed}/{split}.h5",
+            simulations=(temp(A_PART) if settings.simulate.keep is False else A_PART),
         log:
-            "results/{run}/logs/simulate/seed-{seed}/{split}.log",
+            "results/{run}/logs/simulate/seed-{seed}/{split}/{part}.log",
         benchmark:
-            "results/{run}/benchmarks/simulate/seed-{seed}/{split}.tsv"
+            "results/{run}/benchmarks/simulate/seed-{seed}/{split}/{part}.tsv"
+        threads: threads_of_simulating
         resources:
+            gpu=n_gpus_of_simulating,
             mem_mb=mem_of_simulating,
-            runtime=minutes(240),
+            runtime=minutes_of_simulating,
         params:
-            problem=PROBLEM,
-            n_s=lambda wildcards: (
-                settings.n_test if is_of_test(wildcards.split) else settings.n_s
-            ),
-            n_d=lambda wildcards: (
-                settings.n_test if is_of_test(wildcards.split) else settings.n_d
+            problem=PROBLEM | {"code": SIMULATOR.digest},
+            n_test=lambda wildcards: (
+                min(settings.n_test, parts.MOST_HALVED)
+                if wildcards.part == "few"
+                else None
             ),
             seed=lambda wildcards: wildcards.seed,
             split=lambda wildcards: wildcards.split,
-            code=code("simulate.py"),
-            upstream=upstream("simulate"),
+            part=lambda wildcards: wildcards.part,
+            made_from=upstream("simulate"),
         script:
             "../../scripts/simulate.py"
 
@@ -81,6 +85,12 @@ rule analytic_fisher:
     """The Fisher information of the simulations, in closed form and by Monte Carlo."""
     input:
         unpack(theta_of_refinement),
+        # Simulations of a numpy simulator cost something; those that there are serve as well.
+        test=lambda wildcards: (
+            set_of("test", wildcards.run, settings.seeds[0])
+            if SIMULATOR.is_numpy and not settings.files
+            else []
+        ),
     output:
         analytic="results/{run}/analytic_fisher.json",
     log:
@@ -93,7 +103,29 @@ rule analytic_fisher:
     params:
         problem=PROBLEM,
         n_monte_carlo=settings.n_monte_carlo,
+        seed=settings.seeds[0] if SIMULATOR.is_numpy else None,
         code=code("analytic_fisher.py"),
         upstream=upstream("analytic_fisher"),
     script:
         "../../scripts/analytic_fisher.py"
+
+
+if workflow.is_main_process and IS_ALONE and not settings.files:
+    n_halved = parts.n_halved(
+        settings.n_test, math.prod(SIMULATIONS.shape), N_COLUMNS, SIMULATOR.is_numpy
+    )
+    needed = inventory.of_run(
+        settings,
+        RUNS,
+        {run: upstream("simulate")({"run": run}) for run in RUNS},
+        n_halved,
+    )
+    n_to_draw = sum(each.n - each.n_there for each in needed.values())
+    seconds = settings.simulate.seconds_per_simulation
+    logger.info(
+        inventory.in_words(
+            needed,
+            0 if SIMULATOR.is_numpy else settings.n_monte_carlo * len(RUNS),
+            seconds and n_to_draw * seconds / (workflow.resource_settings.cores or 1),
+        )
+    )

@@ -31,17 +31,29 @@ OBSERVED = settings.observed and content_of(found(settings.observed))
 # Its file may lie in another folder elsewhere.
 ANY_FOLDER = PROBLEM | {"kind": os.path.basename(PROBLEM["kind"])}
 FRACTIONS = settings.files and settings.files.fractions
-DRAWN_BY = ["check_files.py", "use_files.py"] if settings.files else ["simulate.py"]
+# What decides the bits of simulations that are drawn here; how they are written does not.
+DRAWN_BY = ["imnn_core/problems/load.py", "imnn_core/problems/simulations.py"]
+OF_JAX = [settings.simulate.n_per_call, settings.simulate.devices]
+DRAWN = [
+    ANY_FOLDER | {"code": SIMULATOR.digest},
+    None if SIMULATOR.is_numpy else OF_JAX,
+    parts.FORMAT,
+]
+USED_BY = ["check_files.py", "use_files.py"]
 PLOTS = ["plot_fit.py", "plot_comparison.py"]
 # Each rule's settings, scripts and parents. Recipes are added to those of `fit`.
 MADE_BY = {
-    "simulate": ([ANY_FOLDER, CONTENT, FRACTIONS], DRAWN_BY, []),
+    "simulate": (
+        ([ANY_FOLDER, CONTENT, FRACTIONS], USED_BY, [])
+        if settings.files
+        else (DRAWN, DRAWN_BY, [])
+    ),
     "analytic_fisher": (
         [ANY_FOLDER, settings.n_monte_carlo],
         ["analytic_fisher.py"],
         [],
     ),
-    "fit": ([SIZES["n_s"], SIZES["n_d"]], ["fit.py"], ["simulate"]),
+    "fit": ([ANY_FOLDER, SIZES["n_s"], SIZES["n_d"]], ["fit.py"], ["simulate"]),
     "evaluate": ([SIZES["n_test"]], ["evaluate.py"], ["fit", "analytic_fisher"]),
     "summarise": ([], ["summarise.py"], ["evaluate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),

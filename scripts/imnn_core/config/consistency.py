@@ -10,6 +10,7 @@ from imnn_core.store.wording import nearest, shortened, shown
 
 SPLITS = ("training", "validation", "test")
 
+MOST_PARTS = 10_000  # of a set: each is a job and a file
 MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake follows all at once
 
 
@@ -58,6 +59,12 @@ def _of_problem(config):
 def _of_simulations(config):
     if config.files is None and config.n_d > config.n_s:
         yield "n_d", f"at most n_s = {config.n_s}", config.n_d
+    most = max(config.n_s, config.n_test)
+    n_per_part = config.simulate.n_per_part
+    if config.files is None and n_per_part and most > MOST_PARTS * n_per_part:
+        fewest = -(-most // MOST_PARTS)
+        expected = f"at least {fewest}, for at most {MOST_PARTS} parts of a set"
+        yield "simulate.n_per_part", expected, n_per_part
     if config.files is not None:
         for key in sorted(config.model_fields_set & {"n_s", "n_d", "n_test"}):
             why = "since the files of `simulations` say how many there are"

@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Literal
 
 from imnn_core.config import consistency
+from imnn_core.config.bounds import MOST_AXES, MOST_PARAMETERS
 from imnn_core.config.network import DeepSet
 from imnn_core.config.problem import FILES, PROBLEMS, Files, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
+from imnn_core.config.simulate import Simulate
 from imnn_core.config.types import (
-    MOST_AXES,
-    MOST_PARAMETERS,
     Count,
     Model,
     Name,
@@ -135,6 +135,7 @@ class Config(Model):
         description="Number of simulations for the Monte-Carlo estimate of F, which is compared "
         "with the analytic F.",
     )
+    simulate: Simulate = Field(Simulate(), description="How simulations are drawn; see below.")
     observed: Path | None = Field(
         None,
         description="A file with observed data: `observed` of shape (*input_shape) or (n, "

@@ -4,21 +4,20 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from imnn_core.data import parts
 from imnn_core.data.choice import JUMPS
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.store.sizes import PIECE as BYTES
 
-MOST, MOST_IN_NUMPY = 1000, 200  # simulations drawn with half the steps
 MOST_NUMBERS = 2**16  # of a simulation, of more than which as many are looked at
 UNCHANGED = 0.05  # of the differences, from which on simulations may be discrete
 
 
 def n_halved(problem: Problem, n_test: int) -> int:
     """Simulations of the test set that are drawn again with half the steps."""
-    n_bytes = 4 * np.prod(problem.input_shape) * (1 + len(problem.columns))
-    most = MOST_IN_NUMPY if problem.numpy else MOST
-    return int(max(2, min(n_test, most, BYTES // n_bytes)))
+    n_numbers = math.prod(problem.input_shape)
+    return parts.n_halved(n_test, n_numbers, len(problem.columns), problem.numpy)
 
 
 def look(source: Source, problem: Problem) -> dict[str, list]:

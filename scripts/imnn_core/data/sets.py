@@ -1,23 +1,26 @@
 """Sets of simulations in files: drawn by this project, or references to a user's own files."""
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imnn_core.data import sources
-from imnn_core.data.arrays import open_users, source_of
+from imnn_core.data import part_files, part_sources, sources
+from imnn_core.data.arrays import open_users
 from imnn_core.data.dataset_names import dataset_names
-from imnn_core.data.reading import OF_YOUR_OWN, of_hdf5, plain
+from imnn_core.data.parts import Part
+from imnn_core.data.reading import OF_YOUR_OWN, plain
 from imnn_core.data.sources import Source, pieces
 from imnn_core.problems import Problem, simulator, stencils
 from imnn_core.problems.precision import not_finite
-from imnn_core.problems.simulations import Simulations
+from imnn_core.store import hdf5, heads
 from imnn_core.store.errors import InputError
-from imnn_core.store.files import check_room, make_again
-from imnn_core.store.hdf5 import as_input_errors, opened, writing
+from imnn_core.store.files import make_again, told_if_full
+from imnn_core.store.hdf5 import as_input_errors, opened
 from imnn_core.store.wording import of_shape
 
 PIECE = 2**23  # bytes that are checked at a time
@@ -42,43 +45,43 @@ def _identity(problem: Problem, seed: int, split: str) -> dict[str, Any]:
     }
 
 
-def write_simulations(
-    path: str | Path,
-    pieces: Iterable[Simulations],
-    problem: Problem,
-    *,
-    n_s: int,
-    n_d: int,
-    seed: int,
-    split: str,
-) -> None:
-    """Write one split of one seed, piece by piece as it is drawn.
+def identity_of(problem: Problem, seed: int, split: str) -> str:
+    """Digest of the attributes by which a set is known, and of the shapes of its rows."""
+    plain_values = {name: plain(value) for name, value in _identity(problem, seed, split).items()}
+    plain_values["shapes"] = [problem.input_shape, problem.stored_shape]
+    return hashlib.sha256(json.dumps(plain_values, sort_keys=True).encode()).hexdigest()[:16]
 
-    Datasets: fiducial (n_s, *input_shape); derivative (n_d, *input_shape, n_params), or shifted
+
+@contextlib.contextmanager
+def writing(
+    path: str | Path, part: Part, problem: Problem, *, seed: int, split: str, made_from: str = ""
+) -> Iterator[part_files.Writer]:
+    """Write a part of one split of one seed, piece by piece; it appears at the end of the block.
+
+    What is there already, of an interrupted job or in other parts, is taken over.
+
+    Datasets: fiducial (n, *input_shape); derivative (n_d, *input_shape, n_params), or shifted
     (n_d, 2, n_params, *input_shape) or (n_d, n_columns, *input_shape). Each lies in one stretch of
-    the file: fits read consecutive rows, which HDF5 does more slowly from a dataset in chunks, of
-    whatever size.
+    the file.
+
+    Args:
+        made_from: digest of the code and settings by which simulations are known to be the same.
 
     Raises:
-        InputError: the disk is full.
+        InputError: the disk is full; or another job writes the part.
 
     """
-    names = dataset_names(problem)
-    shapes = {
-        "fiducial": (n_s, *problem.input_shape),
-        "derivative": (n_d, *problem.stored_shape),
-    }
-    with writing(path, "simulations", _identity(problem, seed, split)) as file:
-        written = dict.fromkeys(names, 0)
-        for piece in pieces:
-            if not len(file):
-                for part, name in names.items():
-                    file.create_dataset(name, shapes[part], getattr(piece, part).dtype)
-                check_room(path, sum(dataset.nbytes for dataset in file.values()))
-            for part, name in names.items():
-                array = getattr(piece, part)
-                file[name][written[part] : written[part] + len(array)] = array
-                written[part] += len(array)
+    by = {"made_from": made_from, "identity": identity_of(problem, seed, split)}
+    attributes = _identity(problem, seed, split) | {"first": part.first}
+    writer = part_files.Writer(Path(path), part, problem, attributes, by)
+    with told_if_full(path, writer.n_bytes):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer.open()
+            yield writer
+            writer.finish()
+        finally:
+            writer.close()
 
 
 def write_reference(
@@ -105,14 +108,14 @@ def write_reference(
     sizes["digest"] = checked[
         "digest"
     ]  # so that a reference changes with the numbers that it means
-    with writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
+    with hdf5.writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
 
 
 @contextlib.contextmanager
 def open_simulations(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path],
     problem: Problem,
     *,
     seed: int,
@@ -120,60 +123,101 @@ def open_simulations(
     n_s: int | None = None,
     n_d: int | None = None,
     as_stored: bool = False,
+    is_own: bool = False,
 ) -> Iterator[Source]:
     """One split of one seed, to be read by rows while the context lasts.
 
     Its derivatives are tangents, or with `of_summaries` simulations at shifted parameters.
 
-    The whole file is read once, to see that it is as it was written; of a reference the file that
-    it means, to see that its numbers are finite.
+    Each file is read once, to see that it is as it was written; of a reference the file that it
+    means, to see that its numbers are finite.
 
     Args:
+        paths: to the set's parts, or to a reference.
         n_s, n_d: simulations and derivatives that are expected in it; as many as there are, if
             None.
         as_stored: whether to leave simulations at shifted parameters as they are.
+        is_own: whether this job has drawn them.
 
     Raises:
-        InputError: the file was cut off or changed, has other shapes, or comes from another
+        InputError: a file was cut off or changed, has other shapes, or comes from another
             problem, theta_fid, seed or split than asked for; a user's holds NaN or infinities; and
             of ``Source.read``: it has become shorter, or can't be read any more.
 
     """
+    paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    path, names = paths[0], dataset_names(problem)
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(opened(path, "simulations", "reference"))
         with as_input_errors(path):
-            for name, value in (
-                _identity(problem, seed, split) | {"delta_theta": _attribute(problem)}
-            ).items():
-                found, value = plain(file.attrs.get(name)), plain(value)
-                if found != value:
-                    raise InputError(
-                        f"{path}: expected {name} = {value} as in the config, found {found}; "
-                        f"{make_again(path)}"
-                    )
-            is_reference = file.attrs["kind"] == "reference"
-            if is_reference:
+            is_reference = heads.read(path).note is None
+        if is_reference:
+            file = stack.enter_context(opened(path, "simulations", "reference"))
+            with as_input_errors(path):
+                _check_identity(file, path, problem, seed, split)
                 source = stack.enter_context(_referred(file, problem))
-            else:
-                names, remedy = dataset_names(problem), make_again(path)
-                arrays = {name: of_hdf5(file[name], path, name, remedy) for name in names.values()}
-                source = source_of(arrays, names, problem)
-            expected = {
-                "fiducial": (n_s, problem.input_shape),
-                "derivative": (n_d, problem.stored_shape),
-            }
-            for part, (n, shape) in expected.items():
-                found = getattr(source, part).shape
-                if found != (found[0] if n is None else n, *shape):
-                    name = dataset_names(problem)[part]
-                    shown = of_shape("n" if n is None else n, *shape)
-                    raise InputError(
-                        f"{path}: expected {name} of shape {shown}, found {found}; "
-                        f"{make_again(path)}"
-                    )
-            if is_reference:
-                check_finite(source, file.attrs["file"], OF_YOUR_OWN)
+        else:
+            source, notes = stack.enter_context(part_sources.opened(paths, problem, is_own))
+            wanted = identity_of(problem, seed, split)
+            for each, note in zip(paths, notes, strict=True):
+                if note["identity"] != wanted:
+                    with opened(each, "simulations") as file, as_input_errors(each):
+                        _check_identity(file, each, problem, seed, split)
+                        _check_rows(file, each, problem)
+        expected = {
+            "fiducial": (n_s, problem.input_shape),
+            "derivative": (n_d, problem.stored_shape),
+        }
+        for part, (n, shape) in expected.items():  # of a user's file that was changed since
+            found = getattr(source, part).shape
+            if found != (found[0] if n is None else n, *shape):
+                shown = of_shape("n" if n is None else n, *shape)
+                raise InputError(
+                    f"{path}: expected {names[part]} of shape {shown}, found {found}; "
+                    f"{make_again(path)}"
+                )
+        if is_reference:
+            check_finite(source, file.attrs["file"], OF_YOUR_OWN)
         yield source if as_stored else derived(source, problem)
+
+
+def _check_identity(file: Any, path: str | Path, problem: Problem, seed: int, split: str) -> None:
+    """See that an open file is of this set."""
+    wanted = _identity(problem, seed, split) | {"delta_theta": _attribute(problem)}
+    for name, value in wanted.items():
+        found, expected = plain(file.attrs.get(name)), plain(value)
+        if found != expected:
+            raise InputError(
+                f"{path}: expected {name} = {expected} as in the config, found {found}; "
+                f"{make_again(path)}"
+            )
+
+
+def _check_rows(file: Any, path: str | Path, problem: Problem) -> None:
+    """See that an open part has rows of the problem's shapes."""
+    shapes = {"fiducial": problem.input_shape, "derivative": problem.stored_shape}
+    for name, of in dataset_names(problem).items():
+        found = file[of].shape
+        if found[1:] != shapes[name]:
+            raise InputError(
+                f"{path}: expected {of} of shape {of_shape('n', *shapes[name])}, found {found}; "
+                f"{make_again(path)}"
+            )
+    raise InputError(
+        f"{path}: expected a part as it was written, found one that its note does not describe; "
+        f"{make_again(path)}"
+    )
+
+
+def checksum_of(paths: str | Path | Sequence[str | Path]) -> str:
+    """The checksum of a set's files.
+
+    Raises:
+        InputError: one has none.
+
+    """
+    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    first, *others = map(hdf5.checksum, paths)
+    return hashlib.sha256("".join([first, *others]).encode()).hexdigest() if others else first
 
 
 def derived(source: Source, problem: Problem) -> Source:

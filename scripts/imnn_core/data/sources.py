@@ -101,6 +101,18 @@ def differenced(source: Source, weights: np.ndarray) -> Source:
     return Source(source.fiducial, derivative, read)
 
 
+def beside(fiducial: Source, derivative: Source) -> Source:
+    """Derivatives of the first simulations of another source, with these."""
+    n = len(derivative.derivative)
+    of_both = {"fiducial": fiducial, "derivative": derivative}
+    shape = jax.ShapeDtypeStruct((n, *fiducial.fiducial.shape[1:]), fiducial.fiducial.dtype)
+
+    def read(name, start, out):
+        of_both[name].read(name, start, out)
+
+    return Source(shape, derivative.derivative, read, derivative.counts)
+
+
 def complete(source: Source) -> Source:
     """The source with the simulations that are there at every one of the shifted parameters."""
     n = min(source.counts)

@@ -1,7 +1,9 @@
 """What finite differences are worth: |F| both ways, at half the steps, and by their bend."""
 
+import contextlib
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from imnn_core.compression.compressor import Compressor, Summaries, compress
-from imnn_core.data import differences, sets
+from imnn_core.data import differences, sets, sources
 from imnn_core.data.sources import Source, complete
 from imnn_core.evaluation.measure import or_nan, statistics_of, weights_of_estimates
 from imnn_core.gradient import derivatives
@@ -143,7 +145,7 @@ def over_bound(problem: Problem, of_linear: np.ndarray, of_network: np.ndarray) 
 def measured(
     fitted: Compressor,
     weights: Weights,
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     path_to_half: str | Path | None,
     looks: list[dict],
     test: tuple[Summaries, dict],
@@ -154,27 +156,27 @@ def measured(
     Args:
         fitted: the compressor of the fit.
         weights: its weights.
-        path: to the test set.
-        path_to_half: to some of its simulations with half the steps, or None.
+        path: to the test set, or to its parts.
+        path_to_half: to derivatives of some of its simulations by half the steps, or None.
         looks: what `differences.look` found in each set.
         test: summaries of the test set by the network, and what was measured of it.
         seed: of the sets.
 
     """
     problem, (summaries, measured) = fitted.problem, test
-    with sets.open_simulations(path, problem, seed=seed, split="test", as_stored=True) as source:
+    step, half = None, replace(fitted, problem=problem.with_half_steps())
+    with contextlib.ExitStack() as stack:
+        asked = {"seed": seed, "as_stored": True}
+        source = stack.enter_context(sets.open_simulations(path, problem, split="test", **asked))
         both = both_ways(fitted, weights, source)
+        if path_to_half:
+            opened = sets.open_simulations(path_to_half, half.problem, split="half_step", **asked)
+            with_half = sources.beside(source, stack.enter_context(opened))
+            step = halved(half, weights, sets.derived(with_half, half.problem), summaries)
+    if step is not None:
+        change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
+        log.info("|F| with delta_theta halved: %s", change)
     bounds = [np.array(measured[name]["sigma"]["value"], float) for name in ("linear", "network")]
-    step = None
-    if path_to_half:
-        half = replace(fitted, problem=problem.with_half_steps())
-        with sets.open_simulations(
-            path_to_half, half.problem, seed=seed, split="half_step"
-        ) as source:
-            step = halved(half, weights, source, summaries)
-        if step is not None:
-            change = f"{step['change']:+.2g} of itself +- {step['error']:.1g}"
-            log.info("|F| with delta_theta halved: %s", change)
     return {
         **differences.worst(looks),
         "of_summaries": problem.of_summaries,

@@ -133,19 +133,19 @@ def _quantity(text: str | None) -> float:
 LATE = ("report", "pack")  # rules that end after the report is written
 
 
-def times(folder: str | Path, parts: set[str]) -> Table:
+def times(folder: str | Path, names: set[str]) -> Table:
     """Times and memory of each rule's jobs, from their benchmark files.
 
     Args:
         folder: of the benchmarks, with a file or a folder per rule.
-        parts: names of the run's recipes, seeds and sets. Other files are left from an earlier
+        names: of the run's recipes, seeds, sets and parts. Other files are left from an earlier
             config, and are skipped.
 
     """
     of_rule: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         rule, *which = path.relative_to(folder).with_suffix("").parts
-        if parts.issuperset(which) and rule not in LATE:
+        if names.issuperset(which) and rule not in LATE:
             with path.open(encoding="utf-8", errors="replace") as file:
                 for row in csv.DictReader(file, delimiter="\t"):
                     job = _quantity(row.get("s")), _quantity(row.get("max_rss"))

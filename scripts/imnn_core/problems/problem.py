@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from imnn_core.config.types import (
+from imnn_core.config.bounds import (
     MOST,
     MOST_AXES,
     MOST_PARAMETERS,

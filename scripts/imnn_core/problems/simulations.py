@@ -7,15 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.problems import Problem
-from imnn_core.problems.precision import (
-    COARSE,
-    coarseness,
-    fault_of_digits,
-    fault_of_scale,
-    not_finite,
-)
-from imnn_core.problems.simulator import check, check_output, of_key, shifted
+from imnn_core.problems import Problem, in_numpy
+from imnn_core.problems.precision import fault_of_digits, fault_of_scale, not_finite
+from imnn_core.problems.simulator import check, of_key, shifted
 from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
 from imnn_core.store.wording import shortened, shown
@@ -31,6 +25,7 @@ STREAMS = {
     "on_the_fly": 6,
     "fractions": 7,
 }
+DRAWN_AS = {"half_step": "test"}  # the same simulations
 # Simulations drawn by one compiled call, at most, in PIECE bytes with their derivatives: whatever
 # n_s is, so that n_s does not touch their bits.
 PER_CALL = 1000
@@ -53,24 +48,46 @@ class Simulations(NamedTuple):
 
 def seed_key(seed: int, purpose: str) -> jax.Array:
     """The random key of one use of a seed: a split's simulations, or the initial weights."""
-    return jax.random.fold_in(jax.random.key(seed), STREAMS[purpose])
+    stream = STREAMS[DRAWN_AS.get(purpose, purpose)]
+    return jax.random.fold_in(jax.random.key(seed), stream)
 
 
 def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
-    """The same two functions for a numpy simulator; they take numbers of simulations.
+    """See `_functions`."""
+    simulate = in_numpy.simulator_of(problem, words_of(key))
+    shifts = shifted_by(problem)
 
-    Each call of the simulator has a generator of its own, begun from the simulation's key: seeds
-    match across parameters.
+    def draw(name, units):
+        calls = (in_numpy.call_of(name, unit, problem.theta_fid, shifts) for unit in units)
+        rows = [simulate(call) for call in calls]
+        return np.array(rows, in_numpy.stored_as(rows[0].dtype)) if rows else np.empty(0)
+
+    check_repeated(problem, *(draw("fiducial", [0]) for _ in range(2)))
+
+    def derivative(start, stop):
+        rows = draw("derivative", range(start * len(shifts), stop * len(shifts)))
+        return rows.reshape(stop - start, *problem.stored_shape)
+
+    return lambda start, stop: draw("fiducial", range(start, stop)), derivative
+
+
+def words_of(key: jax.Array) -> list[int]:
+    """What the generators of a numpy simulator begin from, before a simulation's number."""
+    return jax.random.key_data(key).tolist()
+
+
+def shifted_by(problem: Problem) -> np.ndarray:
+    """Parameters of the simulations in a derivative, (n_columns, n_params)."""
+    return shifted(problem) if problem.delta_theta is not None else np.empty((0, problem.n_params))
+
+
+def check_repeated(problem: Problem, first: np.ndarray, again: np.ndarray) -> None:
+    """See that a simulation that is drawn again, also by another process, is the same.
+
+    Raises:
+        InputError: it is another.
+
     """
-    words = jax.random.key_data(key).tolist()
-    shifts = shifted(problem) if problem.delta_theta is not None else np.empty((0, 0))
-
-    def simulate(index, theta):
-        d = np.asarray(problem.simulator(np.random.default_rng([*words, index]), theta.copy()))
-        check_output(problem, d.shape, d.dtype)
-        return d.astype(np.float64)
-
-    first, again = (simulate(0, problem.theta_fid) for _ in range(2))
     if not np.array_equal(first, again, equal_nan=True):
         raise InputError(
             f"problem {problem.name!r}: expected the same simulation from the same random "
@@ -78,20 +95,48 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
             "simulator is given, so that seeds match across parameters"
         )
 
-    def fiducial(indices):
-        return np.stack([simulate(int(index), problem.theta_fid) for index in indices])
 
-    def derivative(indices):
-        rows = [[simulate(int(index), theta) for theta in shifts] for index in indices]
-        return np.array(rows, np.float64).reshape(len(indices), *problem.stored_shape)
+def per_call_of(problem: Problem, n_per_call: int = PER_CALL) -> int:
+    """How many simulations one compiled call draws."""
+    n_numbers = math.prod(problem.input_shape) + math.prod(problem.stored_shape)
+    return max(1, min(n_per_call, PIECE // (n_numbers * jnp.result_type(float).itemsize)))
 
+
+def _in_jax(problem: Problem, key: jax.Array, per_call: int) -> tuple[Callable, Callable]:
+    """See `_functions`. Each call draws as many, so that no bit depends on how many are wanted."""
+
+    def function(of_one):
+        draw = jax.jit(jax.vmap(lambda index: of_one(jax.random.fold_in(key, index))))
+
+        def drawn(start, stop):
+            rows = [
+                np.asarray(draw(np.arange(first, first + per_call)))[
+                    max(0, start - first) : stop - first
+                ]
+                for first in range(start - start % per_call, stop, per_call)
+            ]
+            return np.concatenate(rows)
+
+        return drawn
+
+    fiducial, derivative = map(function, of_key(problem))
     return fiducial, derivative
 
 
-def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simulations]:
-    """Draw a split, as many simulations at a time as PER_CALL and PIECE allow.
+def functions(
+    problem: Problem, key: jax.Array, n_per_call: int = PER_CALL
+) -> tuple[Callable, Callable]:
+    """Functions of numbers (start, stop) of a set: to simulations, and to derivatives.
 
     Simulation i has the key fold_in(key, i): a set of 2000 begins with the set of 1000.
+    """
+    if problem.numpy:
+        return _in_numpy(problem, key)
+    return _in_jax(problem, key, per_call_of(problem, n_per_call))
+
+
+def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simulations]:
+    """Draw a split in this process, as many simulations at a time as PER_CALL and PIECE allow.
 
     Args:
         problem: the simulator and its theta_fid.
@@ -108,60 +153,82 @@ def draw(problem: Problem, key: jax.Array, n_s: int, n_d: int) -> Iterator[Simul
 
     """
     check(problem)
-    if problem.numpy:
-        draw_fiducial, draw_derivative = _in_numpy(problem, key)
-    else:
-        draw_fiducial, draw_derivative = (
-            jax.jit(jax.vmap(lambda index, of_one=of_one: of_one(jax.random.fold_in(key, index))))
-            for of_one in of_key(problem)
-        )
-    n_numbers = math.prod(problem.input_shape) + math.prod(problem.stored_shape)
-    per_call = max(1, min(PER_CALL, PIECE // (n_numbers * jnp.result_type(float).itemsize)))
+    draw_fiducial, draw_derivative = functions(problem, key)
+    per_call = per_call_of(problem)
     for start in range(0, n_s, per_call):
-        indices = np.arange(start, start + per_call)
-        if problem.numpy:
-            indices = indices[: n_s - start]  # each one costs
-        d = np.asarray(draw_fiducial(indices))[: n_s - start]
+        d = draw_fiducial(start, min(start + per_call, n_s))
         dd = np.empty((0, *problem.stored_shape), d.dtype)
         if start < n_d:
-            dd = np.asarray(draw_derivative(indices[: n_d - start] if problem.numpy else indices))[
-                : n_d - start
-            ]
-        for what, array in (("simulation", d), ("derivative", dd)):
-            bad = not_finite(array)
-            if bad.size:
-                raise InputError(
-                    f"problem {problem.name!r}: expected finite numbers at theta_fid = "
-                    f"{shown(problem.theta_fid.tolist())}, found NaN or infinity in the {what} of "
-                    f"index {start + bad[0]} ({bad.size} of {len(array)} from {start} on)"
-                )
+            dd = draw_derivative(start, min(start + per_call, n_d))
+        for name, array in (("fiducial", d), ("derivative", dd)):
+            check_finite(problem, name, start, array)
         if start == 0:
-            # One simulation alone has no deviation.
-            several = d if len(d) > 1 else np.concatenate([d, draw_fiducial(np.array([1]))])
-            dtype = _dtype_of(problem, several)
-        if start == 0 and n_d:
-            _check_dependence(problem, d, dd)
-        yield Simulations(d.astype(dtype, copy=False), dd.astype(dtype, copy=False))
+            check_first(problem, d, dd, lambda: draw_fiducial(1, 2))
+        yield Simulations(d, dd)
 
 
-def _dtype_of(problem: Problem, d: np.ndarray) -> np.dtype:
-    """The precision that simulations are kept in: jax's, or what they come in where that is needed.
+def check_finite(
+    problem: Problem, name: str, first: int, rows: np.ndarray, n_columns: int = 0
+) -> None:
+    """See that all numbers of simulations are finite.
+
+    Args:
+        problem: theirs.
+        name: "fiducial" or "derivative".
+        first: number of the first of the rows.
+        rows: of the array.
+        n_columns: of derivatives that are single simulations, row by row, how many a row has.
 
     Raises:
-        InputError: they have no digits left themselves.
+        InputError: some are not.
 
     """
+    bad = not_finite(rows)
+    if not bad.size:
+        return
+    index, what = first + int(bad[0]), "simulation" if name == "fiducial" else "derivative"
+    theta, at = problem.theta_fid, "theta_fid"
+    if n_columns:
+        theta, at, what = shifted(problem)[index % n_columns], "theta", "simulation"
+        index //= n_columns
+    raise InputError(
+        f"problem {problem.name!r}: expected finite numbers at {at} = {shown(theta.tolist())}, "
+        f"found NaN or infinity in the {what} of index {index} ({bad.size} of {len(rows)} from "
+        "there on)"
+    )
+
+
+def check_first(
+    problem: Problem, d: np.ndarray, dd: np.ndarray, another: Callable[[], np.ndarray]
+) -> None:
+    """Check the first simulations of a set: digits and scales of their numbers, and dependence.
+
+    Args:
+        problem: theirs.
+        d, dd: simulations, and derivatives of the first of them.
+        another: gives the second simulation; one alone has no deviation.
+
+    Raises:
+        InputError: they have no digits left, or do not depend on a parameter.
+
+    """
+    if not len(d):
+        return
+    several = d if len(d) > 1 else np.concatenate([d, another()])
+    _check_digits(problem, several)
+    if len(dd):
+        _check_dependence(problem, d, dd)
+
+
+def _check_digits(problem: Problem, d: np.ndarray) -> None:
     mean, deviation = d.mean(axis=0, dtype=np.float64), d.std(axis=0, dtype=np.float64)
     if len(d) < FEW:  # of which one number or another hardly differs by chance
         deviation = np.full(mean.shape, np.sqrt(np.mean(deviation**2)))
-    narrow = np.dtype(jnp.result_type(float))
-    if fault := fault_of_scale(np.abs(d).max(axis=0), deviation):
+    fault = fault_of_scale(np.abs(d).max(axis=0), deviation) or fault_of_digits(
+        mean, deviation, d.dtype
+    )
+    if fault:
         raise InputError(f"problem {problem.name!r}: {fault}")
-    is_coarse = coarseness(mean, deviation, narrow).max() > COARSE
-    dtype = d.dtype if is_coarse else narrow
-    if fault := fault_of_digits(mean, deviation, dtype):
-        raise InputError(f"problem {problem.name!r}: {fault}")
-    return dtype
 
 
 def depends(problem: Problem, d: np.ndarray, dd: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem, stencils
+from imnn_core.problems.outputs import check_output
 from imnn_core.store.errors import InputError, in_a_line
 from imnn_core.store.wording import shown
 
@@ -77,32 +78,6 @@ def of_key(problem: Problem) -> tuple[Callable, Callable]:
         return d.reshape(problem.stored_shape)
 
     return fiducial, derivative
-
-
-def check_output(problem: Problem, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    """See that a simulator gives what the problem declares.
-
-    Raises:
-        InputError: it gives another shape, or no real numbers.
-
-    """
-    if shape != problem.input_shape:
-        raise InputError(
-            f"problem {problem.name!r}: expected simulations of shape {problem.input_shape}, "
-            f"found {shape}"
-        )
-    if not np.issubdtype(dtype, np.floating) and not (
-        problem.numpy and np.issubdtype(dtype, np.integer)
-    ):
-        raise InputError(
-            f"problem {problem.name!r}: expected simulations of real numbers (float32), found "
-            f"{dtype}"
-            + (
-                "; return them with .astype(float), and with `derivative: finite_difference`"
-                if dtype.kind in "iub"
-                else ""
-            )
-        )
 
 
 def check(problem: Problem) -> None:

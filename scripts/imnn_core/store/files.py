@@ -10,7 +10,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imnn_core.store import unchecked
@@ -43,6 +43,28 @@ def _is_full(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
+def told_if_full(path: str | Path, written: Callable[[], int]) -> Iterator[None]:
+    """Turn the error of a full disk into one line.
+
+    Args:
+        path: of the file that is written.
+        written: how many bytes of it there are.
+
+    Raises:
+        InputError: the disk is full.
+
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if not _is_full(error):
+            raise
+        raise InputError(
+            f"{path}: no space left on the disk after {written()} bytes; {MAKE_ROOM}"
+        ) from None
+
+
+@contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Write ``path`` under a temporary name; it is renamed when the block ends without an error.
 
@@ -52,24 +74,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path, temporary = Path(path), None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left_by_killed_job in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-            left_by_killed_job.unlink(missing_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode excludes the group
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        if not _is_full(error):
-            raise
-        n_bytes = temporary.stat().st_size if temporary else 0
-        raise InputError(
-            f"{path}: no space left on the disk after {n_bytes} bytes; {MAKE_ROOM}"
-        ) from None
+        with told_if_full(path, lambda: temporary.stat().st_size if temporary else 0):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left_by_killed_job in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+                left_by_killed_job.unlink(missing_ok=True)
+            handle, name = tempfile.mkstemp(
+                prefix=f".{path.name}.", suffix=".part", dir=path.parent
+            )
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp's own mode excludes the group
+            os.replace(temporary, path)
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)

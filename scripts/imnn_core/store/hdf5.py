@@ -8,12 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import h5py
+from imnn_core.store import heads
 from imnn_core.store.errors import InputError, in_a_line
-from imnn_core.store.files import check, check_regular, make_again, replacing
+from imnn_core.store.files import make_again, replacing
 
 FORMAT = 2  # of the files written here; readers refuse any other
-# HDF5 leaves the first bytes of a file to its user.
-HEAD, MARK = 512, b"sha256 of what follows these 512 bytes: "
 
 
 def provenance() -> dict[str, str]:
@@ -22,27 +21,20 @@ def provenance() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
+def versions() -> str:
+    """Digest of the versions on which the bits of simulations depend."""
+    found = {name: version for name, version in provenance().items() if name != "optax"}
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:8]
+
+
 @contextlib.contextmanager
 def writing(path: str | Path, kind: str, attributes: dict) -> Iterator[h5py.File]:
     """Write a new file of this kind; it appears when the block ends without an error."""
     with replacing(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=HEAD) as file:
+        with h5py.File(temporary, "w", userblock_size=heads.SIZE) as file:
             file.attrs.update({"kind": kind, "format": FORMAT, **provenance(), **attributes})
             yield file
-        seal(temporary)
-
-
-def _head(checksum: bytes) -> bytes:
-    return (MARK + checksum + b"\n").ljust(HEAD, b"\0")
-
-
-def seal(path: str | Path) -> None:
-    """Write the checksum of an HDF5 file into its first bytes."""
-    with open(path, "r+b") as file:
-        file.seek(HEAD)
-        written = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        file.write(_head(written.encode()))
+        heads.seal(temporary)
 
 
 def checksum(path: str | Path) -> str:
@@ -53,29 +45,18 @@ def checksum(path: str | Path) -> str:
 
     """
     with as_input_errors(path):
-        check_regular(path)
-        with open(path, "rb") as file:
-            head = file.read(HEAD)
-    written = head.removeprefix(MARK).partition(b"\n")[0]
-    if head != _head(written):
-        raise InputError(
-            f"{path}: expected a whole file of this pipeline, found one without its checksum; "
-            f"{make_again(path)}"
-        )
-    return written.decode("ascii", "replace")
+        return heads.read(path).checksum
 
 
-def verify(path: str | Path) -> None:
-    """Verify the checksum of an HDF5 file; reads it once.
+def verify(path: str | Path) -> heads.Head:
+    """Verify the checksum of an HDF5 file, which is read once; its head.
 
     Raises:
         InputError: the file was changed, or not written by this project.
 
     """
-    expected = checksum(path)
-    with as_input_errors(path), open(path, "rb") as file:
-        file.seek(HEAD)
-        check(path, expected, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+    with as_input_errors(path):
+        return heads.verify(path)
 
 
 @contextlib.contextmanager

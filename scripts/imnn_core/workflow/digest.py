@@ -47,13 +47,13 @@ def _imported(folder: Path, path: Path, names: Iterable[tuple[int, str]]) -> Ite
             )
 
 
-def _meaning(node: object, described: bool = False) -> object:
+def meaning(node: object, described: bool = False) -> object:
     """A syntax tree as nested tuples without docstrings; where ``described``, without descriptions.
 
     `ast.dump` differs between versions of Python, in how it shows what is empty.
     """
     if isinstance(node, list):
-        return tuple(_meaning(item, described) for item in node)
+        return tuple(meaning(item, described) for item in node)
     if not isinstance(node, ast.AST):
         return node
     fields = dict(ast.iter_fields(node))
@@ -70,7 +70,7 @@ def _meaning(node: object, described: bool = False) -> object:
     return (
         type(node).__name__,
         *(
-            (name, _meaning(value, described))
+            (name, meaning(value, described))
             for name, value in fields.items()
             if value not in (None, [])
         ),
@@ -106,8 +106,8 @@ class Parsed:
         key = found.hexdigest()[:32]
         if key not in self._known:
             tree = ast.parse(content)
-            meaning = repr(_meaning(tree, described=True))
-            self._known[key] = _names(tree), hashlib.sha256(meaning.encode()).hexdigest()[:32]
+            text = repr(meaning(tree, described=True))
+            self._known[key] = _names(tree), hashlib.sha256(text.encode()).hexdigest()[:32]
         return self._known[key]
 
     def keep(self) -> None:
@@ -207,13 +207,19 @@ def _user_code(path_to_file: Path) -> dict[Path, str]:
             continue
         try:
             tree = ast.parse(content)
-            meaning = repr(_meaning(tree))
+            text = repr(meaning(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # no Python, or too deep
             seen[path] = repr(content)
             continue
         todo += _imported(folder, path, _names(tree))
-        seen[path] = meaning
+        seen[path] = text
     return seen
+
+
+def imported(path_to_file: Path, statement: ast.stmt) -> list[Path]:
+    """Files in the folder of a user's file that a statement of it imports."""
+    found = _imported(path_to_file.parent, path_to_file, _names(statement))
+    return list(dict.fromkeys(found))
 
 
 def user_code_digest(path_to_file: str | Path) -> str:

@@ -27,6 +27,7 @@ MB = 10**6
 MARGIN = 1.3  # on all but sets in memory, whose size is known
 SMALL = 800 * MB  # a figure, a table, a report: Snakemake 300, Python and matplotlib 500
 DRAWING = 600 * MB  # simulations that are drawn or read: Snakemake 300, Python and jax 300
+WORKER = 200 * MB  # a process of a numpy simulator, without what the simulator itself needs
 JAX = 950 * MB  # a fit or an evaluation, whose programs are larger
 GPU = 3000 * MB  # the same with a GPU; not measured, but known of CUDA's libraries
 COPIES = 8  # of a piece, in float32 and float64: drawn, checked, written, compressed linearly
@@ -102,9 +103,14 @@ def of_small(attempt: int) -> int:
     return _asked(attempt, SMALL)
 
 
-def of_simulating(sizes: Sizes, attempt: int) -> int:
+def of_simulating(sizes: Sizes, attempt: int, n_workers: int = 0) -> int:
     """Of a job that draws simulations or checks files of them, piece by piece."""
-    return _asked(attempt, DRAWING + _piece(sizes), (NPZ + 1) * sizes.npz)
+    return _asked(attempt, DRAWING + n_workers * WORKER + _piece(sizes), (NPZ + 1) * sizes.npz)
+
+
+def minutes(seconds: float, attempt: int) -> int:
+    """That a job is given which takes so long, once more in each attempt; ten more to begin."""
+    return attempt * (10 + math.ceil(MARGIN * seconds / 60))
 
 
 def of_fitting(

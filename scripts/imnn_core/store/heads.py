@@ -1,0 +1,93 @@
+"""The first 512 bytes of an HDF5 file of this project: a checksum of the rest, and a note.
+
+HDF5 leaves these bytes to its user, and they are read without it.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imnn_core.store.errors import InputError
+from imnn_core.store.files import check, check_regular
+from imnn_core.store.wording import make_again
+
+SIZE, MARK = 512, b"sha256 of what follows these 512 bytes: "
+
+
+class Head(NamedTuple):
+    """checksum: of what follows the head. note: plain values, or None."""
+
+    checksum: str
+    note: Any = None
+
+
+def _bytes(head: Head) -> bytes:
+    found = MARK + head.checksum.encode() + b"\n"
+    if head.note is not None:
+        text = json.dumps(head.note).encode()
+        found += text + b" " + hashlib.sha256(text).hexdigest()[:16].encode() + b"\n"
+    if len(found) > SIZE:
+        raise ValueError(f"a note of {len(found)} bytes")
+    return found.ljust(SIZE, b"\0")
+
+
+def of_bytes(content: bytes) -> Head | None:
+    """The head that these bytes are, or None."""
+    match = re.fullmatch(re.escape(MARK) + rb"([0-9a-f]{64})\n(?:(.+) [0-9a-f]{16}\n)?\0*", content)
+    if match is None:
+        return None
+    try:
+        head = Head(match[1].decode(), match[2] and json.loads(match[2]))
+    except ValueError:
+        return None
+    return head if _bytes(head) == content else None
+
+
+def read(path: str | Path) -> Head:
+    """The head of a file.
+
+    Raises:
+        InputError: it has none.
+        OSError: it can't be read.
+
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        head = of_bytes(file.read(SIZE))
+    if head is None:
+        raise InputError(
+            f"{path}: expected a whole file of this pipeline, found one without its checksum; "
+            f"{make_again(path)}"
+        )
+    return head
+
+
+def seal(path: str | Path, note: Any = None) -> None:
+    """Write the checksum of a file into its first bytes, with a note of at most 400.
+
+    If it is None, the note that is there stays.
+    """
+    with open(path, "r+b") as file:
+        before = of_bytes(file.read(SIZE))
+        note = before.note if note is None and before is not None else note
+        file.seek(SIZE)
+        head = Head(hashlib.file_digest(file, "sha256").hexdigest(), note)
+        file.seek(0)
+        file.write(_bytes(head))
+
+
+def verify(path: str | Path) -> Head:
+    """The head of a file that is as it was written; reads it once.
+
+    Raises:
+        InputError: it was changed, or not written by this project.
+        OSError: it can't be read.
+
+    """
+    head = read(path)
+    with open(path, "rb") as file:
+        file.seek(SIZE)
+        check(path, head.checksum, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+    return head
