@@ -2,8 +2,10 @@
 
 import bisect
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +15,12 @@ from imnn_core.data import parts
 from imnn_core.data.reading import fill_rows
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
+from imnn_core.store import heads
 from imnn_core.store.errors import InputError
 from imnn_core.store.hdf5 import verify
 from imnn_core.store.wording import make_again
 
+THREADS = 2  # that read files to see that they are as they were written
 MOST_OPEN = 64  # files at a time; systems allow a process about a thousand
 
 
@@ -26,22 +30,23 @@ class _Rows(NamedTuple):
     first: int
     stop: int
     offset: int
-    path: Path
+    path: str
 
 
 class _Files:
     """Files that are read, of many a few at a time, each as it was at the beginning."""
 
-    def __init__(self, paths: Sequence[Path]):
-        self._states = {path: os.stat(path) for path in paths}
-        self._open = {path: os.open(path, os.O_RDONLY) for path in paths[:MOST_OPEN]}
+    def __init__(self, states: Mapping[str, os.stat_result]):
+        self._states = dict(states)
+        first = itertools.islice(states, MOST_OPEN)
+        self._open = {path: os.open(path, os.O_RDONLY) for path in first}
 
     def close(self) -> None:
         for descriptor in self._open.values():
             os.close(descriptor)
         self._states.clear()  # so that nothing is read from other files under their numbers
 
-    def read(self, path: Path, offset: int, out: np.ndarray) -> None:
+    def read(self, path: str, offset: int, out: np.ndarray) -> None:
         """Fill an array with bytes of a file.
 
         Raises:
@@ -87,12 +92,13 @@ def opened(
         InputError: a file was changed; or parts don't follow each other.
 
     """
-    notes = {}
-    for path in map(Path, paths):
-        notes[path] = _checked_note(path)
-        if not is_own:
-            with contextlib.suppress(OSError):  # a folder that can't be written
-                parts.kept(path).unlink(missing_ok=True)
+    names = list(map(str, paths))
+    with ThreadPoolExecutor(THREADS) as threads:  # of which one reads while the other computes
+        found = list(threads.map(_checked, names))
+    notes = {name: note for name, (note, _) in zip(names, found, strict=True)}
+    states = {name: state for name, (_, state) in zip(names, found, strict=True)}
+    if not is_own:
+        parts.forget(paths)
     dtypes = {note["dtype"] for note in notes.values()}
     if len(dtypes) > 1:
         raise InputError(
@@ -103,7 +109,7 @@ def opened(
     shapes = {"fiducial": problem.input_shape, "derivative": problem.stored_shape}
     rows = {name: _in_order(notes, name) for name in shapes}
     starts = {name: [each.first for each in found] for name, found in rows.items()}
-    files = _Files(list(notes))
+    files = _Files(states)
 
     def read(name, start, out):
         found = rows[name]
@@ -131,17 +137,22 @@ def opened(
         files.close()
 
 
-def _checked_note(path: Path) -> dict[str, Any]:
-    note = verify(path).note
-    if not isinstance(note, dict) or not {"fiducial", "derivative", "dtype", "unit"} <= set(note):
+def _checked(path: str) -> tuple[dict[str, Any], os.stat_result]:
+    try:
+        head, state = heads.verified(path)
+    except OSError:
+        verify(path)  # says so in a line
+        raise
+    note = head.note
+    if not isinstance(note, dict) or not {"fiducial", "derivative", "dtype", "unit"} <= note.keys():
         raise InputError(
             f"{path}: expected a part of a set of simulations, found another file of this "
             f"pipeline; {make_again(path)}"
         )
-    return note
+    return note, state
 
 
-def _in_order(notes: Mapping[Path, dict], name: str) -> list[_Rows]:
+def _in_order(notes: Mapping[str, dict], name: str) -> list[_Rows]:
     """Rows of an array in parts, from 0 on or from where the first begins.
 
     Raises:

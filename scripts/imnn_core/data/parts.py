@@ -3,10 +3,11 @@
 Simulation i has the same bits whatever the parts are. A set is a list of parts.
 """
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +102,18 @@ def common(one: Range, other: Range) -> Range | None:
 def kept(path: str | Path) -> Path:
     """A second name of a whole part, until Snakemake has noted that it is made."""
     return Path(path).parent / f".{Path(path).name}.kept"
+
+
+def forget(paths: Iterable[str | Path]) -> None:
+    """Remove the second names of parts; a folder that can't be written keeps them."""
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        folders.setdefault(folder, set()).add(f".{name}.kept")
+    for folder, names in folders.items():
+        with contextlib.suppress(OSError):
+            for name in names.intersection(os.listdir(folder or ".")):
+                os.unlink(os.path.join(folder, name))
 
 
 def unfinished(path: str | Path) -> Path:

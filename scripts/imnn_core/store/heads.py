@@ -5,6 +5,7 @@ HDF5 leaves these bytes to its user, and they are read without it.
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,16 +34,30 @@ def _bytes(head: Head) -> bytes:
     return found.ljust(SIZE, b"\0")
 
 
+_HEAD = re.compile(re.escape(MARK) + rb"([0-9a-f]{64})\n(?:(.+) ([0-9a-f]{16})\n)?\0*")
+BLOCK = 2**20  # bytes that are read at a time
+
+
 def of_bytes(content: bytes) -> Head | None:
     """The head that these bytes are, or None."""
-    match = re.fullmatch(re.escape(MARK) + rb"([0-9a-f]{64})\n(?:(.+) [0-9a-f]{16}\n)?\0*", content)
+    match = _HEAD.fullmatch(content) if len(content) == SIZE else None
     if match is None:
         return None
-    try:
-        head = Head(match[1].decode(), match[2] and json.loads(match[2]))
-    except ValueError:
+    checksum, text, of_text = match.groups()
+    if text is None:
+        return Head(checksum.decode())
+    if hashlib.sha256(text).hexdigest()[:16].encode() != of_text:
         return None
-    return head if _bytes(head) == content else None
+    return Head(checksum.decode(), json.loads(text))
+
+
+def _known(path: str | Path, head: Head | None) -> Head:
+    if head is None:
+        raise InputError(
+            f"{path}: expected a whole file of this pipeline, found one without its checksum; "
+            f"{make_again(path)}"
+        )
+    return head
 
 
 def read(path: str | Path) -> Head:
@@ -55,13 +70,7 @@ def read(path: str | Path) -> Head:
     """
     check_regular(path)
     with open(path, "rb") as file:
-        head = of_bytes(file.read(SIZE))
-    if head is None:
-        raise InputError(
-            f"{path}: expected a whole file of this pipeline, found one without its checksum; "
-            f"{make_again(path)}"
-        )
-    return head
+        return _known(path, of_bytes(file.read(SIZE)))
 
 
 def seal(path: str | Path, note: Any = None) -> None:
@@ -79,15 +88,29 @@ def seal(path: str | Path, note: Any = None) -> None:
 
 
 def verify(path: str | Path) -> Head:
-    """The head of a file that is as it was written; reads it once.
+    """The head of a file that is as it was written; reads it once. See `verified`."""
+    return verified(path)[0]
+
+
+def verified(path: str | Path) -> tuple[Head, os.stat_result]:
+    """The head of a file that is as it was written, and what the system says of it.
+
+    The file is read once, by few calls of the system: a set may have thousands.
 
     Raises:
         InputError: it was changed, or not written by this project.
         OSError: it can't be read.
 
     """
-    head = read(path)
-    with open(path, "rb") as file:
-        file.seek(SIZE)
-        check(path, head.checksum, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-    return head
+    check_regular(path)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        state, head = os.fstat(file), _known(path, of_bytes(os.pread(file, SIZE, 0)))
+        found, place = hashlib.sha256(), SIZE
+        while place < state.st_size and (block := os.pread(file, BLOCK, place)):
+            found.update(block)
+            place += len(block)
+    finally:
+        os.close(file)
+    check(path, head.checksum, found.hexdigest(), place)
+    return head, state
