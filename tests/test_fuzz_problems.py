@@ -74,6 +74,7 @@ def look(folder, parts, line):
 
 
 @settings(60)
+@hypothesis.example(parts={"numpy": "np.ones(2)"}, line="")
 @hypothesis.given(
     parts=st.dictionaries(
         st.sampled_from(list(PARTS)), st.sampled_from([*VALUES, None]), min_size=1, max_size=2

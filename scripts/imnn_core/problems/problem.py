@@ -133,6 +133,8 @@ class Problem:
             value = getattr(self, key)
             if value is not None and not callable(value):
                 yield f"{key}: expected a function, found {shown(value)}"
+        if not isinstance(self.numpy, bool | np.bool_):
+            yield f"numpy: expected True or False, found {shown(self.numpy)}"
         if self.symbols is not None:
             symbols = self.symbols
             if isinstance(symbols, str) or not all(isinstance(each, str) for each in symbols):
