@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,6 @@ from imnn_core.store.errors import InputError
 from imnn_core.store.hdf5 import verify
 from imnn_core.store.wording import make_again
 
-THREADS = 2  # that read files to see that they are as they were written
 MOST_OPEN = 64  # files at a time; systems allow a process about a thousand
 
 
@@ -93,8 +91,7 @@ def opened(
 
     """
     names = list(map(str, paths))
-    with ThreadPoolExecutor(THREADS) as threads:  # of which one reads while the other computes
-        found = list(threads.map(_checked, names))
+    found = [_checked(name) for name in names]
     notes = {name: note for name, (note, _) in zip(names, found, strict=True)}
     states = {name: state for name, (_, state) in zip(names, found, strict=True)}
     if not is_own:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,10 +103,12 @@ def verified(path: str | Path) -> tuple[Head, os.stat_result]:
         OSError: it can't be read.
 
     """
-    check_regular(path)
-    file = os.open(path, os.O_RDONLY)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # of a pipe without waiting
     try:
-        state, head = os.fstat(file), _known(path, of_bytes(os.pread(file, SIZE, 0)))
+        state = os.fstat(file)
+        if not stat.S_ISREG(state.st_mode):
+            check_regular(path)  # says what it is
+        head = _known(path, of_bytes(os.pread(file, SIZE, 0)))
         found, place = hashlib.sha256(), SIZE
         while place < state.st_size and (block := os.pread(file, BLOCK, place)):
             found.update(block)
