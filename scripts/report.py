@@ -253,7 +253,13 @@ def report(
     analytic, of_fit = texts.read_json(path_to_analytic), results.by_fit(paths_to_information)
     observed = [texts.read_json(path) for path in paths_to_estimates]
     refinements = refinements_after(run, settings)
-    names = {*of_fit, *(f"seed-{seed}" for seed in settings["seeds"]), *SPLITS, "half_step", "few"}
+    names = {
+        *of_fit,
+        *(f"seed-{seed}" for seed in settings["seeds"]),
+        *SPLITS,
+        "half_step",
+        parts.FEW,
+    }
     for sizes in (("n_s", "n_d"), ("n_test", "n_test")) if "n_s" in settings else ():
         cut = parts.cut(*(settings[key] for key in sizes), settings["simulate"]["n_per_part"])
         names |= {part.name for part in cut}

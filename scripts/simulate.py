@@ -1,20 +1,13 @@
 """Draw a part of one split of one seed's simulations with their derivatives."""
 
-from imnn_core.data import choice, differences, drawing, numbers, parts, sets
+from imnn_core.data import differences, drawing, looks, parts, sets
 from imnn_core.data.parts import Part
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
-from imnn_core.store.errors import InputError
+from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
 
-FEW = "few"  # the part of `half_step`
-
-
-class NoBar:
-    """In the place of a progress bar."""
-
-    def show(self, done, n_all, text):
-        """Show nothing."""
+OF_SUMMARIES = "finite_difference_of_summaries"
 
 
 def simulate(
@@ -26,13 +19,13 @@ def simulate(
     n_s,
     n_d,
     first=0,
+    n_of_set=None,
     path_to_theta=None,
     checks=False,
     made_from="",
     threads=1,
     n_per_call=simulations.PER_CALL,
     device="cpu",
-    n_of_set=None,
     bar=None,
 ):
     """Draw the simulations from number ``first`` up to ``n_s``, with derivatives up to ``n_d``.
@@ -41,6 +34,7 @@ def simulate(
     of finite differences.
 
     Args:
+        n_of_set: simulations of the whole set, those at shifted parameters too; None if this is it.
         path_to_theta: file with theta_fid of a refinement; None: theta_fid of the problem.
         checks: whether JAX's derivatives are compared with finite differences first, and what was
             drawn is looked at.
@@ -48,7 +42,6 @@ def simulate(
         threads: processes of a numpy simulator.
         n_per_call: simulations in a compiled call of one in JAX.
         device: "cpu", "gpu" or "auto", of one in JAX.
-        n_of_set: simulations of the whole set, those at shifted parameters too, for an estimate.
         bar: of progress.
 
     """
@@ -62,36 +55,32 @@ def simulate(
     if split == "half_step":
         part = Part(0, 0, differences.n_halved(problem, n_s))
         problem = problem.with_half_steps()
+    n = parts.n_of_part(part, len(problem.columns) if problem.delta_theta else 0)
+    n_of_set = n_of_set or n
+    is_whole = first == 0 and n == n_of_set
     key = simulations.seed_key(seed, split)
     if problem.delta_theta is None and checks:
         derivative_check.check(problem, key)
     log.info("%s, seed %d, %s: %s", problem.name, seed, split, described(part))
-
-    def told(seconds, said=[]):  # noqa: B006 (once)
-        if n_of_set and not said:
-            said.append(True)
-            tell(seconds * n_of_set, n_of_set, split, threads)
-
     with sets.writing(
         path_to_simulations, part, problem, seed=seed, split=split, made_from=made_from
     ) as writer:
         drawing.draw(
             writer,
-            problem,
             key,
             path=path,
             threads=threads,
             n_per_call=n_per_call,
-            show=(bar or NoBar()).show,
-            told=told,
+            is_whole=is_whole,
+            show=bar.show if bar else lambda done, n_all, text: None,
+            told=lambda seconds: tell(seconds * n_of_set, n_of_set, split, threads),
         )
     log.info("wrote %s", path_to_simulations)
-    is_looked_at = checks or (problem.delta_theta is not None and split == "training")
-    if is_looked_at and part.first == 0 < part.stop:
+    if is_whole and part.stop and (checks or split == "training"):
         with sets.open_simulations(
             path_to_simulations, problem, seed=seed, split=split, as_stored=True, is_own=True
         ) as source:
-            look_at(source, problem, checks)
+            looks.look_at(source, problem, checks)
 
 
 def described(part):
@@ -105,7 +94,7 @@ def described(part):
 def tell(seconds, n, split, threads):
     """How long a whole set takes, and what makes it shorter where it is long."""
     words = "the whole set of %d simulations takes about %s by %d at a time"
-    log.info(words, n, parts.in_time(seconds), threads)
+    log.info(words, n, in_time(seconds), threads)
     if split == "test" and seconds > drawing.LONG:
         log.info(
             "warning: this test set takes long; a smaller `n_test` takes less, for a larger error "
@@ -113,52 +102,39 @@ def tell(seconds, n, split, threads):
         )
 
 
-def look_at(source, problem, checks):
-    """Look at what was drawn, as at a user's files."""
-    if checks:
-        found = numbers.look(source, problem)
-        again = None if found.is_discrete else found.repeats()
-        if faults := [*found.faults, *filter(None, [again])]:
-            raise InputError(*(f"problem {problem.name!r}: {fault}" for fault in faults))
-    if problem.delta_theta is not None and len(source.derivative):
-        shifted = differences.look(source, problem)
-        for line in choice.doubts(shifted, problem.of_summaries, problem.names):
-            log.info("warning: %s", line)
-
-
 def n_of_set(config, split):
-    """Simulations of a whole set, those at shifted parameters too."""
+    """Simulations of a whole set, those at shifted parameters too; None of the half step's."""
     n_columns = parts.n_columns_of(config["delta_theta"])
-    if split == "test":
-        return config["n_test"] * (1 + n_columns)
-    return config["n_s"] + config["n_d"] * n_columns if split != "half_step" else None
+    sizes = {"test": ("n_test", "n_test"), "half_step": None}.get(split, ("n_s", "n_d"))
+    return sizes and parts.n_of_part(Part(0, *(config[key] for key in sizes)), n_columns)
 
 
 def is_first(config, wildcards):
     """Whether a part is the first of a run, by which derivatives are checked for all."""
     split = "validation" if config["simulations"] == "on_the_fly" else "training"
-    is_first_part = Part.of_name(wildcards.part).first == 0 if wildcards.part != FEW else False
-    return wildcards.split == split and int(wildcards.seed) == config["seeds"][0] and is_first_part
+    is_of_set = wildcards.split == split and int(wildcards.seed) == config["seeds"][0]
+    return is_of_set and Part.of_name(wildcards.part).first == 0
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads) as bar:
-        name, params = snakemake.wildcards.part, snakemake.params
-        part = Part(0, params.n_test, params.n_test) if name == FEW else Part.of_name(name)
+        name, params, config = snakemake.wildcards.part, snakemake.params, snakemake.config
+        is_few = name == parts.FEW
+        part = Part(0, params.n_test, params.n_test) if is_few else Part.of_name(name)
         simulate(
             path_to_simulations=snakemake.output.simulations,
-            problem=params.problem,
+            problem=params.problem | {"of_summaries": config["derivative"] == OF_SUMMARIES},
             seed=int(snakemake.wildcards.seed),
             split=snakemake.wildcards.split,
             first=part.first,
             n_s=part.stop,
             n_d=part.d_stop,
+            n_of_set=n_of_set(config, snakemake.wildcards.split),
             path_to_theta=snakemake.input.get("theta_fid"),
-            checks=is_first(snakemake.config, snakemake.wildcards),
+            checks=is_first(config, snakemake.wildcards),
             made_from=params.made_from,
             threads=snakemake.threads,
-            n_per_call=snakemake.config["simulate"]["n_per_call"],
-            device=snakemake.config["simulate"]["devices"],
-            n_of_set=n_of_set(snakemake.config, snakemake.wildcards.split),
+            n_per_call=config["simulate"]["n_per_call"],
+            device=config["simulate"]["devices"],
             bar=bar,
         )

@@ -98,5 +98,5 @@ def write_set(path, pieces, problem, *, n_s, n_d, seed, split):
         for piece in pieces:
             for name, rows in piece._asdict().items():
                 if len(rows):
-                    writer.add(name, first * writer.units(name), rows)
+                    writer.add(name, first * writer.layout.units(name), rows)
             first += len(piece.fiducial)

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import pytest
 from conftest import everything
-from imnn_core.data import parts, sets
+from imnn_core.data import drawn_files, parts, sets
 from imnn_core.data.parts import Part
 from imnn_core.problems import load, simulations
 from imnn_core.store import heads
@@ -56,7 +56,8 @@ def counted(tmp_path):
 
 def draw(folder, problem, n_s, n_d, n_per_part=10**6, split="training", **changes):
     """The parts of a set, drawn as the rule does; their paths."""
-    paths = []
+    paths, n_columns = [], parts.n_columns_of(problem.get("delta_theta"))
+    changes = {"n_of_set": parts.n_of_part(Part(0, n_s, n_d), n_columns)} | changes
     for part in parts.cut(n_s, n_d, n_per_part):
         path = folder / split / f"{part.name}.h5"
         if not path.exists():
@@ -182,11 +183,18 @@ def test_what_was_drawn_before_an_error_is_not_drawn_again(tmp_path, n_done):
     ):
         draw(tmp_path, first.problem, 30, 20)
     assert not path.exists()
-    done = {p.name for p in path.parent.iterdir()}
+    done = sum(
+        b - a
+        for left in drawn_files.there(path.parent, Part(0, 30, 20))
+        for pieces in left.pieces.values()
+        for (a, b), _ in pieces
+    )
+    assert done >= n_done // 2  # of the piece under way all is lost
+    n = first.n
     (again,) = draw(tmp_path, first.problem, 30, 20)
-    assert {p.name for p in path.parent.iterdir()} == {path.name, parts.kept(path).name}, done
-    # A piece of at most a second's work; one for comparison with what was there; number 0 twice.
-    assert first.n <= 110 + 2 + n_done
+    assert {p.name for p in path.parent.iterdir()} == {path.name, drawn_files.kept(path).name}
+    # One for comparison with what was there; if nothing was, number 0 twice.
+    assert first.n - n == 110 - done + 1
     assert_same(read([again], first.problem), in_one_go(first.problem, 30, 20))
     (other,) = draw(tmp_path / "untouched", first.problem, 30, 20)
     assert other.read_bytes() == again.read_bytes()
@@ -203,14 +211,14 @@ def unfinished(folder, counted):
             writer.add("fiducial", 10, d[10:20])
             writer.add("derivative", 8, dd.reshape(-1, 3)[8:40])
             raise KeyboardInterrupt
-    return path, parts.journal(path).read_text().splitlines(keepends=True)
+    return path, drawn_files.journal(path).read_text().splitlines(keepends=True)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 200, 10**6])
 def test_a_journal_that_was_cut_off_costs_its_last_piece(tmp_path, counted, cut):
     path, lines = unfinished(tmp_path, counted)
-    whole = parts.journal(path).read_text()
-    parts.journal(path).write_text(whole[: max(0, len(whole) - cut)])
+    whole = drawn_files.journal(path).read_text()
+    drawn_files.journal(path).write_text(whole[: max(0, len(whole) - cut)])
     before = counted.n
     draw(tmp_path, counted.problem, 30, 20)
     left = 10 + 80 - 32
@@ -223,7 +231,7 @@ def test_a_journal_that_was_cut_off_costs_its_last_piece(tmp_path, counted, cut)
 def test_pieces_whose_bytes_were_changed_are_drawn_again(tmp_path, counted):
     path, lines = unfinished(tmp_path, counted)
     note = json.loads(lines[0])
-    with open(parts.unfinished(path), "r+b") as file:
+    with open(drawn_files.unfinished(path), "r+b") as file:
         file.seek(note["fiducial"][0] + 12 * 3 * 8)
         file.write(b"\1\1")
     before = counted.n
@@ -249,7 +257,7 @@ def test_a_whole_part_that_snakemake_does_not_know_of_is_taken(tmp_path, counted
     draw(tmp_path, counted.problem, 10, 10)
     assert (path.read_bytes(), counted.n) == (content, n)
     read([path], counted.problem)  # as a fit does, which runs once Snakemake knows
-    assert not parts.kept(path).exists()
+    assert not drawn_files.kept(path).exists()
 
 
 def test_parts_that_do_not_follow_each_other_are_named(tmp_path):

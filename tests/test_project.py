@@ -43,7 +43,7 @@ KNOWN_BY = {
     "h5py": {
         "store.hdf5",
         "store.fits",
-        "data.part_files",
+        "data.part_layout",
         "data.reading",
         "data.links",
         "data.gaps",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import small_files
 from conftest import everything
-from imnn_core.data import parts, sets
+from imnn_core.data import drawn_files, sets
 from imnn_core.problems import shipped, simulations
 from imnn_core.store import heads, texts
 from imnn_core.store.errors import InputError
@@ -166,7 +166,11 @@ def test_an_error_while_writing_leaves_what_was_there(path):
     with pytest.raises(InputError):
         small_files.write_set(path, broken(), PROBLEM, **ASKED)
     assert path.read_bytes() == before
-    beside = {parts.journal(path).name, parts.kept(path).name, parts.unfinished(path).name}
+    beside = {
+        drawn_files.journal(path).name,
+        drawn_files.kept(path).name,
+        drawn_files.unfinished(path).name,
+    }
     assert {p.name for p in path.parent.iterdir()} == {path.name, *beside}  # what it had drawn
 
 
@@ -237,7 +241,7 @@ def test_too_little_room_is_found_before_anything_is_drawn_in_vain(tmp_path, mon
         small_files.write_set(
             path, simulations.draw(PROBLEM, jax.random.key(1), 30, 20), PROBLEM, **ASKED
         )
-    assert list(tmp_path.iterdir()) == [parts.journal(path)]
+    assert list(tmp_path.iterdir()) == [drawn_files.journal(path)]
 
 
 def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
@@ -266,7 +270,7 @@ def test_a_disk_that_fills_up_is_named_and_leaves_nothing(tmp_path):
                 path, pieces(), problem, n_s=200, n_d=200, seed=1, split="training"
             )
         assert "\n" not in str(caught.value)
-        beside = {parts.journal(path).name, parts.unfinished(path).name}
+        beside = {drawn_files.journal(path).name, drawn_files.unfinished(path).name}
         assert {p.name for p in folder.iterdir()} == {"other", *beside}
     finally:
         subprocess.run(["umount", folder], check=True)

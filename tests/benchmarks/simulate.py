@@ -72,11 +72,11 @@ def drawn(path, n, threads, folder=None, **asked):
         with sets.writing(to, part, problem, seed=1, split="training") as writer:
             drawing.draw(
                 writer,
-                problem,
                 simulations.seed_key(1, "training"),
                 path=str(path),
                 threads=threads,
                 n_per_call=simulations.PER_CALL,
+                is_whole=True,
                 show=lambda *_: None,
             )
         return time.perf_counter() - began

@@ -28,7 +28,7 @@ wildcard_constraints:
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
     split="training|validation|test|half_step",
-    part=rf"{parts.PATTERN}|few",
+    part=rf"{parts.PATTERN}|{parts.FEW}",
 
 
 def recipe_of(wildcards):
@@ -74,7 +74,21 @@ def halved(wildcards):
     if settings.derivative == "exact" or settings.files:
         return {}
     folder = f"results/{wildcards.run}/simulations/seed-{wildcards.seed}"
-    return {"half_step": f"{folder}/half_step/few.h5"}
+    return {"half_step": f"{folder}/half_step/{parts.FEW}.h5"}
+
+
+# By which a run's simulations are looked at, as a user's files are.
+FIRST_SET = "validation" if ON_THE_FLY else "training"
+
+
+def first_look(wildcards):
+    """The look at a first set of several parts, before anything is fitted."""
+    has_several = not settings.files and len(parts_of(FIRST_SET)) > 1
+    is_drawn = FIRST_SET == "training" or any(
+        each.validation for each in settings.fits.values()
+    )
+    checked = f"results/{wildcards.run}/simulations/checked.json"
+    return {"checked": checked} if has_several and is_drawn else {}
 
 
 def parent_of_fit(wildcards):

@@ -2,6 +2,7 @@ rule fit:
     """Fit one recipe to one seed's simulations, until |F| stops rising."""
     input:
         unpack(sets_of_fit),
+        unpack(first_look),
         unpack(parent_of_fit),
         unpack(theta_of_refinement),
     output:

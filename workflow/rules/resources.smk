@@ -39,7 +39,7 @@ def minutes_of_simulating(wildcards, attempt):
     if seconds is None:
         return 240 * attempt
     n = parts.MOST_HALVED_IN_NUMPY * N_COLUMNS
-    if wildcards.part != "few":
+    if wildcards.part != parts.FEW:
         n = parts.n_of_part(parts.Part.of_name(wildcards.part), N_COLUMNS)
     return memory.minutes(seconds * n / threads_of_simulating(wildcards), attempt)
 

@@ -67,10 +67,10 @@ else:
             mem_mb=mem_of_simulating,
             runtime=minutes_of_simulating,
         params:
-            problem=PROBLEM | {"code": SIMULATOR.digest},
+            problem=SIMULATED,
             n_test=lambda wildcards: (
                 min(settings.n_test, parts.MOST_HALVED)
-                if wildcards.part == "few"
+                if wildcards.part == parts.FEW
                 else None
             ),
             seed=lambda wildcards: wildcards.seed,
@@ -79,6 +79,29 @@ else:
             made_from=upstream("simulate"),
         script:
             "../../scripts/simulate.py"
+
+    rule check_simulations:
+        """Look at the first set of a run that has several parts; one part looks at itself."""
+        input:
+            unpack(theta_of_refinement),
+            first=lambda wildcards: set_of(FIRST_SET, wildcards.run, settings.seeds[0]),
+        output:
+            checked="results/{run}/simulations/checked.json",
+        log:
+            "results/{run}/logs/check_simulations.log",
+        benchmark:
+            "results/{run}/benchmarks/check_simulations.tsv"
+        resources:
+            mem_mb=mem_of_simulating,
+            runtime=minutes(60),
+        params:
+            problem=PROBLEM,
+            seed=settings.seeds[0],
+            split=FIRST_SET,
+            code=code("check_simulations.py"),
+            upstream=upstream("simulate"),
+        script:
+            "../../scripts/check_simulations.py"
 
 
 rule analytic_fisher:
@@ -116,7 +139,6 @@ if workflow.is_main_process and IS_ALONE and not settings.files:
     )
     needed = inventory.of_run(
         settings,
-        RUNS,
         {run: upstream("simulate")({"run": run}) for run in RUNS},
         n_halved,
     )

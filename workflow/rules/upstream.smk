@@ -34,8 +34,11 @@ FRACTIONS = settings.files and settings.files.fractions
 # What decides the bits of simulations that are drawn here; how they are written does not.
 DRAWN_BY = ["imnn_core/problems/load.py", "imnn_core/problems/simulations.py"]
 OF_JAX = [settings.simulate.n_per_call, settings.simulate.devices]
+# Which differences are taken makes no other simulations.
+SIMULATED = {key: value for key, value in PROBLEM.items() if key != "of_summaries"}
+SIMULATED |= {"code": SIMULATOR.digest}
 DRAWN = [
-    ANY_FOLDER | {"code": SIMULATOR.digest},
+    SIMULATED | {"kind": ANY_FOLDER["kind"]},
     None if SIMULATOR.is_numpy else OF_JAX,
     parts.FORMAT,
 ]

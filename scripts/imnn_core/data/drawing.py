@@ -1,6 +1,7 @@
 """Drawing a part of a set: whatever is not there yet, with a word on how far it is."""
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -8,13 +9,16 @@ from collections.abc import Callable, Generator
 
 import jax
 import numpy as np
-from imnn_core.data import parts
-from imnn_core.data.part_files import ARRAYS, Writer
+from imnn_core.data.drawn_files import ARRAYS
+from imnn_core.data.part_files import Writer
+from imnn_core.data.ranges import common, total
 from imnn_core.problems import Problem, simulations
+from imnn_core.problems.drawn_checks import check_finite, check_first
+from imnn_core.problems.process import Piece
 from imnn_core.problems.simulator import check
-from imnn_core.problems.workers import Piece, Workers
+from imnn_core.problems.workers import Workers
 from imnn_core.store.errors import InputError
-from imnn_core.store.wording import make_again
+from imnn_core.store.wording import in_time, make_again
 
 log = logging.getLogger("imnn")
 FIRST, LOOKED_AT = 10, 1000  # simulations that are drawn before others, to be looked at
@@ -55,7 +59,7 @@ class Progress:
             return
         rate = (self._done - self._n_first) / max(now - self._began, 1e-9)
         done = self._n_all - self._n_left + self._done
-        text = f"{rate:.3g}/s, {parts.in_time((self._n_left - self._done) / rate)} left"
+        text = f"{rate:.3g}/s, {in_time((self._n_left - self._done) / rate)} left"
         self._show(done, self._n_all, text)
         if now - self._said >= self._interval or self._done == self._n_left:
             log.info("%d/%d %s, %s", done, self._n_all, self._what, text)
@@ -64,15 +68,34 @@ class Progress:
 
 def _in_order(writer: Writer) -> list[Piece]:
     """What is missing, so that the first simulations can be looked at early."""
-    first, stop = writer.part.first, max(writer.part.stop, writer.part.d_stop)
-    edges = [first, *(edge for edge in (first + FIRST, first + LOOKED_AT) if edge < stop), stop]
-    found = []
-    for rows in zip(edges, edges[1:], strict=False):
-        for name in ARRAYS:
-            wanted = tuple(edge * writer.units(name) for edge in rows)
-            shared = (parts.common(wanted, gap) for gap in writer.missing[name])
-            found += [(name, *each) for each in shared if each]
-    return found
+    first, *ends = writer.layout.part
+    early = [edge for edge in (first + FIRST, first + LOOKED_AT) if edge < max(ends)]
+    return [
+        (name, *shared)
+        for rows in itertools.pairwise([first, *early, max(ends)])
+        for name in ARRAYS
+        for gap in writer.missing[name]
+        if (shared := common(tuple(row * writer.layout.units(name) for row in rows), gap))
+    ]
+
+
+def _check_same(writer: Writer, workers: Workers) -> None:
+    """Draw a simulation again that is there.
+
+    Raises:
+        InputError: it is another; what the simulator depends on beside its code has changed.
+
+    """
+    for name in ARRAYS:
+        for first, _ in writer.there(name)[:1]:
+            ((*_, again),) = workers.drawn([(name, first, first + 1)])
+            if not np.array_equal(again, writer.read(name, first, first + 1)):
+                raise InputError(
+                    f"{writer.path}: expected simulations as those that are there, found others "
+                    "by the same code; does the simulator depend on something else, a file or a "
+                    f"program? {make_again(writer.path.parent)}"
+                )
+            return
 
 
 def _by_workers(
@@ -83,16 +106,11 @@ def _by_workers(
     if not todo:
         return
     with Workers(problem, path, simulations.words_of(key), threads) as workers:
-        if known := writer.any_unit():
-            ((*_, again),) = workers.drawn([(known[0], known[1], known[1] + 1)])
-            if not np.array_equal(again, writer.read(*known, known[1] + 1)):
-                raise InputError(
-                    f"{writer.path}: expected simulations as those that are there, found others "
-                    "by the same code; does the simulator depend on something else, a file or a "
-                    f"program? {make_again(writer.path.parent)}"
-                )
-        for each in workers.drawn(todo, verify=todo[0] == ("fiducial", 0, todo[0][2])):
-            if workers.seconds is not None:
+        _check_same(writer, workers)
+        is_told = False
+        for each in workers.drawn(todo, verify=todo[0][:2] == ("fiducial", 0)):
+            if not is_told and workers.seconds is not None:
+                is_told = True
                 told(workers.seconds)
             yield each
 
@@ -108,18 +126,18 @@ def _by_jax(writer: Writer, problem: Problem, key: jax.Array, n_per_call: int) -
     for call in range(start - start % size, end, size):
         for name, function in zip(ARRAYS, functions, strict=True):
             for gap in list(writer.missing[name]):
-                if piece := parts.common(gap, (call, call + size)):
+                if piece := common(gap, (call, call + size)):
                     yield name, piece[0], function(*piece)
 
 
 def draw(
     writer: Writer,
-    problem: Problem,
     key: jax.Array,
     *,
     path: str,
     threads: int,
     n_per_call: int,
+    is_whole: bool,
     show: Callable[[int, int, str], None],
     told: Callable[[float], None] = lambda seconds: None,
 ) -> None:
@@ -127,11 +145,11 @@ def draw(
 
     Args:
         writer: of the part.
-        problem: the simulator and its theta_fid.
         key: of this seed and split.
         path: of the problem's file, for a numpy simulator.
         threads: processes that draw, of a numpy simulator.
         n_per_call: simulations that a compiled call draws at most, of one in JAX.
+        is_whole: whether the part is all of the set.
         show: (done, all, text) draws a bar.
         told: is called once with the seconds that a simulation of a numpy simulator takes.
 
@@ -139,12 +157,14 @@ def draw(
         InputError: of the simulator, see `simulations.draw`; or the disk is full.
 
     """
+    layout, problem = writer.layout, writer.layout.problem
     check(problem)
     is_exact = problem.delta_theta is None
-    each = 1 if is_exact else len(problem.columns) // writer.units("derivative")
+    each = 1 if is_exact else len(problem.columns) // layout.units("derivative")
     size = {"fiducial": 1, "derivative": each}  # of a unit
     n_all, n_left = (
-        sum(size[name] * n(name) for name in ARRAYS) for n in (writer.n_units, writer.n_missing)
+        sum(size[name] * total(ranges(name)) for name in ARRAYS)
+        for ranges in (lambda name: [layout.range_of(name)], writer.missing.get)
     )
     what = "simulations and derivatives" if is_exact else "simulations"
     progress = Progress(n_all, n_left, what, show)
@@ -153,41 +173,43 @@ def draw(
         if problem.numpy
         else _by_jax(writer, problem, key, n_per_call)
     )
-    n_columns = writer.units("derivative") if problem.numpy else 0
+    n_columns = layout.units("derivative") if problem.numpy else 0
     looks = [FIRST, LOOKED_AT] if problem.numpy else [LOOKED_AT]
     with contextlib.closing(pieces):  # whatever happens, which ends the workers
         for name, first, rows in pieces:
             of_one = n_columns * (name == "derivative")
-            simulations.check_finite(problem, name, first, rows, of_one)
+            check_finite(problem, name, first, rows, of_one)
             writer.add(name, first, rows)
-            progress.add(size[name] * (rows.size // math.prod(writer.row(name))))
+            progress.add(size[name] * (rows.size // math.prod(layout.unit(name))))
             while looks and _is_there(writer, looks[0]):
-                _look(writer, problem, looks.pop(0), is_last=not looks)
-    for n in looks[-1:]:  # of a smaller part
-        _look(writer, problem, n, is_last=True)
+                _look(writer, looks.pop(0), is_whole)
+    if looks:  # of a smaller part
+        _look(writer, looks[-1], is_whole)
 
 
 def _is_there(writer: Writer, n: int) -> bool:
     """Whether the first n simulations of a part are drawn, with their derivatives."""
-    first = writer.part.first
+    first = writer.layout.part.first
     return not any(
-        parts.common((first * writer.units(name), (first + n) * writer.units(name)), gap)
+        common(tuple(row * writer.layout.units(name) for row in (first, first + n)), gap)
         for name in ARRAYS
         for gap in writer.missing[name]
     )
 
 
-def _look(writer: Writer, problem: Problem, n: int, is_last: bool) -> None:
-    """Look at the first simulations of a set; of fewer than LOOKED_AT what is found is no fault."""
-    part = writer.part
-    if part.first > 0:
+def _look(writer: Writer, n: int, is_whole: bool) -> None:
+    """Look at the first n simulations of a set.
+
+    What is found of fewer than LOOKED_AT, and not of all, is no fault: chance may do it.
+    """
+    (first, stop, d_stop), problem = writer.layout
+    if first > 0 or not stop:
         return
-    d = writer.read("fiducial", 0, min(n, part.stop))
-    dd = writer.read("derivative", 0, min(n, part.d_stop) * writer.units("derivative"))
-    dd = dd.reshape(-1, *problem.stored_shape)
+    d = writer.read("fiducial", 0, min(n, stop))
+    dd = writer.read("derivative", 0, min(n, d_stop) * writer.layout.units("derivative"))
     try:
-        simulations.check_first(problem, d, dd[: len(d)], lambda: d)
+        check_first(problem, d, dd.reshape(-1, *problem.stored_shape))
     except InputError as error:
-        if is_last:
+        if n >= LOOKED_AT and (is_whole or stop >= LOOKED_AT):
             raise
-        log.info("warning: of the first %d simulations: %s", n, error)
+        log.info("warning: of the first %d simulations: %s", len(d), error)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem, precision, simulator
-from imnn_core.problems.simulations import depends
+from imnn_core.problems.drawn_checks import depends
 
 MOST_INPUTS = 1000  # numbers of a simulation, of which all combinations are looked at,
 ROWS = 10  # by so many simulations for each

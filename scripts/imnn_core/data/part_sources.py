@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from imnn_core.data import parts
+from imnn_core.data import drawn_files
 from imnn_core.data.reading import fill_rows
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
 from imnn_core.store import heads
 from imnn_core.store.errors import InputError
-from imnn_core.store.hdf5 import verify
+from imnn_core.store.hdf5 import as_input_errors
 from imnn_core.store.wording import make_again
 
 MOST_OPEN = 64  # files at a time; systems allow a process about a thousand
@@ -95,7 +95,7 @@ def opened(
     notes = {name: note for name, (note, _) in zip(names, found, strict=True)}
     states = {name: state for name, (_, state) in zip(names, found, strict=True)}
     if not is_own:
-        parts.forget(paths)
+        drawn_files.forget(paths)
     dtypes = {note["dtype"] for note in notes.values()}
     if len(dtypes) > 1:
         raise InputError(
@@ -135,11 +135,8 @@ def opened(
 
 
 def _checked(path: str) -> tuple[dict[str, Any], os.stat_result]:
-    try:
+    with as_input_errors(path):
         head, state = heads.verified(path)
-    except OSError:
-        verify(path)  # says so in a line
-        raise
     note = head.note
     if not isinstance(note, dict) or not {"fiducial", "derivative", "dtype", "unit"} <= note.keys():
         raise InputError(

@@ -2,20 +2,20 @@
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imnn_core.data import part_files, part_sources, sources
+from imnn_core.data import identity, part_files, part_sources, sources
 from imnn_core.data.arrays import open_users
 from imnn_core.data.dataset_names import dataset_names
+from imnn_core.data.part_layout import Layout
 from imnn_core.data.parts import Part
-from imnn_core.data.reading import OF_YOUR_OWN, plain
+from imnn_core.data.reading import OF_YOUR_OWN
 from imnn_core.data.sources import Source, pieces
-from imnn_core.problems import Problem, simulator, stencils
+from imnn_core.problems import Problem, simulator
 from imnn_core.problems.precision import not_finite
 from imnn_core.store import hdf5, heads
 from imnn_core.store.errors import InputError
@@ -24,32 +24,6 @@ from imnn_core.store.hdf5 import as_input_errors, opened
 from imnn_core.store.wording import of_shape
 
 PIECE = 2**23  # bytes that are checked at a time
-
-
-def _attribute(problem: Problem) -> Any:
-    """The steps of finite differences as an attribute; lists of offsets as text."""
-    steps = problem.delta_theta
-    return steps if steps is None or stencils.is_pairs(steps) else json.dumps(steps)
-
-
-def _identity(problem: Problem, seed: int, split: str) -> dict[str, Any]:
-    """Attributes by which a set of simulations is known."""
-    steps = {} if problem.delta_theta is None else {"delta_theta": _attribute(problem)}
-    return {
-        "problem": problem.name,
-        "names": list(problem.names),
-        "theta_fid": problem.theta_fid,
-        "seed": seed,
-        "split": split,
-        **steps,
-    }
-
-
-def identity_of(problem: Problem, seed: int, split: str) -> str:
-    """Digest of the attributes by which a set is known, and of the shapes of its rows."""
-    plain_values = {name: plain(value) for name, value in _identity(problem, seed, split).items()}
-    plain_values["shapes"] = [problem.input_shape, problem.stored_shape]
-    return hashlib.sha256(json.dumps(plain_values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
@@ -61,8 +35,7 @@ def writing(
     What is there already, of an interrupted job or in other parts, is taken over.
 
     Datasets: fiducial (n, *input_shape); derivative (n_d, *input_shape, n_params), or shifted
-    (n_d, 2, n_params, *input_shape) or (n_d, n_columns, *input_shape). Each lies in one stretch of
-    the file.
+    (n_d, 2, n_params, *input_shape) or (n_d, n_columns, *input_shape).
 
     Args:
         made_from: digest of the code and settings by which simulations are known to be the same.
@@ -71,9 +44,9 @@ def writing(
         InputError: the disk is full; or another job writes the part.
 
     """
-    by = {"made_from": made_from, "identity": identity_of(problem, seed, split)}
-    attributes = _identity(problem, seed, split) | {"first": part.first}
-    writer = part_files.Writer(Path(path), part, problem, attributes, by)
+    by = {"made_from": made_from, "identity": identity.digest(problem, seed, split)}
+    attributes = identity.attributes(problem, seed, split) | {"first": part.first}
+    writer = part_files.Writer(Path(path), Layout(part, problem), attributes, by)
     with told_if_full(path, writer.n_bytes):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -108,7 +81,7 @@ def write_reference(
     sizes["digest"] = checked[
         "digest"
     ]  # so that a reference changes with the numbers that it means
-    with hdf5.writing(path, "reference", _identity(problem, seed, split) | sizes) as file:
+    with hdf5.writing(path, "reference", identity.attributes(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
 
@@ -153,16 +126,15 @@ def open_simulations(
         if is_reference:
             file = stack.enter_context(opened(path, "simulations", "reference"))
             with as_input_errors(path):
-                _check_identity(file, path, problem, seed, split)
+                identity.check(file, path, problem, seed, split)
                 source = stack.enter_context(_referred(file, problem))
         else:
             source, notes = stack.enter_context(part_sources.opened(paths, problem, is_own))
-            wanted = identity_of(problem, seed, split)
+            wanted = identity.digest(problem, seed, split)
             for each, note in zip(paths, notes, strict=True):
                 if note["identity"] != wanted:
                     with opened(each, "simulations") as file, as_input_errors(each):
-                        _check_identity(file, each, problem, seed, split)
-                        _check_rows(file, each, problem)
+                        raise InputError(identity.fault_of_part(file, each, problem, seed, split))
         expected = {
             "fiducial": (n_s, problem.input_shape),
             "derivative": (n_d, problem.stored_shape),
@@ -178,34 +150,6 @@ def open_simulations(
         if is_reference:
             check_finite(source, file.attrs["file"], OF_YOUR_OWN)
         yield source if as_stored else derived(source, problem)
-
-
-def _check_identity(file: Any, path: str | Path, problem: Problem, seed: int, split: str) -> None:
-    """See that an open file is of this set."""
-    wanted = _identity(problem, seed, split) | {"delta_theta": _attribute(problem)}
-    for name, value in wanted.items():
-        found, expected = plain(file.attrs.get(name)), plain(value)
-        if found != expected:
-            raise InputError(
-                f"{path}: expected {name} = {expected} as in the config, found {found}; "
-                f"{make_again(path)}"
-            )
-
-
-def _check_rows(file: Any, path: str | Path, problem: Problem) -> None:
-    """See that an open part has rows of the problem's shapes."""
-    shapes = {"fiducial": problem.input_shape, "derivative": problem.stored_shape}
-    for name, of in dataset_names(problem).items():
-        found = file[of].shape
-        if found[1:] != shapes[name]:
-            raise InputError(
-                f"{path}: expected {of} of shape {of_shape('n', *shapes[name])}, found {found}; "
-                f"{make_again(path)}"
-            )
-    raise InputError(
-        f"{path}: expected a part as it was written, found one that its note does not describe; "
-        f"{make_again(path)}"
-    )
 
 
 def checksum_of(paths: str | Path | Sequence[str | Path]) -> str:

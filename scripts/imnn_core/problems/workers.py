@@ -1,23 +1,20 @@
 """Worker processes that draw a numpy simulator's simulations, piece by piece."""
 
-import contextlib
 import logging
 import math
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 
 import numpy as np
+from imnn_core.problems.drawn_checks import check_repeated
+from imnn_core.problems.in_numpy import call_of
 from imnn_core.problems.problem import Problem
-from imnn_core.problems.simulations import check_repeated, shifted_by
+from imnn_core.problems.process import Piece, Process
+from imnn_core.problems.simulations import shifted_by
 from imnn_core.problems.worker import Task
 from imnn_core.store.errors import InputError
 from imnn_core.store.sizes import PIECE
@@ -29,47 +26,21 @@ SECONDS, LEAST = 1.0, 0.05
 STILLBORN = 10  # processes in turn that end before they can draw
 WARM = 5  # seconds, from which on a first simulation says how long others take
 STRIKES = 3  # workers that a simulation may end
-# Libraries' threads, of which each worker has one: Snakemake gives a job as many as it has cores.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-Piece = tuple[str, int, int]  # array, first unit, one after the last
 
 
-class _Worker:
-    """A process at work on a piece, or on none."""
+class _Again:
+    """A unit that another process is to draw again, to be compared.
 
-    def __init__(self, task: Task, folder: str):
-        mine, other = Pipe()
-        core = str(Path(__file__).parents[2])
-        code = f"import sys; sys.path.append({core!r}); "
-        code += "from imnn_core.problems.worker import main; main()"
-        # In a group of its own, with what the simulator begins; Ctrl-C is the job's alone.
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, str(os.getpid()), str(other.fileno())],
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **dict.fromkeys(THREADS, "1"), "TMPDIR": folder},
-            start_new_session=True,
-        )
-        other.close()
-        self.connection: Connection = mine
-        self.piece: Piece | None = None
-        self.is_again = False  # whether the piece is drawn for comparison only
-        self.is_ready = False  # whether it has loaded the problem
-        with contextlib.suppress(OSError):  # it has ended already, which is seen below
-            mine.send(task)
+    unit: array and number; None for none. rows, drawn_by: what the first process drew, and its
+    number. is_due: whether another one is still to be asked.
+    """
 
-    def begin(self, piece: Piece, is_again: bool = False) -> None:
-        """Tell it to draw a piece."""
-        self.piece, self.is_again = piece, is_again
-        with contextlib.suppress(OSError):
-            self.connection.send(piece)
+    def __init__(self, unit: tuple[str, int] | None):
+        self.unit, self.rows, self.drawn_by, self.is_due = unit, None, None, False
 
-    def end(self) -> int:
-        """End it, with what it has begun; its exit code."""
-        self.connection.close()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait()
+    def drawn(self, rows: np.ndarray, pid: int) -> None:
+        """It was drawn by the first process."""
+        self.rows, self.drawn_by, self.is_due = rows, pid, True
 
 
 class Workers:
@@ -98,8 +69,8 @@ class Workers:
         self._spent, self._n_drawn, self._n_stillborn = 0.0, 0, 0
         self._deaths: dict[tuple[str, int], int] = {}
 
-    def _new(self) -> _Worker:
-        return _Worker(self._task, self._folder)
+    def _new(self) -> Process:
+        return Process(self._task, self._folder)
 
     def __enter__(self):
         """These workers."""
@@ -111,18 +82,18 @@ class Workers:
             worker.end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _next(self, todo: deque[Piece]) -> Piece | None:
+    def _next(self) -> Piece | None:
         """The next piece of what is left: of about SECONDS, less towards the end."""
-        if not todo:
+        if not self._left:
             return None
-        name, a, b = todo.popleft()
-        left = b - a + sum(stop - first for _, first, stop in todo)
+        name, a, b = self._left.popleft()
+        n_left = b - a + sum(stop - first for _, first, stop in self._left)
         row = 8 * math.prod(self._problem.input_shape)
         seconds = max(self._seconds.get(name, SECONDS), 1e-9)
-        shared = max(math.ceil(left / (2 * len(self._workers))), int(LEAST / seconds))
+        shared = max(math.ceil(n_left / (2 * len(self._workers))), int(LEAST / seconds))
         n = max(1, min(self._most[name], PIECE // row, int(SECONDS / seconds) or 1, shared))
         if a + n < b:
-            todo.appendleft((name, a + n, b))
+            self._left.appendleft((name, a + n, b))
         return name, a, min(b, a + n)
 
     def drawn(
@@ -141,52 +112,57 @@ class Workers:
             InputError: of the simulator; or a simulation that ended STRIKES workers.
 
         """
-        left = deque(todo)
-        to_compare = left[0][:2] if verify and left else None
-        first, drawn_by = None, None
+        self._left = deque(todo)
+        self._again = _Again(todo[0][:2] if verify and todo else None)
         while True:
-            for i, worker in enumerate(self._workers):
-                if worker.piece:
-                    continue
-                if to_compare and first is not None:
-                    if worker.process.pid == drawn_by and len(self._workers) == 1:
-                        worker.end()
-                        worker = self._workers[i] = self._new()
-                    if worker.process.pid != drawn_by:
-                        worker.begin((*to_compare, to_compare[1] + 1), is_again=True)
-                        to_compare = None
-                        continue
-                if piece := self._next(left):
-                    worker.begin(piece)
+            self._share_out()
             busy = {worker.connection: worker for worker in self._workers if worker.piece}
             if not busy:
                 return
             for connection in wait(list(busy)):
-                worker = busy[connection]
-                try:
-                    found = connection.recv()
-                    if isinstance(found, str):
-                        worker.is_ready, self._n_stillborn = True, 0
-                        continue
-                    piece, is_again, worker.piece = worker.piece, worker.is_again, None
-                except (EOFError, OSError):
-                    piece, is_again, worker.piece = worker.piece, worker.is_again, None
-                    if is_again:
-                        to_compare = piece[:2]
-                    else:
-                        left.appendleft(piece)
-                    self._replace(worker, piece)
+                yield from self._received(busy[connection])
+
+    def _share_out(self) -> None:
+        """Give each process that has nothing to do a piece, if there is one."""
+        for i, worker in enumerate(self._workers):
+            if worker.piece:
+                continue
+            if self._again.is_due:
+                if worker.process.pid == self._again.drawn_by and len(self._workers) == 1:
+                    worker.end()
+                    worker = self._workers[i] = self._new()
+                if worker.process.pid != self._again.drawn_by:
+                    name, unit = self._again.unit
+                    worker.begin((name, unit, unit + 1), is_again=True)
+                    self._again.is_due = False
                     continue
-                if isinstance(found, list):
-                    raise InputError(*found)
-                rows, seconds = found
-                if is_again:
-                    check_repeated(self._problem, first, rows)
-                    continue
-                self._learn(piece, seconds)
-                if piece[:2] == to_compare:
-                    first, drawn_by = rows[:1], worker.process.pid
-                yield *piece[:2], rows
+            if piece := self._next():
+                worker.begin(piece)
+
+    def _received(self, worker: Process) -> Iterator[tuple[str, int, np.ndarray]]:
+        """What a process has drawn, if it has; another process in its place, if it has ended."""
+        try:
+            found = worker.connection.recv()
+        except (EOFError, OSError):
+            if worker.is_again:
+                self._again.is_due = True
+            else:
+                self._left.appendleft(worker.piece)
+            self._replace(worker)
+            return
+        if isinstance(found, str):
+            worker.is_ready, self._n_stillborn = True, 0
+            return
+        if isinstance(found, list):
+            raise InputError(*found)
+        (rows, seconds), piece, worker.piece = found, worker.piece, None
+        if worker.is_again:
+            check_repeated(self._problem, self._again.rows, rows)
+            return
+        self._learn(piece, seconds)
+        if piece[:2] == self._again.unit:
+            self._again.drawn(rows[:1], worker.process.pid)
+        yield *piece[:2], rows
 
     @property
     def seconds(self) -> float | None:
@@ -201,14 +177,14 @@ class Workers:
         self._seconds[name] = seconds / (stop - begin)
         self._most[name] = 8 * max(self._most[name], stop - begin)
 
-    def _replace(self, worker: _Worker, piece: Piece) -> None:
+    def _replace(self, worker: Process) -> None:
         """Begin another worker for one that has ended, and smaller pieces.
 
         Raises:
             InputError: a simulation has ended STRIKES of them.
 
         """
-        code, (name, begin, stop) = worker.end(), piece
+        code, (name, begin, stop) = worker.end(), worker.piece
         how = f"ended with exit code {code}"
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
@@ -222,13 +198,10 @@ class Workers:
             self._workers[self._workers.index(worker)] = self._new()
             return
         self._most[name] = max(1, (stop - begin) // 4)
-        where = f"simulation {begin} at theta_fid"
-        if name == "derivative":
-            number = begin // len(self._task.shifted)
-            theta = self._task.shifted[begin % len(self._task.shifted)].tolist()
-            where = f"simulation {number} at theta = {theta}"
+        call = call_of(name, begin, self._problem.theta_fid, self._task.shifted)
+        where = f"simulation {call.number} at theta = {call.theta.tolist()}"
         if stop - begin == 1:
-            self._deaths[piece[:2]] = n = self._deaths.get(piece[:2], 0) + 1
+            self._deaths[name, begin] = n = self._deaths.get((name, begin), 0) + 1
             if n >= STRIKES:
                 raise InputError(
                     f"problem {self._problem.name!r}: {where} could not be drawn: the process "

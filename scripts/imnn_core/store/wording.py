@@ -72,3 +72,11 @@ def make_again(*paths: str | Path) -> str:
         f"delete {it} and run snakemake again to make {it} anew: rm "
         f"{recursive}{shlex.join(sum(places, []))}"
     )
+
+
+def in_time(seconds: float) -> str:
+    """A time in words: `40 s`, `12 min`, `3.4 h`, `5.1 days`."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.0f} s"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from imnn_core.config.network import NETWORKS, Network
 from imnn_core.config.recipe import Recipe
 from imnn_core.config.run import Config
+from imnn_core.data.parts import n_columns_of
 from imnn_core.workflow.requests import COPIES, bytes_of_set, held
 
 ON_A_CLUSTER = 2**44  # bytes, which no node of it has
@@ -136,7 +137,7 @@ def faults(settings: Config, shape: Sequence[int], n_params: int, available: int
     n_derivatives = n_params
     if settings.delta_theta is not None:
         steps = settings.delta_theta
-        n_derivatives = sum(len(step) if isinstance(step, list) else 2 for step in steps)
+        n_derivatives = n_columns_of(steps)
     key = "problem: input_shape" if settings.input_shape is None else "input_shape"
     lines = list(of_simulation(key, shape, n_derivatives, available))
     if lines:
