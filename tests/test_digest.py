@@ -9,6 +9,7 @@ FITTED = {"fit", "evaluate", "estimate"}
 DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
 FIGURES = {"plot_fit", "plot_comparison"}
 TABLES = {"summarise", "report", "refine", "pack"}
+EACH = FITTED | DRAWN | FIGURES | TABLES | {"check_simulations"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def digests(scripts):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("store/files", FITTED | DRAWN | FIGURES | TABLES),
+        ("store/files", EACH),
         ("store/fits", FITTED),
         ("config/recipe", FITTED),
         ("config/run", set()),  # only the Snakefile reads a whole configuration
@@ -42,7 +43,7 @@ def digests(scripts):
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),
         ("figures/plots", FIGURES),
-        ("workflow/jobs", FITTED | DRAWN | FIGURES | TABLES),
+        ("workflow/jobs", EACH),
         ("workflow/packing", set()),  # of the Snakefile
         ("__init__", set()),  # it only offers names
     ],

@@ -22,7 +22,7 @@ import yaml
 from conftest import everything
 from imnn_core.data import sets
 from imnn_core.problems import load, simulations
-from running import copied, snakemake, variables
+from running import copied, edit, snakemake, variables
 
 COMMANDS = ("slurmctld", "slurmd", "sbatch", "munged")
 RECIPE = {
@@ -292,10 +292,14 @@ def test_every_job_runs_under_the_scheduler(project, slurm):
 
 @pytest.mark.long
 def test_small_jobs_share_one_or_run_here(root, slurm, tmp_path):
-    """A run on the cluster to its report."""
+    """A run on the cluster to its report, with parts of sets in groups, as the document has it."""
     with_config(root, tmp_path, CONFIG | {"run": "whole", "fits": {"plain": RECIPE}})
+    profile = tmp_path / "profiles/slurm/config.yaml"
+    edit(profile, "groups: {use_files: files,", "groups: {simulate: simulations, use_files: files,")
+    edit(profile, "group-components: {files: 10}", "group-components: {simulations: 20, files: 10}")
     done = done_by(finished(start(tmp_path, slurm, *SLURM)), slurm)
-    assert [comment for comment in done if "simulate" not in comment] == [
+    assert len([comment for comment in done if "simulat" in comment]) == 1  # of three sets
+    assert [comment for comment in done if "simulat" not in comment] == [
         "rule_analytic_fisher_wildcards_whole",
         "rule_evaluate_wildcards_whole_plain_1",
         "rule_fit_wildcards_whole_plain_1",

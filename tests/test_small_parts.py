@@ -8,8 +8,8 @@ import logging
 
 import pytest
 from check_simulations import check_simulations
+from counted import GAUSSIAN, draw
 from imnn_core.data import parts
-from imnn_core.data.parts import Part
 from imnn_core.store.errors import InputError
 from simulate import simulate
 from user_run import numpy_problem
@@ -22,7 +22,6 @@ RIGHT = {
     "often 0": "np.maximum(0, theta[0] + theta[1] * rng.standard_normal(4))",
     "in float32": "(theta[0] + theta[1] * rng.standard_normal(4)).astype('f4')",
 }
-GAUSSIAN = {"kind": "gaussian", "theta_fid": [0.0, 1.0], "input_shape": [10]}
 
 
 def problem_of(folder, body, n=4):
@@ -33,22 +32,7 @@ def problem_of(folder, body, n=4):
 
 def drawn(folder, problem, n, n_per_part):
     """The parts of a first set."""
-    n_of_set = parts.n_of_part(Part(0, n, n), parts.n_columns_of(problem.get("delta_theta")))
-    paths = []
-    for part in parts.cut(n, n, n_per_part):
-        paths.append(folder / "training" / f"{part.name}.h5")
-        simulate(
-            paths[-1],
-            problem=problem,
-            seed=1,
-            split="training",
-            first=part.first,
-            n_s=part.stop,
-            n_d=part.d_stop,
-            n_of_set=n_of_set,
-            checks=part.first == 0,
-        )
-    return paths
+    return draw(folder, problem, n, n, n_per_part, checks=True)
 
 
 def looked_at(folder, problem, paths):

@@ -96,14 +96,20 @@ def test_numbers_that_get_wider_on_the_way_are_told(tmp_path):
         drawn(tmp_path, "if theta[0] < 0.04: return (theta[0] + z).astype('f4')")
 
 
-def test_a_file_that_can_not_be_imported_by_a_process_is_told(tmp_path):
-    """It can once, by the job, and not again."""
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("raise OSError('no second time')", "could not be imported: OSError: no second time"),
+        ("os._exit(9)", "10 in turn did not: the last ended with exit code 9"),
+    ],
+)
+def test_a_worker_that_can_not_begin_is_told(tmp_path, line, fault):
+    """The job has loaded the problem before; there it can not."""
     path, problem = problem_of(tmp_path)
     with open(path, "a", encoding="utf-8") as file:
-        file.write("raise OSError('no second time')\n")
-    with Workers(problem, path, [1, 2], 1) as workers:
-        with pytest.raises(InputError, match="could not be imported: OSError: no second time"):
-            list(workers.drawn([("fiducial", 0, 3)]))
+        file.write(f"{line}\n")
+    with Workers(problem, path, [1, 2], 2) as workers, pytest.raises(InputError, match=fault):
+        list(workers.drawn([("fiducial", 0, 3)]))
 
 
 def test_a_process_that_ends_is_told_and_its_piece_drawn_again(tmp_path, caplog):
@@ -126,7 +132,7 @@ def test_a_process_that_ends_is_told_and_its_piece_drawn_again(tmp_path, caplog)
 def test_a_simulation_that_ends_each_process_is_named(tmp_path):
     with pytest.raises(
         InputError,
-        match=r"simulation \d+ at theta = \[0.05, 1.0\] could not be drawn: the process was ended "
+        match=r"simulation \d+ at theta = \[0.05, 1.0\] could not be drawn: the worker was ended "
         r"by SIGSEGV, 3 times$",
     ):
         drawn(tmp_path, "if theta[0] > 0.04: os.kill(os.getpid(), signal.SIGSEGV)")
@@ -238,13 +244,3 @@ def command_of(pid):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-
-def test_processes_that_can_not_begin_are_told(tmp_path):
-    """As where a library ends them while the problem's file is imported."""
-    path, problem = problem_of(tmp_path)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("os._exit(9)\n")
-    with Workers(problem, path, [1, 2], 2) as workers:
-        with pytest.raises(InputError, match="10 in turn did not: the last ended with exit code 9"):
-            list(workers.drawn([("fiducial", 0, 3)]))

@@ -16,7 +16,7 @@ class Simulate(Model):
     )
     threads: Count | None = Field(
         None,
-        description="Processes in which a numpy simulator runs, or CPU threads of one in JAX. If "
+        description="Worker processes of a numpy simulator, or CPU threads of one in JAX. If "
         "null, a numpy simulator takes all `--cores` of one machine; on a cluster, and in JAX, 1. "
         "A change reruns nothing.",
     )

@@ -192,7 +192,7 @@ class Workers:
             self._n_stillborn += 1
             if self._n_stillborn >= STILLBORN:
                 raise InputError(
-                    f"problem {self._problem.name!r}: expected processes that load it, found that "
+                    f"problem {self._problem.name!r}: expected workers that load it, found that "
                     f"{STILLBORN} in turn did not: the last {how}{_hint(code)}"
                 )
             self._workers[self._workers.index(worker)] = self._new()
@@ -204,7 +204,7 @@ class Workers:
             self._deaths[name, begin] = n = self._deaths.get((name, begin), 0) + 1
             if n >= STRIKES:
                 raise InputError(
-                    f"problem {self._problem.name!r}: {where} could not be drawn: the process "
+                    f"problem {self._problem.name!r}: {where} could not be drawn: the worker "
                     f"{how}, {n} times{_hint(code)}"
                 )
         log.info(

@@ -1,0 +1,174 @@
+"""No simulation is drawn twice: of interrupted parts, of other sizes, of other parts.
+
+Oracle: the number of the simulator's calls, which it counts, and `simulations.draw` in one go.
+"""
+
+import json
+
+import pytest
+from counted import COUNTED, Simulator, assert_same, draw, in_one_go, read
+from imnn_core.data import drawn_files, journals, sets
+from imnn_core.data.parts import Part
+from imnn_core.problems import load
+from imnn_core.store.errors import InputError
+
+
+@pytest.fixture
+def counted(tmp_path):
+    return Simulator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "n_new"),
+    [
+        ((20, 20, 20), (40, 40, 20), 20 * 5),  # a new part alone
+        ((15, 15, 10), (25, 25, 10), 10 * 5),  # a part that grows
+        ((20, 20, None), (50, 30, None), 30 + 10 * 4),  # derivatives as well
+        ((40, 40, 20), (20, 20, 20), 0),  # fewer
+        ((40, 40, None), (25, 5, None), 0),
+        ((40, 40, 20), (40, 40, 15), 0),  # other parts
+    ],
+)
+def test_a_change_of_sizes_draws_only_what_is_new(tmp_path, counted, before, after, n_new):
+    draw(tmp_path, counted.problem, *before)
+    n = counted.n
+    paths = draw(tmp_path, counted.problem, *after)
+    # One more of each part that is gone on with, for comparison, or of the first part.
+    assert n_new <= counted.n - n <= n_new + len(paths)
+    assert_same(read(paths, counted.problem), in_one_go(counted.problem, *after[:2]))
+
+
+def test_a_part_that_another_contains_goes(tmp_path, counted):
+    (small,) = draw(tmp_path, counted.problem, 20, 20)
+    (large,) = draw(tmp_path, counted.problem, 30, 20)
+    assert sorted(tmp_path.glob("training/*.h5")) == [large]
+    assert not small.exists()
+
+
+def test_simulations_of_something_else_are_not_taken_over(tmp_path, counted):
+    """Of other code, other settings, another seed, and those that were damaged."""
+    (path,) = draw(tmp_path, counted.problem, 10, 10, made_from="one")
+    n = counted.n
+    draw(tmp_path, counted.problem, 12, 10, made_from="other")
+    assert counted.n - n == 12 + 40 + 1
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    n = counted.n
+    draw(tmp_path, counted.problem, 14, 10, made_from="one")
+    assert counted.n - n == 14 + 40 + 1
+    other = counted.problem | {"delta_theta": [0.1, 0.3]}
+    n = counted.n
+    draw(tmp_path, other, 9, 9, made_from="one")
+    assert counted.n - n == 9 * 5 + 1
+
+
+STOP = "import pathlib\n    if len(pathlib.Path({calls!r}).read_text().splitlines()) == {n}: {how}"
+
+
+@pytest.mark.parametrize("n_done", [1, 57])
+def test_what_was_drawn_before_an_error_is_not_drawn_again(tmp_path, n_done):
+    """At whatever call; the bytes are those of a part in one go."""
+    first = Simulator(tmp_path)
+    how = "raise RuntimeError('the disk of the simulator is full')"
+    first.path.write_text(
+        COUNTED.format(
+            calls=str(first.calls),
+            more=STOP.format(calls=str(first.calls), n=n_done, how=how),
+        )
+    )
+    path = tmp_path / "training" / "0-30-20.h5"
+    with pytest.raises(
+        InputError,
+        match=r"simulation \d+ at theta = \[.*\] could not be drawn: RuntimeError: the disk of the "
+        r"simulator is full \(line 11\)",
+    ):
+        draw(tmp_path, first.problem, 30, 20)
+    assert not path.exists()
+    done = sum(
+        b - a
+        for left in drawn_files.there(path.parent, Part(0, 30, 20))
+        for pieces in left.pieces.values()
+        for (a, b), _ in pieces
+    )
+    assert done >= n_done // 2  # of the piece under way all is lost
+    n = first.n
+    (again,) = draw(tmp_path, first.problem, 30, 20)
+    assert {p.name for p in path.parent.iterdir()} == {path.name, drawn_files.kept(path).name}
+    # One for comparison with what was there; if nothing was, number 0 twice.
+    assert first.n - n == 110 - done + 1
+    assert_same(read([again], first.problem), in_one_go(first.problem, 30, 20))
+    (other,) = draw(tmp_path / "untouched", first.problem, 30, 20)
+    assert other.read_bytes() == again.read_bytes()
+
+
+def unfinished(folder, counted):
+    """A part of which some pieces are there; (path, journal's lines)."""
+    path = folder / "training" / "0-30-20.h5"
+    built = load.build(**counted.problem)
+    d, dd = in_one_go(counted.problem, 30, 20)
+    with pytest.raises(KeyboardInterrupt):
+        with sets.writing(path, Part(0, 30, 20), built, seed=1, split="training") as writer:
+            writer.add("fiducial", 0, d[:10])
+            writer.add("fiducial", 10, d[10:20])
+            writer.add("derivative", 8, dd.reshape(-1, 3)[8:40])
+            raise KeyboardInterrupt
+    return path, drawn_files.journal(path).read_text().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200, 10**6])
+def test_a_journal_that_was_cut_off_costs_its_last_piece(tmp_path, counted, cut):
+    path, lines = unfinished(tmp_path, counted)
+    whole = drawn_files.journal(path).read_text()
+    drawn_files.journal(path).write_text(whole[: max(0, len(whole) - cut)])
+    before = counted.n
+    draw(tmp_path, counted.problem, 30, 20)
+    left = 10 + 80 - 32
+    n = counted.n - before
+    assert left < n <= 30 + 80 + 2
+    assert n == left + 1 if cut == 0 else True
+    assert_same(read([path], counted.problem), in_one_go(counted.problem, 30, 20))
+
+
+def test_pieces_whose_bytes_were_changed_are_drawn_again(tmp_path, counted):
+    path, lines = unfinished(tmp_path, counted)
+    note = json.loads(lines[0])
+    with open(drawn_files.unfinished(path), "r+b") as file:
+        file.seek(note["fiducial"][0] + 12 * 3 * 8)
+        file.write(b"\1\1")
+    before = counted.n
+    draw(tmp_path, counted.problem, 30, 20)
+    assert counted.n - before == 10 + 80 - 32 + 10 + 1
+    assert_same(read([path], counted.problem), in_one_go(counted.problem, 30, 20))
+
+
+def test_a_simulator_that_changed_unseen_is_told_before_it_is_gone_on_with(tmp_path, counted):
+    """As by a file that it reads; the code is the same."""
+    unfinished(tmp_path, counted)
+    text = counted.path.read_text()
+    counted.path.write_text(text.replace("theta[0] + theta[1]", "theta[0] + 2 * theta[1]"))
+    with pytest.raises(InputError, match="expected simulations as those that are there, found oth"):
+        draw(tmp_path, counted.problem, 30, 20)
+
+
+def test_a_whole_part_that_snakemake_does_not_know_of_is_taken(tmp_path, counted):
+    """It deletes the output of a job that ended after it was told to end itself."""
+    (path,) = draw(tmp_path, counted.problem, 10, 10)
+    content, n = path.read_bytes(), counted.n
+    path.unlink()
+    draw(tmp_path, counted.problem, 10, 10)
+    assert (path.read_bytes(), counted.n) == (content, n)
+    read([path], counted.problem)  # as a fit does, which runs once Snakemake knows
+    assert not drawn_files.kept(path).exists()
+
+
+def test_two_jobs_do_not_write_one_part(tmp_path, counted, monkeypatch):
+    path, built = tmp_path / "training" / "0-30-20.h5", load.build(**counted.problem)
+    monkeypatch.setattr(journals, "PATIENCE", 0.3)
+    with pytest.raises(KeyboardInterrupt):
+        with sets.writing(path, Part(0, 30, 20), built, seed=1, split="training"):
+            with pytest.raises(InputError, match="expected no other job at work on it, found one"):
+                draw(tmp_path, counted.problem, 30, 20)
+            raise KeyboardInterrupt
+    draw(tmp_path, counted.problem, 30, 20)
+    assert path.exists()
