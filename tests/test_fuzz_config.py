@@ -50,7 +50,7 @@ def assert_it_is_told(values, root, in_depth):
         lines = look(values, root, in_depth)
     finally:
         signal.alarm(0)
-    assert len(lines) < 1000
+    assert len(lines) < 5000  # a line for each of the 2000 wrong keys that there may be
     for line in lines:
         assert line.strip()
         assert line.isprintable()

@@ -112,7 +112,7 @@ def in_hdf5(path, arrays, attributes, how, rng):
     name = str(rng.choice(list(arrays)))
     other = path.with_name("other.h5")
     with h5py.File(other, "w") as file:
-        file["d"] = np.asarray(arrays[name])[: rng.integers(1, 60)]
+        file["d"] = np.atleast_1d(arrays[name])[: rng.integers(1, 60)]
     write(path, {key: array for key, array in arrays.items() if key != name}, attributes)
     d, rows = np.asarray(arrays[name]), int(rng.integers(0, 40))
     with h5py.File(path, "a") as file:

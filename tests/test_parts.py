@@ -10,10 +10,28 @@ import h5py
 import pytest
 from conftest import everything
 from counted import GAUSSIAN, Simulator, assert_same, draw, in_one_go, read
-from imnn_core.data import part_sources, sets
+from imnn_core.data import drawing, part_sources, sets
 from imnn_core.problems import load
 from imnn_core.store import heads
 from imnn_core.store.errors import InputError
+from simulate import simulate
+
+LATE = """
+import jax
+import numpy as np
+from imnn_core.problems import Problem
+
+def in_numpy(rng, theta):
+    z = rng.standard_normal(50)
+    return theta[0] + theta[1] * np.where(z > 2.5, np.nan, z)
+
+def in_jax(key, theta):
+    z = jax.random.normal(key, (50,))
+    return theta[0] + theta[1] * jax.numpy.where(z > 2.5, jax.numpy.nan, z)
+
+simulator = in_numpy if {is_numpy} else in_jax
+problem = Problem(simulator, [0.0, 1.0], ["a", "b"], [50], numpy={is_numpy})
+"""
 
 
 @pytest.fixture
@@ -82,6 +100,53 @@ def test_the_note_of_a_part_says_where_its_rows_lie(tmp_path, counted):
         assert note["fiducial"] == [file["fiducial"].id.get_offset(), 10, 20]
         assert note["derivative"] == [file["shifted"].id.get_offset(), 40, 60]
         assert file["shifted"].shape == (5, 2, 2, 3)
+
+
+def test_parts_of_other_numbers_are_named(tmp_path, counted):
+    (one,) = draw(tmp_path, counted.problem, 10, 10)
+    text = counted.path.read_text()
+    counted.path.write_text(
+        text.replace("return theta[0]", "return np.float32(0)").replace(
+            "theta[1] * rng.standard_normal(3)", "rng.standard_normal(3, 'f4')"
+        )
+    )
+    other = tmp_path / "training" / "10-20.h5"
+    simulate(
+        other,
+        problem=counted.problem,
+        seed=1,
+        split="training",
+        first=10,
+        n_s=20,
+        n_d=20,
+        n_of_set=100,
+        checks=False,
+    )
+    with pytest.raises(InputError, match=r"expected numbers of one kind, found <f4, <f8"):
+        read([one, other], counted.problem)
+
+
+@pytest.mark.parametrize("is_numpy", [True, False])
+def test_a_number_that_is_none_is_named(tmp_path, is_numpy):
+    """In the part in which it is drawn."""
+    path = tmp_path / "late.py"
+    path.write_text(LATE.format(is_numpy=is_numpy))
+    problem = {"kind": str(path)} | ({"delta_theta": [0.1, 0.2]} if is_numpy else {})
+    with pytest.raises(
+        InputError, match="expected finite numbers at theta_fid = .*, found NaN or inf"
+    ):
+        draw(tmp_path, problem, 40, 0, 20)
+
+
+def test_the_rate_leaves_out_what_is_done_once(monkeypatch, caplog):
+    """Oracle: by hand: 10 in 40 s, as where something is compiled, then 10 in a second."""
+    times = iter([0.0, 40.0, 41.0])
+    monkeypatch.setattr(drawing.time, "monotonic", lambda: next(times))
+    with caplog.at_level(logging.INFO, "imnn"):
+        progress = drawing.Progress(120, 120, "simulations", lambda *_: None)
+        progress.add(10)
+        progress.add(10)
+    assert "20/120 simulations, 10/s, 10 s left" in caplog.text
 
 
 def test_progress_is_in_the_log(tmp_path, caplog):

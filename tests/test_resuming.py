@@ -4,10 +4,12 @@ Oracle: the number of the simulator's calls, which it counts, and `simulations.d
 """
 
 import json
+import os
 
+import numpy as np
 import pytest
 from counted import COUNTED, Simulator, assert_same, draw, in_one_go, read
-from imnn_core.data import drawn_files, journals, sets
+from imnn_core.data import drawn_files, journals, part_files, sets
 from imnn_core.data.parts import Part
 from imnn_core.problems import load
 from imnn_core.store.errors import InputError
@@ -130,16 +132,75 @@ def test_a_journal_that_was_cut_off_costs_its_last_piece(tmp_path, counted, cut)
     assert_same(read([path], counted.problem), in_one_go(counted.problem, 30, 20))
 
 
-def test_pieces_whose_bytes_were_changed_are_drawn_again(tmp_path, counted):
+def test_a_journal_that_was_cut_off_can_be_gone_on_with(tmp_path, counted):
+    """What is written after the end of a line that was cut off is known the next time."""
+    path, lines = unfinished(tmp_path, counted)
+    drawn_files.journal(path).write_text("".join(lines)[:-1])
+    with pytest.raises(KeyboardInterrupt):
+        with sets.writing(
+            path, Part(0, 30, 20), load.build(**counted.problem), seed=1, split="training"
+        ) as writer:
+            writer.add("fiducial", 20, in_one_go(counted.problem, 30, 0)[0][20:])
+            raise KeyboardInterrupt
+    before = counted.n
+    draw(tmp_path, counted.problem, 30, 20)
+    assert counted.n - before <= 80 + 1
+
+
+@pytest.mark.parametrize("n_s", [30, 31], ids=["the same part", "another part"])
+def test_pieces_whose_bytes_were_changed_are_drawn_again(tmp_path, counted, n_s):
     path, lines = unfinished(tmp_path, counted)
     note = json.loads(lines[0])
     with open(drawn_files.unfinished(path), "r+b") as file:
         file.seek(note["fiducial"][0] + 12 * 3 * 8)
         file.write(b"\1\1")
     before = counted.n
+    paths = draw(tmp_path, counted.problem, n_s, 20)
+    assert counted.n - before == n_s - 20 + 80 - 32 + 10 + 1
+    assert_same(read(paths, counted.problem), in_one_go(counted.problem, n_s, 20))
+
+
+@pytest.mark.parametrize("size", [None, 0, 1000])
+def test_an_unfinished_part_without_its_rows_is_drawn_anew(tmp_path, counted, size):
+    """Of which the journal is left alone, or a file that is cut off in its header."""
+    path, _ = unfinished(tmp_path, counted)
+    if size is None:
+        drawn_files.unfinished(path).unlink()
+    else:
+        os.truncate(drawn_files.unfinished(path), size)
+    before = counted.n
     draw(tmp_path, counted.problem, 30, 20)
-    assert counted.n - before == 10 + 80 - 32 + 10 + 1
+    assert counted.n - before == 30 + 80 + 1
     assert_same(read([path], counted.problem), in_one_go(counted.problem, 30, 20))
+
+
+def test_an_unfinished_part_of_another_layout_is_drawn_anew(tmp_path, counted):
+    """Its rows lie elsewhere than its journal says."""
+    path, lines = unfinished(tmp_path, counted)
+    note = json.loads(lines[0])
+    note["fiducial"][0] += 8
+    drawn_files.journal(path).write_text("".join([json.dumps(note) + "\n", *lines[1:]]))
+    draw(tmp_path, counted.problem, 30, 20)
+    assert_same(read([path], counted.problem), in_one_go(counted.problem, 30, 20))
+
+
+def test_simulations_of_other_versions_are_drawn_again(tmp_path, counted, monkeypatch):
+    draw(tmp_path, counted.problem, 10, 10)
+    monkeypatch.setattr(part_files, "versions", lambda: "numpy 9.9")
+    before = counted.n
+    draw(tmp_path, counted.problem, 12, 10)
+    assert counted.n - before == 12 + 40 + 1
+
+
+def test_numbers_of_another_kind_do_not_join_a_part(tmp_path, counted):
+    """float64 would be rounded to what is there."""
+    path = tmp_path / "training" / "0-30-20.h5"
+    with pytest.raises(InputError, match="0-30-20.h5: expected float32 as before, found float64"):
+        with sets.writing(
+            path, Part(0, 30, 20), load.build(**counted.problem), seed=1, split="training"
+        ) as writer:
+            writer.add("fiducial", 0, np.zeros((10, 3), "f4"))
+            writer.add("fiducial", 10, np.zeros((10, 3)))
 
 
 def test_a_simulator_that_changed_unseen_is_told_before_it_is_gone_on_with(tmp_path, counted):
