@@ -1,6 +1,6 @@
 """Draw a part of one split of one seed's simulations with their derivatives."""
 
-from imnn_core.data import differences, drawing, looks, parts, sets
+from imnn_core.data import compared, differences, drawing, looks, parts, sets
 from imnn_core.data.parts import Part
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
@@ -51,6 +51,15 @@ def simulate(
         devices.choose(device)
     path, problem = problem["kind"], load.at(path_to_theta, **problem)
     simulator.check_steps(problem)
+    compared.check_former(
+        path_to_simulations,
+        problem,
+        path,
+        seed=seed,
+        split=split,
+        made_from=made_from,
+        n_per_call=n_per_call,
+    )
     part = Part(first, n_s, n_d)
     if split == "half_step":
         part = Part(0, 0, differences.n_halved(problem, n_s))

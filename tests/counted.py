@@ -1,5 +1,8 @@
 """A numpy simulator that counts its calls, and sets that are drawn of it in parts."""
 
+import os
+import time
+
 import numpy as np
 from conftest import everything
 from imnn_core.data import parts, sets
@@ -38,7 +41,8 @@ class Simulator:
 
 
 def draw(folder, problem, n_s, n_d, n_per_part=10**6, split="training", **changes):
-    """The parts of a set, drawn as the rule does; their paths."""
+    """The parts of a set, drawn as the rule does in a run of its own; their paths."""
+    os.environ["IMNN_BEGAN"] = str(time.time())
     paths, n_columns = [], parts.n_columns_of(problem.get("delta_theta"))
     changes = {"n_of_set": parts.n_of_part(Part(0, n_s, n_d), n_columns)} | changes
     for part in parts.cut(n_s, n_d, n_per_part):

@@ -9,7 +9,7 @@ import os
 import numpy as np
 import pytest
 from counted import COUNTED, Simulator, assert_same, draw, in_one_go, read
-from imnn_core.data import drawn_files, journals, part_files, sets
+from imnn_core.data import compared, drawn_files, journals, part_files, sets
 from imnn_core.data.parts import Part
 from imnn_core.problems import load
 from imnn_core.store.errors import InputError
@@ -35,8 +35,8 @@ def test_a_change_of_sizes_draws_only_what_is_new(tmp_path, counted, before, aft
     draw(tmp_path, counted.problem, *before)
     n = counted.n
     paths = draw(tmp_path, counted.problem, *after)
-    # One more of each part that is gone on with, for comparison, or of the first part.
-    assert n_new <= counted.n - n <= n_new + len(paths)
+    # One more of each part that is gone on with, for comparison, or of the first part; and of all.
+    assert n_new <= counted.n - n <= n_new + len(paths) + 1
     assert_same(read(paths, counted.problem), in_one_go(counted.problem, *after[:2]))
 
 
@@ -58,7 +58,7 @@ def test_simulations_of_something_else_are_not_taken_over(tmp_path, counted):
     path.write_bytes(content)
     n = counted.n
     draw(tmp_path, counted.problem, 14, 10, made_from="one")
-    assert counted.n - n == 14 + 40 + 1
+    assert counted.n - n == 14 + 40 + 1 + 1  # the damaged one's first is compared
     other = counted.problem | {"delta_theta": [0.1, 0.3]}
     n = counted.n
     draw(tmp_path, other, 9, 9, made_from="one")
@@ -186,7 +186,8 @@ def test_an_unfinished_part_of_another_layout_is_drawn_anew(tmp_path, counted):
 
 def test_simulations_of_other_versions_are_drawn_again(tmp_path, counted, monkeypatch):
     draw(tmp_path, counted.problem, 10, 10)
-    monkeypatch.setattr(part_files, "versions", lambda: "numpy 9.9")
+    for module in (part_files, compared):
+        monkeypatch.setattr(module, "versions", lambda: "numpy 9.9")
     before = counted.n
     draw(tmp_path, counted.problem, 12, 10)
     assert counted.n - before == 12 + 40 + 1
@@ -212,13 +213,71 @@ def test_a_simulator_that_changed_unseen_is_told_before_it_is_gone_on_with(tmp_p
         draw(tmp_path, counted.problem, 30, 20)
 
 
+READS = """
+import pathlib
+import jax.numpy as jnp
+import jax
+import numpy as np
+from imnn_core.problems import Problem
+
+SCALE = float(pathlib.Path({table!r}).read_text())
+
+def in_numpy(rng, theta):
+    return theta[0] + theta[1] * SCALE * rng.standard_normal(5)
+
+def in_jax(key, theta):
+    return theta[0] + theta[1] * SCALE * jax.random.normal(key, (5,))
+
+problem = Problem(in_{kind}, [0.0, 1.0], ["a", "b"], [5], numpy={is_numpy})
+"""
+
+
+@pytest.mark.parametrize("kind", ["numpy", "jax"])
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("more parts", {"n_s": 40}),
+        ("another set", {"split": "test"}),
+        ("other parts", {"n_per_part": 5}),
+        ("parts that are kept", {}),
+    ],
+)
+def test_what_is_there_is_not_joined_by_simulations_of_something_else(tmp_path, what, where, kind):
+    """A file that the simulator reads has changed between two runs; the code is the same."""
+    table, path, folder = tmp_path / "table", tmp_path / "reads.py", tmp_path / "all" / "seed-1"
+    table.write_text("1.0")
+    path.write_text(READS.format(table=str(table), kind=kind, is_numpy=kind == "numpy"))
+    problem = {"kind": str(path), "delta_theta": [0.1, 0.1]}
+    sizes = {"n_s": 20, "n_d": 20, "n_per_part": 10}
+    before = draw(folder, problem, **sizes)
+    if what == "parts that are kept":
+        assert all(drawn_files.kept(each).exists() for each in before)
+        before[0].unlink()
+    again = sizes | where
+    table.write_text("1.001")
+    with pytest.raises(
+        InputError, match=r"as those of .*0-10.h5.*, found others .* rm -r .*/all, and"
+    ):
+        draw(folder, problem, **again)
+    table.write_text("1.0")
+    draw(folder, problem, **again)
+
+
+def test_in_a_run_one_part_is_compared(tmp_path, counted):
+    """With what a former run drew; each other one would be drawn of the same simulator."""
+    draw(tmp_path, counted.problem, 20, 0, 10)
+    before = counted.n
+    draw(tmp_path, counted.problem, 60, 0, 10)
+    assert counted.n - before == 40 + 1
+
+
 def test_a_whole_part_that_snakemake_does_not_know_of_is_taken(tmp_path, counted):
     """It deletes the output of a job that ended after it was told to end itself."""
     (path,) = draw(tmp_path, counted.problem, 10, 10)
     content, n = path.read_bytes(), counted.n
     path.unlink()
     draw(tmp_path, counted.problem, 10, 10)
-    assert (path.read_bytes(), counted.n) == (content, n)
+    assert (path.read_bytes(), counted.n) == (content, n + 1)  # one is compared
     read([path], counted.problem)  # as a fit does, which runs once Snakemake knows
     assert not drawn_files.kept(path).exists()
 

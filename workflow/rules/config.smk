@@ -3,6 +3,7 @@ import fcntl
 import glob
 import os
 import sys
+import time
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -126,6 +127,8 @@ except InputError as error:
 
 # What changes no result reaches the jobs past their params, which would make everything anew.
 os.environ.update(IMNN_SNAKEMAKE=str(os.getpid()))  # without which a job ends
+if workflow.is_main_process:
+    os.environ.update(IMNN_BEGAN=str(time.time()))  # which parts are of this run
 # And captions, in Snakemake's report as in the run's own, have the settings with their defaults.
 config.update(settings.model_dump())
 MEMORY = (

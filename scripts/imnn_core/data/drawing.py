@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 
 import jax
 import numpy as np
+from imnn_core.data.compared import check_unfinished
 from imnn_core.data.drawn_files import ARRAYS
 from imnn_core.data.part_files import Writer
 from imnn_core.data.ranges import common, total
@@ -18,7 +19,7 @@ from imnn_core.problems.process import Piece
 from imnn_core.problems.simulator import check
 from imnn_core.problems.workers import Workers
 from imnn_core.store.errors import InputError
-from imnn_core.store.wording import in_time, make_again
+from imnn_core.store.wording import in_time
 
 log = logging.getLogger("imnn")
 FIRST, LOOKED_AT = 10, 1000  # simulations that are drawn before others, to be looked at
@@ -79,25 +80,6 @@ def _in_order(writer: Writer) -> list[Piece]:
     ]
 
 
-def _check_same(writer: Writer, workers: Workers) -> None:
-    """Draw a simulation again that is there.
-
-    Raises:
-        InputError: it is another; what the simulator depends on beside its code has changed.
-
-    """
-    for name in ARRAYS:
-        for first, _ in writer.there(name)[:1]:
-            ((*_, again),) = workers.drawn([(name, first, first + 1)])
-            if not np.array_equal(again, writer.read(name, first, first + 1)):
-                raise InputError(
-                    f"{writer.path}: expected simulations as those that are there, found others "
-                    "by the same code; does the simulator depend on something else, a file or a "
-                    f"program? {make_again(writer.path.parent)}"
-                )
-            return
-
-
 def _by_workers(
     writer: Writer, problem: Problem, key: jax.Array, path: str, threads: int, told: Callable
 ) -> Drawn:
@@ -106,7 +88,7 @@ def _by_workers(
     if not todo:
         return
     with Workers(problem, path, simulations.words_of(key), threads) as workers:
-        _check_same(writer, workers)
+        check_unfinished(writer, workers)
         is_told = False
         for each in workers.drawn(todo, verify=todo[0][:2] == ("fiducial", 0)):
             if not is_told and workers.seconds is not None:

@@ -24,6 +24,11 @@ def kept(path: str | Path) -> Path:
     return Path(path).parent / f".{Path(path).name}.kept"
 
 
+def whole(folder: Path) -> list[Path]:
+    """The whole parts of a folder, by whatever names."""
+    return [path for path in folder.glob("*") if path.suffix in (".h5", ".kept")]
+
+
 def forget(paths: Iterable[str | Path]) -> None:
     """Remove the second names of parts; a folder that can't be written keeps them."""
     folders: dict[str, set[str]] = {}
