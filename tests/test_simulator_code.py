@@ -110,6 +110,7 @@ def edited(folder, old, new, name="mine.py"):
         ("import jax\n", "import jax  # a comment\n"),
         ("from layers import dense\n", "from layers import dense\n\nUNUSED = 1\n"),
         ("import jax\n", ""),
+        ("N = 10\n", "N = 10\nif __name__ == '__main__':\n    N = 12\n"),
     ],
 )
 def test_edits_that_draw_nothing_again(folder, old, new):
@@ -137,6 +138,8 @@ def test_an_edit_of_a_module_that_the_network_alone_imports(folder):
         ('names=["a", "b"]', 'names=["b", "a"]'),
         ("input_shape=[N]", "input_shape=[N, 1]"),
         ("    numpy=True,\n", ""),
+        ("N = 10\n", "N = 10\nif __name__ != '__main__':\n    N = 12\n"),
+        ("N = 10\n", "N = 10\nif __name__ == '__main__':\n    pass\nelse:\n    N = 12\n"),
         ("TABLE = {}\n", "TABLE = {}\nnp.seterr(all='raise')\n"),  # it acts when it is imported
         ("import jax\n", "import jax\njax.config.update('jax_enable_x64', True)\n"),
         ("problem = Problem(\n    simulator,", "problem = Problem(\n    scale,"),

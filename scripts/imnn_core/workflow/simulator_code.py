@@ -55,6 +55,15 @@ def _read(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
+def _is_of_script(statement: ast.stmt) -> bool:
+    """Whether it is `if __name__ == '__main__':` without `else`; a problem is imported."""
+    return (
+        isinstance(statement, ast.If)
+        and not statement.orelse
+        and ast.unparse(statement.test) == "__name__ == '__main__'"
+    )
+
+
 def _acts(statement: ast.stmt, wanted: set[str], imported: set[str]) -> bool:
     """Whether a statement may do something to what simulations depend on.
 
@@ -111,6 +120,7 @@ def _needed(tree: ast.Module, call: ast.Call) -> list[ast.stmt]:
         statement
         for statement in tree.body
         if not (isinstance(statement, ast.Assign) and statement.value is call)
+        and not _is_of_script(statement)
     ]
     imported = {
         name
