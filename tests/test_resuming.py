@@ -12,6 +12,7 @@ from counted import COUNTED, Simulator, assert_same, draw, in_one_go, read
 from imnn_core.data import compared, drawn_files, journals, part_files, sets
 from imnn_core.data.parts import Part
 from imnn_core.problems import load
+from imnn_core.store import heads
 from imnn_core.store.errors import InputError
 
 
@@ -261,6 +262,16 @@ def test_what_is_there_is_not_joined_by_simulations_of_something_else(tmp_path, 
         draw(folder, problem, **again)
     table.write_text("1.0")
     draw(folder, problem, **again)
+
+
+def test_a_part_that_was_damaged_is_told_as_such(tmp_path, counted):
+    """And not as a simulator that has changed."""
+    (path,) = draw(tmp_path, counted.problem, 10, 10)
+    with open(path, "r+b") as file:
+        file.seek(heads.read(path).note["fiducial"][0])
+        file.write(b"\1" * 24)
+    with pytest.raises(InputError, match="0-10.h5: expected the bytes that were written"):
+        draw(tmp_path, counted.problem, 20, 20)
 
 
 def test_in_a_run_one_part_is_compared(tmp_path, counted):
