@@ -75,10 +75,10 @@ def _former(path: Path, seed: int, split: str) -> list[tuple[Path, int, str]]:
     for folder, *of in _sets(path, seed, split):
         for each in drawn_files.whole(folder):
             with contextlib.suppress(FileNotFoundError):  # its last reader has just ended
-                found.append((os.stat(each).st_mtime, each, *of))
+                found.append((os.stat(each).st_mtime, each.suffix, each, *of))  # a .h5 first
     if any(written >= began for written, *_ in found):
         return []
-    return [(each, *of) for _, each, *of in sorted(found)]
+    return [(each, seed, split) for *_, each, seed, split in sorted(found)]
 
 
 def check_former(
