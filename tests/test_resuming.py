@@ -14,6 +14,7 @@ from imnn_core.data.parts import Part
 from imnn_core.problems import load
 from imnn_core.store import heads
 from imnn_core.store.errors import InputError
+from imnn_core.workflow import inventory
 
 
 @pytest.fixture
@@ -39,6 +40,14 @@ def test_a_change_of_sizes_draws_only_what_is_new(tmp_path, counted, before, aft
     # One more of each part that is gone on with, for comparison, or of the first part; and of all.
     assert n_new <= counted.n - n <= n_new + len(paths) + 1
     assert_same(read(paths, counted.problem), in_one_go(counted.problem, *after[:2]))
+
+
+def test_what_is_there_is_counted_of_the_same_code(tmp_path, counted):
+    """Oracle: by hand: 12 of 15 simulations, and 10 of 15 derivatives of four each."""
+    draw(tmp_path, counted.problem, 12, 10, made_from="one")
+    for made_from, n in {"one": 12 + 40, "other": 0}.items():
+        folder = str(tmp_path / "training")
+        assert inventory.n_there(folder, Part(0, 15, 15), made_from, 4) == n
 
 
 def test_a_part_that_another_contains_goes(tmp_path, counted):

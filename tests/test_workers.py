@@ -66,6 +66,15 @@ def test_units_are_those_of_one_process(tmp_path, n):
     assert sorted(found["derivative"]) == list(range(8, 60))
 
 
+def test_a_simulator_may_change_what_it_is_given(tmp_path):
+    """Oracle: the same simulator that leaves theta as it is; all columns are drawn many times."""
+    _, found = drawn(tmp_path, "theta[0] += 1; theta[0] -= 0.5", n=1)
+    _, expected = drawn(tmp_path, "theta = theta + np.array([0.5, 0.0])", n=1)
+    for name, units in expected.items():
+        for unit, row in units.items():
+            np.testing.assert_allclose(found[name][unit], row, rtol=0, atol=1e-12)
+
+
 def test_a_simulator_that_each_process_has_otherwise_is_told(tmp_path):
     """As by random numbers that are drawn when its file is imported."""
     for n in (1, 2):
