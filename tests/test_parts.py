@@ -7,10 +7,13 @@ import logging
 import re
 
 import h5py
+import jax
+import numpy as np
 import pytest
+from analytic_fisher import simulations_at
 from conftest import everything
 from counted import GAUSSIAN, Simulator, assert_same, draw, in_one_go, read
-from imnn_core.data import drawing, part_sources, sets
+from imnn_core.data import drawing, part_sources, sets, sources
 from imnn_core.problems import load
 from imnn_core.store import heads
 from imnn_core.store.errors import InputError
@@ -77,6 +80,32 @@ def test_parts_that_do_not_follow_each_other_are_named(tmp_path):
         read(paths[1:], GAUSSIAN)
 
 
+def test_f_by_monte_carlo_takes_the_first_of_the_test_set(tmp_path, counted):
+    paths, built = (
+        draw(tmp_path, counted.problem, 30, 10, 10, "test"),
+        load.build(**counted.problem),
+    )
+    with simulations_at(built, 20, paths, 1) as pieces:
+        np.testing.assert_array_equal(
+            np.concatenate(list(pieces)), in_one_go(counted.problem, 30, 0, "test")[0][:20]
+        )
+
+
+def test_derivatives_stand_beside_the_simulations_that_they_are_of():
+    """Oracle: by hand: of 5 simulations the first 2 have derivatives elsewhere."""
+    d, dd = np.arange(15.0).reshape(5, 3), np.arange(12.0).reshape(2, 3, 2)
+
+    def read(name, start, out):
+        out[:] = {"fiducial": d, "derivative": dd}[name][start : start + len(out)]
+
+    def shape(n, *row):
+        return jax.ShapeDtypeStruct((n, *row), np.float64)
+
+    of_d = sources.Source(shape(5, 3), shape(0, 3, 2), read)
+    of_dd = sources.Source(shape(0, 3), shape(2, 3, 2), read)
+    assert_same(everything(sources.beside(of_d, of_dd)), [d[:2], dd])
+
+
 def test_a_part_that_changes_while_many_are_read_is_named(tmp_path, monkeypatch):
     """Of many files a few are open at a time."""
     monkeypatch.setattr(part_sources, "MOST_OPEN", 2)
@@ -110,6 +139,8 @@ def test_parts_of_other_numbers_are_named(tmp_path, counted):
             "theta[1] * rng.standard_normal(3)", "rng.standard_normal(3, 'f4')"
         )
     )
+    with open(counted.path, "a") as file:
+        file.write("# Of another size: Python compares whole seconds and the size only.\n")
     other = tmp_path / "training" / "10-20.h5"
     simulate(
         other,
