@@ -62,21 +62,22 @@ def log_split(split, estimate):
             log.info("%s", line)
 
 
-def table_of_estimates(compressions, calibration, problem):
+def table_of_estimates(compressions, problem):
     """Estimates of theta from each simulation's summaries, beside reference estimates.
 
     The reference is theta_fid + F^-1 dlnL/dtheta, exact to first order, where there is a
-    likelihood; else the estimates from the linear compression.
+    likelihood; else the estimates from the linear compression. mu, C, dmu/dtheta and F of the
+    summaries are those of the whole test set, as for observed data: that a simulation is part of
+    it changes its estimate by far less than the noise of another, smaller set.
 
     Args:
         compressions: summaries of the test set, by name.
-        calibration: the same of another set, which gives mu, C, dmu/dtheta and F.
         problem: theirs.
 
     """
 
     def estimates(name):
-        statistics = measure.statistics_of(calibration[name])
+        statistics = measure.statistics_of(compressions[name])
         return measure.estimates(compressions[name].x[:N_ESTIMATES], statistics, problem.theta_fid)
 
     columns = {"": estimates("network")}
@@ -198,14 +199,12 @@ def evaluate(
             of_differences = step_check.measured(
                 fitted, weights, paths["test"], path_to_half, looks, test, seed
             )
-    # Observed data are new to the test set as well; estimates of the test set are calibrated on
-    # another one.
     calibrated = measure.statistics_of(summaries["test"]["network"])
-    other = summaries.get("validation") or summaries["training"]
-    table = table_of_estimates(summaries["test"], other, problem)
+    table = table_of_estimates(summaries["test"], problem)
     texts.write_text(path_to_estimates, table.to_csv(index=False))
     calibration = {name: without_nan(array) for name, array in calibrated._asdict().items()}
     information = information_of(fit, seed, recipe, attributes) | {
+        "checksum_of_fit": hdf5.checksum(path_to_fit),
         "n_summaries": recipe.n_summaries,
         "n_inputs": int(np.prod(problem.input_shape)),
         "det_F_analytic": texts.read_json(path_to_analytic)["det_F"],

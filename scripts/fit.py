@@ -18,6 +18,7 @@ from imnn_core.networks import inputs
 from imnn_core.problems import load
 from imnn_core.store import fits, git, texts
 from imnn_core.store.errors import InputError
+from imnn_core.training import described
 from imnn_core.training.checkpoints import Begun, Checkpoint, continued, trees_of
 from imnn_core.training.fitter import build as build_fitter
 from imnn_core.training.iteration import QUANTITIES
@@ -198,24 +199,6 @@ def statistics_of(fitter, weights, data, seed, n_iterations):
     return found
 
 
-def attributes_of(fitter, result, splits):
-    """What a fit's file says of its recipe, its problem and its end."""
-    problem, state = fitter.compressor.problem, result.state
-    return {
-        "problem": problem.name,
-        "names": list(problem.names),
-        "theta_fid": problem.theta_fid,
-        "recipe": json.dumps(fitter.recipe.model_dump()),
-        "history_axes": json.dumps(["iteration", splits, QUANTITIES]),
-        "iterations": len(result.history),
-        "best_iteration": int(state.best.iteration),
-        "best_log_det_F": float(state.best.log_det_F),
-        "since_best": int(state.since_best),
-        "stopped": result.stopped,
-        "device": fitter.compressor.devices[0].device_kind,
-    }
-
-
 def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_minutes=5):
     """Fit, and write the fit and its history.
 
@@ -234,7 +217,7 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
     asked, made_from = {"n_s": n_s, "n_d": n_d, "seed": seed}, paths.checksums()
     versions = {"jax": jax.__version__, "optax": optax.__version__}
     identity = asked | {"problem": problem, "recipe": recipe, "code": code} | versions | made_from
-    problem = load.at(paths.theta, **problem)
+    kind, problem = problem["kind"], load.at(paths.theta, **problem)
     recipe = Recipe(**recipe).of(problem.n_params)
     identity |= {"theta_fid": problem.theta_fid.tolist()}
     path_to_checkpoint = Path(paths.fit).with_suffix(".checkpoint.h5")
@@ -256,7 +239,9 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
             trees = trees_of(result.state) | {"weights/initial": begun.initial}
             chosen = trees[recipe.evaluated]
             statistics = statistics_of(fitter, chosen, data, seed, len(result.history))
-        attributes = attributes_of(fitter, result, splits) | {
+        last = splits[-1]  # training itself may be drawn on the fly
+        probe = described.probe(fitter, chosen, found[last], statistics[last])
+        attributes = described.attributes(fitter, result, splits, kind) | {
             "seed": seed,
             "n_s": len(training.fiducial),
             "n_d": len(training.derivative),
@@ -264,7 +249,7 @@ def fit(paths, *, problem, seed, n_s, n_d, recipe, bar, code=None, checkpoint_mi
             "made_from": json.dumps(made_from),
         }
         arrays = fitter.compressor.inputs.arrays()
-        trees |= {"inputs": arrays} if arrays else {}
+        trees |= {"probe": probe} | ({"inputs": arrays} if arrays else {})
         fits.write_fit(paths.fit, trees, result.history, statistics, attributes)
         table = history_table(result.history, splits)
         texts.write_text(paths.history, table.to_csv(index=False))

@@ -45,10 +45,7 @@ def simulate(
         bar: of progress.
 
     """
-    if device == "cpu":
-        devices.only_cpu()
-    else:
-        devices.choose(device)
+    devices.use(device)
     path, problem = problem["kind"], load.at(path_to_theta, **problem)
     simulator.check_steps(problem)
     compared.check_former(

@@ -5,7 +5,8 @@ import shutil
 import pytest
 from imnn_core.workflow import digest
 
-FITTED = {"fit", "evaluate", "estimate"}
+LOADED = {"estimate", "export"}
+FITTED = {"fit", "evaluate"} | LOADED
 DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
 FIGURES = {"plot_fit", "plot_comparison"}
 TABLES = {"summarise", "report", "refine", "pack"}
@@ -39,6 +40,8 @@ def digests(scripts):
         ("gradient/passes", FITTED),
         ("gradient/fisher", FITTED),
         ("compression/linear", {"evaluate", "fit"}),
+        ("fitted/compressor", LOADED),
+        ("fitted/export", {"export"}),
         ("training/loop", {"fit"}),
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),

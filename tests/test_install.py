@@ -53,7 +53,16 @@ def test_the_wheel_asks_for_what_the_core_imports(wheel):
         described = Parser().parsestr(archive.read(name).decode())
     wanted = [Requirement(line) for line in described.get_all("Requires-Dist")]
     core = {each.name for each in wanted if each.marker is None}
-    assert core == {"jax", "jaxlib", "optax", "numpy", "h5py", "matplotlib", "pydantic"}
+    assert core == {
+        "jax",
+        "jaxlib",
+        "optax",
+        "numpy",
+        "h5py",
+        "matplotlib",
+        "pydantic",
+        "flatbuffers",
+    }
     extra = {
         each.name for each in wanted if each.marker and each.marker.evaluate({"extra": "workflow"})
     }

@@ -25,6 +25,7 @@ ROOMS = (
     "evaluation",
     "figures",
     "workflow",
+    "fitted",
 )
 # Libraries that only some parts of the core know: packages, or modules.
 KNOWN_BY = {
@@ -38,6 +39,7 @@ KNOWN_BY = {
         "training",
         "evaluation",
         "workflow",
+        "fitted",
     },
     "optax": {"training"},
     "h5py": {
@@ -161,7 +163,11 @@ def test_the_lists_of_dependencies_are_equal(root):
     extras = project["project"]["optional-dependencies"]
     direct = requirements(project["project"]["dependencies"] + extras.pop("workflow"))
     conda = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
-    renamed = {"snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib"}
+    renamed = {
+        "snakemake-minimal": "snakemake",
+        "matplotlib-base": "matplotlib",
+        "python-flatbuffers": "flatbuffers",
+    }
     in_conda = {
         renamed.get(name, name): specifier for name, specifier in requirements(conda).items()
     }

@@ -4,7 +4,7 @@ import importlib
 
 # What is offered here, and where it is; imported when it is asked for, since much of it imports
 # jax.
-_OFFERED = {"Problem": "imnn_core.problems"}
+_OFFERED = {"Problem": "imnn_core.problems", "load": "imnn_core.fitted.load"}
 __all__ = list(_OFFERED)
 
 

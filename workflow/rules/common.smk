@@ -143,6 +143,15 @@ FIGURES = [
 ]
 
 
+FILES_OF_FIT = [
+    "fit.h5",
+    "history.csv",
+    "information.json",
+    "estimates.csv",
+    "compressor.stablehlo",
+    "compressor.json",
+]
+
 # Final results of a run and of its refinements.
 everything = [
     # Named here so that they are made again after a job that should have renewed them has failed.
@@ -151,7 +160,7 @@ everything = [
         run=RUNS,
         fit=settings.fits,
         seed=settings.seeds,
-        file=["fit.h5", "history.csv", "information.json", "estimates.csv"],
+        file=FILES_OF_FIT,
     ),
     *(expand(every_estimate, run=RUNS) if settings.observed else []),
     *expand("results/{run}/summary.csv", run=RUNS),

@@ -20,6 +20,7 @@ include: "simulate.smk"
 include: "fit.smk"
 include: "evaluate.smk"
 include: "observe.smk"
+include: "compress.smk"
 include: "figures.smk"
 include: "report.smk"
 

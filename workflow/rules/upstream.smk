@@ -58,6 +58,7 @@ MADE_BY = {
     ),
     "fit": ([ANY_FOLDER, SIZES["n_s"], SIZES["n_d"]], ["fit.py"], ["simulate"]),
     "evaluate": ([SIZES["n_test"]], ["evaluate.py"], ["fit", "analytic_fisher"]),
+    "export": ([], ["export.py"], ["evaluate"]),
     "summarise": ([], ["summarise.py"], ["evaluate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),
     "refine": ([settings.seeds], ["refine.py"], ["estimate"]),

@@ -110,9 +110,7 @@ def build(recipe: Recipe, problem: Problem, inputs: Inputs = AS_THEY_ARE) -> Com
     """
     # GPUs would otherwise round float32 products to ten bits.
     jax.config.update("jax_default_matmul_precision", "highest")
-    if recipe.devices == "cpu":
-        devices.only_cpu()
-    on = devices.choose(recipe.devices, recipe.n_devices)
+    on = devices.use(recipe.devices, recipe.n_devices)
     network = before(architecture.build(recipe, problem), inputs)
     parallel = PARALLEL if recipe.threads > 1 or on[0].platform != "cpu" else 1
     return Compressor(problem, network, inputs, on, recipe.n_per_device, parallel)

@@ -51,6 +51,13 @@ def only_cpu() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
+def use(kind: str, n_devices: int | None = None) -> list[jax.Device]:
+    """As `choose`, and with "cpu" keep jax off any GPU; call it before jax computes."""
+    if kind == "cpu":
+        only_cpu()
+    return choose(kind, n_devices)
+
+
 def memory(device: jax.Device) -> int:
     """Bytes that sets of simulations may take on a device.
 
