@@ -3,12 +3,15 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+
+WANTED = ("fiducial", "derivative", "shifted", "observed")  # datasets of a user's file
+MOST = 10_000  # names that are looked at
 
 
 def is_regular(path: str | Path) -> bool:
@@ -25,10 +28,15 @@ def place_of(path: str | Path, name: str) -> Path:
     return beside if os.path.exists(beside) else Path(name)
 
 
-def others(path: str | Path) -> list[str]:
+def others(path: str | Path, name_of: str | None = None) -> list[str]:
     """Paths of external links, external storage and virtual datasets; none if it is no HDF5 file.
 
     A file in which such a file takes its numbers from yet another one is not followed.
+
+    Args:
+        path: to any file.
+        name_of: the dataset that is looked at; those of a set of simulations, if None.
+
     """
     found = set()
     # Whoever reads the file says what is wrong with it.
@@ -36,7 +44,7 @@ def others(path: str | Path) -> list[str]:
         if not is_regular(path):
             return []
         with h5py.File(path, "r") as file:
-            for name, dataset in datasets(file):
+            for name, dataset in datasets(file, [name_of] if name_of else WANTED):
                 link = file.get(name, getlink=True)
                 if isinstance(link, h5py.ExternalLink):
                     found.add(link.filename)
@@ -51,11 +59,7 @@ def others(path: str | Path) -> list[str]:
     return sorted(str(place) for place in places if not place.exists() or not place.samefile(path))
 
 
-WANTED = ("fiducial", "derivative", "shifted", "observed")  # datasets of a user's file
-MOST = 10_000  # names that are looked at
-
-
-def datasets(file: h5py.File) -> Iterator[tuple[str, Any]]:
+def datasets(file: h5py.File, wanted: Sequence[str] = WANTED) -> Iterator[tuple[str, Any]]:
     """Names of WANTED and of what lies in the group `shifted`, each with what it leads to.
 
     A dataset, something else of HDF5, or the exception by which it can't be opened.
@@ -79,8 +83,8 @@ def datasets(file: h5py.File) -> Iterator[tuple[str, Any]]:
             for below in list(item)[:MOST]:
                 yield from walk(f"{name}/{below}", depth - 1)
 
-    for name in WANTED:
-        if name in file.keys():  # noqa: SIM118 (`in file` follows links)
+    for name in wanted:
+        if "/" in name or name in file.keys():  # noqa: SIM118 (`in file` follows links)
             yield from walk(name, 2 if name == "shifted" else 0)
 
 

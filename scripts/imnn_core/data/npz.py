@@ -10,15 +10,15 @@ import numpy as np
 READERS = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
 
 
-def _header(member) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of an array, from the beginning of an npy file."""
+def header_of(member) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the order is Fortran's, and dtype, from the beginning of an npy file."""
     version = np.lib.format.read_magic(member)
     if version not in READERS:
         raise ValueError(f"npy format {version}, which has named fields")
-    shape, _, dtype = getattr(np.lib.format, READERS[version])(member)
+    shape, is_fortran, dtype = getattr(np.lib.format, READERS[version])(member)
     if dtype.hasobject:
         raise ValueError("objects of Python, a pickle, which is not read")
-    return shape, dtype
+    return shape, is_fortran, dtype
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -45,7 +45,7 @@ def headers(
             if is_wanted(name):
                 try:
                     with archive.open(info) as member:
-                        shape, dtype = _header(member)
+                        shape, _, dtype = header_of(member)
                         expected = math.prod(shape) * dtype.itemsize
                         rest = info.file_size - member.tell()
                     if rest != expected:

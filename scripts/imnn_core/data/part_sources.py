@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from imnn_core.data import drawn_files
-from imnn_core.data.reading import fill_rows
+from imnn_core.data.npy import fill_rows
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
 from imnn_core.store import heads

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from imnn_core.data import gaps, links, npz
+from imnn_core.data import gaps, links, npy, npz
 from imnn_core.data.file_kinds import what_is_there
+from imnn_core.data.npy import fill_rows
 from imnn_core.store.errors import InputError, in_a_line
 
 OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
@@ -28,7 +29,6 @@ LIBRARY_SAYS = {
     "truncated file": "a file that was cut off",
     "File is not a zip file": "an npz file that was cut off",
     "is encrypted": "an archive with a password",
-    "mmap length is greater": "an npy file that was cut off",
     "Python objects in dtype": "objects of Python, a pickle, which is not read",
 }
 
@@ -38,11 +38,13 @@ class Array(NamedTuple):
 
     dtype: in this machine's order of bytes.
     read: (start, out) fills a C-contiguous array of this dtype with rows, from ``start`` on.
+    cut: a part of it by an index, in memory.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[int, np.ndarray], None]
+    cut: Callable[[Any], np.ndarray] | None = None
 
     def whole(self) -> np.ndarray:
         """All of it."""
@@ -63,6 +65,7 @@ class Opened(NamedTuple):
     odd: what was found in place of an array, a clause, by name.
     names: of all that is there.
     is_loaded: whether arrays are read whole into memory, as those of npz files are.
+    is_held: whether arrays can be read only as long as the file is open.
     """
 
     arrays: Mapping[str, Array]
@@ -70,6 +73,7 @@ class Opened(NamedTuple):
     odd: Mapping[str, str]
     names: list[str]
     is_loaded: bool = True
+    is_held: bool = True
 
     @property
     def n_bytes(self) -> int:
@@ -111,18 +115,6 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def fill_rows(descriptor: int, offset: int, out: np.ndarray) -> None:
-    """Fill an array with a file's bytes from ``offset`` on.
-
-    HDF5's own reading takes 140 microseconds more per call.
-    """
-    rest = memoryview(out).cast("B")
-    while rest and (n := os.preadv(descriptor, [rest], offset)):
-        rest, offset = rest[n:], offset + n
-    if rest:
-        raise OSError("it ended early")
-
-
 def of_hdf5(dataset: h5py.Dataset, path: str | Path, name: str, remedy: str) -> Array:
     """The array of an HDF5 dataset, as long as its file is open.
 
@@ -140,21 +132,28 @@ def of_hdf5(dataset: h5py.Dataset, path: str | Path, name: str, remedy: str) -> 
     file, n_bytes = dataset.file, os.path.getsize(path)
     descriptor = file.id.get_vfd_handle()
 
-    def read(start, out):
+    def in_full(of_dataset):
         with in_words(path, f"{name} that can be read", remedy):
-            if not dataset.shape:
-                out[0] = dataset[()]
-            elif file and offset is not None and len(out):
-                fill_rows(descriptor, offset + start * out[0].nbytes, out)
-            elif len(out):
-                dataset.read_direct(out, np.s_[start : start + len(out)])
+            result = of_dataset()
             found = os.fstat(descriptor).st_size  # HDF5 reads zeros where a file has become shorter
         if found < n_bytes and is_here:
             raise InputError(
                 f"{path}: expected {n_bytes} bytes as at the beginning, found {found}; {remedy}"
             )
+        return result
 
-    return Array(tuple(dataset.shape), dtype, read)
+    def fill(start, out):
+        if not dataset.shape:
+            out[0] = dataset[()]
+        elif file and offset is not None and len(out):
+            fill_rows(descriptor, offset + start * out[0].nbytes, out)
+        elif len(out):
+            dataset.read_direct(out, np.s_[start : start + len(out)])
+
+    def read(start, out):
+        in_full(lambda: fill(start, out))
+
+    return Array(tuple(dataset.shape), dtype, read, lambda index: in_full(lambda: dataset[index]))
 
 
 def of_memory(array: np.ndarray) -> Array:
@@ -163,17 +162,17 @@ def of_memory(array: np.ndarray) -> Array:
     def read(start, out):
         out[:] = array[start : start + len(out)] if array.shape else array
 
-    return Array(array.shape, array.dtype.newbyteorder("="), read)
+    return Array(array.shape, array.dtype.newbyteorder("="), read, lambda index: array[index])
 
 
-def _opened_hdf5(path, stack):
+def _opened_hdf5(path, stack, choose):
     file = stack.enter_context(h5py.File(path, "r"))
-    arrays, odd, attributes = {}, {}, {}
-    for name, item in links.datasets(file):
+    arrays, odd, attributes, there = {}, {}, {}, links.names_of(file)
+    for name, item in links.datasets(file, choose(there) if choose else links.WANTED):
         if isinstance(item, Exception):
             odd[name] = f"a link that leads nowhere: {in_a_line(item)}"
         elif isinstance(item, h5py.Group):
-            if name != "shifted" and name.count("/") != 1:
+            if choose or (name != "shifted" and name.count("/") != 1):
                 odd[name] = "a group"
         elif not isinstance(item, h5py.Dataset):
             odd[name] = "a named type, which has no numbers"
@@ -192,16 +191,17 @@ def _opened_hdf5(path, stack):
         if name in file.attrs:
             with in_words(path, f"an attribute {name} that can be read"):
                 attributes[name] = _attribute(file.attrs[name])
-    return Opened(arrays, attributes, odd, links.names_of(file), is_loaded=False)
+    return Opened(arrays, attributes, odd, there, is_loaded=False)
 
 
-def _opened_npz(path):
+def _opened_npz(path, choose):
     arrays, odd, attributes = {}, {}, {}
     load = functools.cache(functools.partial(npz.load, path))
     wanted = (*links.WANTED, *ATTRIBUTES)
-    found = npz.headers(path, lambda name: name.split("/")[0] in wanted)
+    found = npz.headers(path, lambda name: choose is not None or name.split("/")[0] in wanted)
+    chosen = {*choose(list(found)), *ATTRIBUTES} if choose else found
     for name, header in found.items():
-        if header is None:
+        if header is None or name not in chosen:
             continue
         if isinstance(header, Exception):
             odd[name] = words(header)
@@ -214,23 +214,43 @@ def _opened_npz(path):
                 with in_words(path, f"{name} that can be read", OF_YOUR_OWN):
                     of_memory(load(name)).read(start, out)
 
+            def cut(index, name=name):
+                with in_words(path, f"{name} that can be read", OF_YOUR_OWN):
+                    return load(name)[index]
+
             shape, dtype = header
-            arrays[name] = Array(shape, dtype.newbyteorder("="), read)
+            arrays[name] = Array(shape, dtype.newbyteorder("="), read, cut)
     return Opened(arrays, attributes, odd, list(found))
 
 
 def _opened_npy(path):
-    array = np.lib.format.open_memmap(path, mode="r")  # its header's size is compared
-    return Opened({NAMELESS: of_memory(np.array(array))}, {}, {}, [NAMELESS])
+    header = npy.header(path)
+
+    def read(start, out):
+        with in_words(path, "an npy file that can be read", OF_YOUR_OWN):
+            npy.read(path, header, start, out)
+
+    def cut(index):
+        with in_words(path, "an npy file that can be read", OF_YOUR_OWN):
+            return npy.cut(path, header, index)
+
+    array = Array(header.shape, header.dtype.newbyteorder("="), read, cut)
+    return Opened({NAMELESS: array}, {}, {}, [NAMELESS], is_loaded=False, is_held=False)
 
 
 @contextlib.contextmanager
-def open_file(path: str | Path, kinds: str = "HDF5 or npz") -> Iterator[Opened]:
+def open_file(
+    path: str | Path,
+    kinds: str = "HDF5 or npz",
+    choose: Callable[[list[str]], list[str]] | None = None,
+) -> Iterator[Opened]:
     """What is in an HDF5, npz or npy file (of which the one array is called `observed`).
 
     Args:
         path: to any file at all.
         kinds: of files that are expected, for errors.
+        choose: which of the arrays that are there to open, by their names, in groups too; those
+            of a set of simulations, if None.
 
     Raises:
         InputError: it is none of these, or can't be read.
@@ -248,7 +268,7 @@ def open_file(path: str | Path, kinds: str = "HDF5 or npz") -> Iterator[Opened]:
             if head == b"\x93NUMPY":
                 opened = _opened_npy(path)
             elif head.startswith(b"PK"):
-                opened = _opened_npz(path)
+                opened = _opened_npz(path, choose)
             else:
-                opened = _opened_hdf5(path, stack)
+                opened = _opened_hdf5(path, stack, choose)
         yield opened
