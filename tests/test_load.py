@@ -89,7 +89,7 @@ def test_it_can_be_transformed(compressor, path, rng):
     gradient = jax.grad(lambda d: compressor(d)[:, 1].sum())(many)
     np.testing.assert_allclose(gradient, np.tile(jacobian[:, 1], (20, 1)), rtol=1e-4, atol=1e-5)
     of_theta = jax.jit(jax.jacfwd(compressor.estimates))(d[0])
-    step = 1e-2 * np.eye(10)
+    step, d = 1e-2 * np.eye(10), np.asarray(d)
     theta = compressor.estimates
     expected = (theta(d[0] + step) - theta(d[0] - step)).T / 2e-2
     np.testing.assert_allclose(of_theta, expected, atol=2e-2 * np.abs(expected).max())

@@ -1,6 +1,6 @@
 """Files of simulations, compressed block by block into a file of summaries and estimates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,20 @@ def compress(
                 n_far += int((np.abs(theta - compressor.theta_fid) > FAR * bound).any(axis=1).sum())
             show(start + len(x), n)
     return n_far
+
+
+def doubts(compressor: Compressor, n_far: int, n: int) -> Iterator[str]:
+    """What is doubtful about the estimates of n simulations, n_far of them far from theta_fid."""
+    try:
+        yield from (f"F is not to be trusted: {reason}" for reason in compressor.why_not)
+        _ = compressor.covariance, compressor.measured.statistics
+    except InputError as error:
+        yield f"there are summaries alone, and no estimates: {error}"
+    if n_far:
+        yield (
+            f"{n_far} of {n} estimates are more than {FAR} bounds from theta_fid, where neither F "
+            "nor the estimates need hold; the summaries do not depend on that"
+        )
 
 
 def _about(compressor: Compressor) -> dict[str, Any]:
