@@ -189,8 +189,9 @@ class Compressor:
             part = flat[start : start + rows]
             with np.errstate(over="ignore"):  # infinity gives no finite summaries
                 seen = (part if self.centre is None else part - self.centre).astype(self.dtype)
-            # Filled up to a power of 2, so that few sizes are compiled.
-            filled = min(rows, 1 << (len(part) - 1).bit_length())
+            # Filled up, by an eighth at most, so that few sizes are compiled.
+            unit = 1 << max(0, len(part).bit_length() - 4)
+            filled = min(rows, -(-len(part) // unit) * unit)
             seen = np.concatenate([seen, np.repeat(seen[:1], filled - len(part), axis=0)])
             x[start : start + len(part)] = self._of_seen(seen)[: len(part)]
         return x.reshape(*d.shape[: d.ndim - len(size)], self.n_summaries)
