@@ -5,7 +5,7 @@ import shutil
 import pytest
 from imnn_core.workflow import digest
 
-LOADED = {"estimate", "export"}
+LOADED = {"estimate", "export", "compress"}
 FITTED = {"fit", "evaluate"} | LOADED
 DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
 FIGURES = {"plot_fit", "plot_comparison"}

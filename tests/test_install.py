@@ -95,3 +95,25 @@ for found in pkgutil.walk_packages(imnn_core.__path__, 'imnn_core.'):
     print(found.name)
 """
     assert "imnn_core.training.loop" in outside(tmp_path, code)
+
+
+def test_the_wheel_loads_a_fit_and_compresses_without_the_clone(finished, wheel, tmp_path):
+    """Oracle: estimates.csv of the run, to 1e-5 of the parameters' bounds; 10 000 simulations, of
+    which the test set's come first.
+    """
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    fit = finished / "results/quick/fits/deep_set/seed-1"
+    tests = sorted((finished / "results/quick/simulations/seed-1/test").glob("*.h5"))
+    code = f"""
+import csv, h5py, imnn_core, numpy as np
+compressor = imnn_core.load({str(fit / "fit.h5")!r})
+d = np.concatenate([h5py.File(path)["fiducial"][:] for path in {[str(path) for path in tests]}])
+estimates = compressor.estimates(np.resize(d, (10_000, *d.shape[1:])))
+with open({str(fit / "estimates.csv")!r}) as file:
+    rows = list(csv.DictReader(file))
+table = np.array([[float(row[name]) for name in compressor.names] for row in rows])
+away = (estimates[: len(table)] - table) / np.sqrt(np.diag(compressor.covariance))
+print(imnn_core.__file__, len(estimates), len(table), np.abs(away).max() < 1e-5)
+"""
+    last = outside(tmp_path, code)[-1].split()
+    assert last == [str(tmp_path / "imnn_core/__init__.py"), "10000", "500", "True"]
