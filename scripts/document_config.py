@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from imnn_core.config.bounds import MOST
+from imnn_core.config.files import Arrays, Files, Set
 from imnn_core.config.network import CNN, MLP, DeepSet
-from imnn_core.config.problem import Files
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.run import Config, Figures
 from imnn_core.config.simulate import Simulate
@@ -28,7 +28,8 @@ and from its own texts. Edit those files, not this page.
 - `examples/`: templates for [a problem of your own](../docs/own_problems.md): `decay` (a simulator
   in JAX), `autoregression` (a simulator in numpy, finite differences, a network of its own),
   `expensive` (one that [costs something](../docs/simulating.md)), `outside` (one that calls a
-  program), `files` (simulations from elsewhere).
+  program), `files` (simulations from elsewhere), `folder` (the same, in [a file for each
+  kind](../docs/files.md)).
 
 `snakemake --configfile FILE` uses another file *in place of* `config.yaml`. Keys that are not in
 that file have the defaults below. `snakemake --config n_s=2000 n_d=2000` changes single keys of the
@@ -44,6 +45,8 @@ machine.
 PARTS = [
     ("The run", "", Config),
     ("Files of simulations", "simulations.", Files),
+    ("Arrays in files of their own", "simulations.<set>.", Set),
+    ("An array in several files, or with other axes", "simulations.<set>.<array>.", Arrays),
     ("Simulating", "simulate.", Simulate),
     ("Figures", "figures.", Figures),
     ("A recipe", "fits.<name>.", Recipe),
@@ -137,6 +140,8 @@ def type_of(schema, definitions):
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return "list: " + type_of(schema["items"], definitions)
+    if schema.get("type") == "object" and schema["additionalProperties"].get("minProperties"):
+        return "a mapping of parameters to offsets to files"
     if schema.get("type") == "object":
         return "a mapping of names to " + ("numbers" if "propertyNames" in schema else "recipes")
     words = {

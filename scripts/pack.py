@@ -36,6 +36,7 @@ Simulations are not included; figures and report do not need them. Other changes
 recipe or an edit of what fits depend on: then Snakemake first makes the simulations again, and then
 every fit to them. `.venv/bin/snakemake -n` says so beforehand.
 """
+MOST_NAMES = 20  # of a user's files
 OF_FILES = """
 The run uses simulations in files, which are not included: {names}. What needs them expects them at
 these paths.
@@ -157,8 +158,8 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
         settings: every key of the run, with the names of files in the archive.
         packed: code and the user's files, {place in the archive: path}.
         moved: names of the user's files in the config and in records, {old: new}.
-        contents: digests of the user's files of simulations, which are not packed, by their paths
-            in the config.
+        contents: digests of the user's files of simulations, which are not packed, by their names
+            in the config; of patterns and folders with the names of their files.
 
     """
     results, simulations = results_in(f"results/{run}")
@@ -171,7 +172,9 @@ def pack(path_to_archive, *, run, needed, settings, packed, moved, contents):
     entries |= dict(records_of(results + simulations, needed, moved))
     unpacked = UNPACKED.format(run=run, archive=path_to_archive)
     if contents:
-        unpacked += OF_FILES.format(names=", ".join(f"`{name}`" for name in contents))
+        names = [f"`{name}`" for name in contents]
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        unpacked += OF_FILES.format(names=", ".join(names[:MOST_NAMES]) + more)
         entries["config/contents.json"] = json.dumps(contents, indent=2).encode()
     heading = f"# All settings of the run {run!r}.\n"
     entries["config/config.yaml"] = (heading + yaml.safe_dump(settings, sort_keys=False)).encode()

@@ -1,7 +1,7 @@
 """Write which simulations of the user's files each set of one seed has; nothing is copied."""
 
 import numpy as np
-from imnn_core.data import layouts, sets, user_files
+from imnn_core.data import layouts, named_sets, sets, user_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
 from imnn_core.store import texts, unchecked
@@ -33,14 +33,14 @@ def use_files(path_to_checked, paths_to_sets, *, problem, fractions, seed, n_sum
         n_summaries = max(n_summaries, problem.n_params)
         fewest = layouts.fewest(n_summaries)
         if of_set[0] < fewest or of_set[1] < 2:
-            of = f"the {n_s} and {n_d} in {of_file['file']}"
+            of = f"the {n_s} and {n_d} in {named_sets.set_in_words(of_file['file'])}"
             raise InputError(
                 f"simulations: expected at least n_summaries + 3 = {fewest} simulations and 2 "
                 f"derivatives in {split}, found {of_set[0]} and {of_set[1]} of {of}; take fewer "
                 "n_summaries, or other fractions"
             )
         sets.write_reference(path, of_file, problem, rows_of_file=rows, seed=seed, split=split)
-        described = (split, seed, *of_set, of_file["file"])
+        described = (split, seed, *of_set, named_sets.set_in_words(of_file["file"]))
         log.info("%s, seed %d: %d simulations, %d derivatives of %s", *described)
 
 

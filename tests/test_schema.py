@@ -12,7 +12,7 @@ from imnn_core.store.errors import InputError
 
 SHIPPED = (
     *("config", "quick", "ten_seeds", "exponential_rate", "gaussian_field"),
-    *("examples/decay", "examples/autoregression", "examples/files"),
+    *("examples/decay", "examples/autoregression", "examples/files", "examples/folder"),
     *("examples/expensive", "examples/outside"),
 )
 RIGHT = [

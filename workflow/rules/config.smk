@@ -1,6 +1,7 @@
 # The config, read and checked before the graph is built.
 import fcntl
 import glob
+import json
 import os
 import sys
 import time
@@ -21,11 +22,11 @@ if not workflow.configfiles:
 
 from imnn_core.config import read
 from imnn_core.config.problem import is_file
-from imnn_core.data import trial
+from imnn_core.data import named_sets, trial
 from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
-from imnn_core.workflow import checked, room, simulator_code
+from imnn_core.workflow import checked, content, room, simulator_code
 from imnn_core.workflow import requests as memory
 from imnn_core.workflow.digest import parsed, user_code_digest
 
@@ -58,6 +59,13 @@ def repeated_keys(path):
             return []
 
 
+# What a packed run that was handed on without its user's files of simulations knows of them.
+HANDED_ON = own("config/contents.json")
+KNOWN = {}
+if HANDED_ON:
+    with open(HANDED_ON, encoding="utf-8") as file:
+        KNOWN = json.load(file)
+
 # Whether no other workflow has this one as a module, or includes it.
 IS_ALONE = workflow.main_snakefile in [
     os.path.join(ROOT, *parts, "Snakefile") for parts in ((), ("workflow",))
@@ -78,10 +86,14 @@ def check_with_jax(settings, problem):
     is_made = not IS_ALONE or bool(
         glob.glob(f"results/{settings.run}/fits/*/seed-*/observed.json")
     )
-    files = {f"simulations.{split}": path for split, path in FILES.items()}
+    single = {key: given for key, given in FILES.items() if isinstance(given, str)}
+    files = {f"simulations.{split}": path for split, path in single.items()}
     if observed:
         files["observed"] = observed
-    odd = trial.faults(files)
+    of_arrays, odd = content.to_open(
+        {split: given for split, given in FILES.items() if split not in single}, KNOWN
+    )
+    odd += trial.faults(files, of_arrays=of_arrays)
     others = (STYLE, available, is_made)
     digest = None
     if not odd:  # else nothing here opens them
@@ -113,11 +125,10 @@ try:
     SIMULATOR = simulator_code.SimulatorCode(None, False)
     if is_file(settings.problem):
         SIMULATOR = simulator_code.of_file(PROBLEM["kind"])
-    # The user's files stay where they are, whatever `prefix:` a module has.
+    # What names the simulations of each set that has files of its own.
     FILES = {
-        split: local(found(path))
-        for split in (settings.files.splits if settings.files else [])
-        if (path := getattr(settings.files, split))
+        split: named_sets.found(given, found)
+        for split, given in (settings.files.given if settings.files else {}).items()
     }
     STYLE = local(found(settings.figures.style))
     if workflow.is_main_process:

@@ -20,6 +20,15 @@ for named in filter(None, (settings.observed, settings.figures.style)):
     place = place_of(found(named), os.curdir, ROOT)
     MOVED |= dict.fromkeys((named, found(named)), place)
     PACKED[place] = found(named)
+# What is known of the user's files of simulations, by their names in the config.
+CONTENTS = {}
+for split, given in FILES.items():
+    there = content.of_entries(given, KNOWN)
+    names = {
+        found(name): name
+        for name in named_sets.entries_of(named_sets.plain(settings.files.given[split]))
+    }
+    CONTENTS |= {names[name]: each for name, each in there.items()}
 
 
 rule pack:
@@ -52,9 +61,7 @@ rule pack:
             [content_digest(path) for path in PACKED.values()]
         ),
         moved=MOVED,
-        contents={
-            getattr(settings.files, split): digest for split, digest in CONTENT.items()
-        },
+        contents=CONTENTS,
         code=code("pack.py"),
     script:
         "../../scripts/pack.py"

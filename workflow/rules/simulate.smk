@@ -1,11 +1,17 @@
 import math
 
 if settings.files:
+    # The user's files stay where they are, whatever `prefix:` a module has. If they are many, only
+    # their content counts.
+    INPUTS = {
+        split: [local(path) for path in content.inputs_of(given, KNOWN)]
+        for split, given in FILES.items()
+    }
 
     rule check_files:
         """Check the user's files of simulations."""
         input:
-            **FILES,
+            **INPUTS,
         output:
             checked="results/{run}/simulations/checked.json",
         log:
@@ -17,6 +23,7 @@ if settings.files:
             runtime=minutes(60),
         params:
             problem=PROBLEM,
+            files=FILES,
             content=CONTENT,
             code=code("check_files.py"),
         script:

@@ -1,32 +1,11 @@
 # The parameter `upstream`: a digest of the code, the settings and the user's files that earlier
 # rules depend on. It reruns what follows when one of them changes, also where times of modification
 # don't tell, as after a clock was set back.
-import json
-
 from imnn_core.workflow.digest import content_digest, settings_digest
 
-# Digests of the user's files of simulations that a packed run was handed on without.
-HANDED_ON = own("config/contents.json")
-KNOWN = {}
-if HANDED_ON:
-    with open(HANDED_ON, encoding="utf-8") as file:
-        KNOWN = json.load(file)
-
-
-def content_of(path):
-    """Digest of a user's file and of those that it links to."""
-    if path in KNOWN and not os.path.exists(path):
-        return KNOWN[path]
-    # With it comes h5py, only needed where there is such a file.
-    from imnn_core.data import links
-
-    files = (path, *links.others(path))
-    return settings_digest([content_digest(each) for each in files])
-
-
 # Digests of the user's files of simulations, by split, and of observed data.
-CONTENT = {split: content_of(path) for split, path in FILES.items()}
-OBSERVED = settings.observed and content_of(found(settings.observed))
+CONTENT = {split: content.of_set(given, KNOWN) for split, given in FILES.items()}
+OBSERVED = settings.observed and content.of_set(found(settings.observed), KNOWN)
 
 # Its file may lie in another folder elsewhere.
 ANY_FOLDER = PROBLEM | {"kind": os.path.basename(PROBLEM["kind"])}

@@ -1,14 +1,16 @@
 """Faults between the keys of a configuration, each of which is valid by itself. Imports no jax."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from imnn_core.config.files import PARAMETERS, SIDES, SPLITS, entries, fault_of_axes
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.problem import FILES, PROBLEMS, is_file
 from imnn_core.store.wording import nearest, shortened, shown
 
-SPLITS = ("training", "validation", "test")
+FURTHER = {"derivative": (PARAMETERS,), "shifted": (SIDES, PARAMETERS)}  # axes of arrays
 
 MOST_PARTS = 10_000  # of a set: each is a job and a file
 MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake follows all at once
@@ -16,7 +18,7 @@ MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake 
 
 def faults(config: Any) -> Iterator[str]:
     """A line for each fault of a `run.Config`."""
-    for of_part in (_of_problem, _of_simulations, _of_derivatives, _of_fits):
+    for of_part in (_of_problem, _of_simulations, _of_sets, _of_derivatives, _of_fits):
         for key, expected, found in of_part(config):
             yield f"{key}: expected {expected}, found {found}"
 
@@ -73,10 +75,14 @@ def _of_simulations(config):
     if repeated:
         found = shortened(", ".join(map(str, repeated)))
         yield "seeds", "each seed once", f"{found} more than once"
-    paths = {"observed": config.observed, "figures.style": config.figures.style}
+    paths = [("observed", config.observed), ("figures.style", config.figures.style)]
     if config.files is not None:
-        paths |= {f"simulations.{each}": getattr(config.files, each) for each in SPLITS}
-    for key, path in paths.items():
+        given = [(f"simulations.{each}", getattr(config.files, each)) for each in SPLITS]
+        paths += [(key, path) for key, path in given if isinstance(path, str)]
+        for split, of_set in config.files.sets.items():
+            for key, listed in of_set.listed():
+                paths += [(f"simulations.{split}.{key}", path) for path in entries(listed)]
+    for key, path in paths:
         if path and {"{", "}"} & set(path):
             expected = "a path without braces, which Snakemake takes for wildcards"
             yield key, expected, shown(path)
@@ -87,11 +93,55 @@ def _of_simulations(config):
         yield "refine", f"0 with files of simulations, {why}", config.refine
 
 
+def _of_sets(config):
+    """Of arrays in files of their own: parameters, offsets, axes, and what the config says."""
+    n_grid = None if config.input_shape is None else len(config.input_shape)
+    for split, given in config.files.sets.items() if config.files else ():
+        where, offsets = f"simulations.{split}", given.offsets
+        for key, listed in given.listed():
+            further = FURTHER.get(key, ())
+            axes = getattr(listed, "axes", None)
+            if axes and (expected := fault_of_axes(axes, n_grid, further)):
+                yield f"{where}.{key}.axes", expected, shown(axes)
+        is_exact = config.derivative == "exact"
+        if given.derivative is not None and not is_exact:
+            yield f"{where}.derivative", f"none with `derivative: {config.derivative}`", "files"
+        if given.shifted is not None and is_exact:
+            expected = f"a finite difference, as {where}.shifted says"
+            yield "derivative", expected, shown(config.derivative)
+        if offsets is None:
+            continue
+        names = config.parameters or list(offsets)
+        for name in offsets:
+            if name not in names:
+                expected = f"one of the parameters {shortened(', '.join(names))}"
+                yield f"{where}.shifted", expected, f"{shown(name)}{nearest(name, names)}"
+        for name in names:
+            if name not in offsets:
+                yield f"{where}.shifted.{name}", "files of each parameter at its offsets", "none"
+        if offsets.keys() == set(names) and config.delta_theta is not None:
+            yield from _of_offsets(config, where, offsets, names)
+
+
+def _of_offsets(config, where, offsets, names):
+    if config.parameters is None and not config.named_offsets:
+        return  # only the problem knows which entry is of which parameter
+    for i, (name, step) in enumerate(zip(names, config.delta_theta, strict=False)):
+        wanted = sorted([-step / 2, step / 2] if isinstance(step, float) else step)
+        close = len(wanted) == len(offsets[name]) and all(
+            math.isclose(a, b, rel_tol=1e-9) for a, b in zip(wanted, offsets[name], strict=True)
+        )
+        if not close:
+            expected = f"the offsets {wanted}, as delta_theta.{i} or another set has them"
+            yield f"{where}.shifted.{name}", expected, shown(offsets[name])
+
+
 def _of_derivatives(config):
     key, differences = "delta_theta", f"`derivative: {config.derivative}`"
     if config.derivative == "exact" and config.delta_theta is not None:
         yield key, "none unless `derivative: finite_difference`", shown(config.delta_theta)
-    if config.derivative != "exact" and config.delta_theta is None:
+    is_named = config.files is not None and config.files.offsets  # whose faults are told already
+    if config.derivative != "exact" and config.delta_theta is None and not is_named:
         yield key, f"a distance for each parameter with {differences}", "none"
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from imnn_core.config.plain import REFUSED
 from imnn_core.store.wording import nearest, of_keys, shown
@@ -32,6 +32,24 @@ class _Fault(NamedTuple):
     found: str = ""
 
 
+def _members(model: Any) -> list:
+    """The types of a union, without None; none, if it is no union."""
+    if get_origin(model) not in (Union, UnionType):
+        return []
+    return [member for member in get_args(model) if member is not type(None)]
+
+
+def _inner(model: Any) -> Any:
+    """A type without what is written round it, and the one type of which there may be none."""
+    while True:
+        if get_origin(model) is Annotated:
+            model = get_args(model)[0]
+        elif len(members := _members(model)) == 1:
+            model = members[0]
+        else:
+            return model
+
+
 def _walk(model: Any, location: tuple) -> tuple[list, Any]:
     """The keys of a location as a user wrote them, and the type that the last one is in.
 
@@ -39,26 +57,23 @@ def _walk(model: Any, location: tuple) -> tuple[list, Any]:
     """
     keys, above = [], model
     for part in location:
-        above = model
+        above = model = _inner(model)
         fields = getattr(model, "model_fields", None)
-        if fields is None and get_origin(model) in (Union, UnionType):
-            members = [member for member in get_args(model) if member is not type(None)]
+        if members := _members(model):
             of_tag = {
-                each.tag: member.__origin__
+                each.tag: member
                 for member in members
                 for each in getattr(member, "__metadata__", ())
                 if hasattr(each, "tag")
             }
-            if part in of_tag or len(members) > 1:
-                model = of_tag.get(part)
-                continue
-            model = members[0]
+            model = of_tag.get(part)
+            continue
         keys.append(part)
         if fields is not None:
             model = fields[part].annotation if part in fields else None
         else:
             model = (get_args(model) or [None])[-1]  # of a mapping of names to models, or a list
-    return [key for key in keys if key != "[key]"], above
+    return [key for key in keys if key != "[key]"], _inner(above)
 
 
 def _faults(error: dict, model: Any) -> list[_Fault]:

@@ -5,6 +5,7 @@ Imports no jax.
 """
 
 import math
+from collections.abc import Sequence
 from numbers import Number
 from typing import Any
 
@@ -57,6 +58,17 @@ def _fault(value: Any) -> str | None:
     return "a number, text, a list or a mapping (what is in quotes is text)"
 
 
+def is_of_offsets(where: Sequence[Any]) -> bool:
+    """Whether the keys of this mapping are offsets of simulations, which may be numbers."""
+    return len(where) == 4 and where[0] == "simulations" and where[2] == "shifted"
+
+
+def _of_number(key: Any) -> Any:
+    """The text of a key that is a number; any other key as it is."""
+    is_number = isinstance(key, int | float) and not isinstance(key, bool)
+    return repr(key) if is_number and not _fault(key) else key
+
+
 def checked(values: Any) -> tuple[Any, list[str]]:
     """A copy of a configuration with REFUSED for what it may not be made of, and a line for each.
 
@@ -82,8 +94,11 @@ def checked(values: Any) -> tuple[Any, list[str]]:
             return [walk(item, [*where, i]) for i, item in enumerate(node)]
         found = {}
         for key, item in node.items():
-            if isinstance(key, str) and not _fault(key):
-                found[key] = walk(item, [*where, key])
+            name = _of_number(key) if is_of_offsets(where) else key
+            if isinstance(name, str) and name in found:
+                refuse([*where, key], "each offset once", "it twice")
+            elif isinstance(name, str) and not _fault(name):
+                found[name] = walk(item, [*where, name])
             else:
                 refuse(
                     [*where, key], _fault(key) or "text (a number in quotes is text)", _found(key)

@@ -3,8 +3,11 @@
 Imports no jax, and no yaml: it walks nodes that another has composed.
 """
 
+import contextlib
+import glob
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from imnn_core.config import messages, plain
@@ -52,11 +55,14 @@ def repeated_keys(root: Any, path: str) -> list[str]:
             first = {}
             for key, value in node.value:
                 name, line = str(key.value), key.start_mark.line + 1
-                key_in_words = ".".join([*where, name])
-                if name in first:
-                    lines = f"lines {first[name]} and {line} of {path}"
+                key_in_words, same = ".".join([*where, name]), name
+                if plain.is_of_offsets(where):  # 0.1 and 0.10 are one number, and one key
+                    with contextlib.suppress(ValueError):
+                        same = float(name)
+                if same in first:
+                    lines = f"lines {first[same]} and {line} of {path}"
                     yield f"{key_in_words}: expected once, found it in {lines}"
-                first.setdefault(name, line)
+                first.setdefault(same, line)
                 yield from walk(value, [*where, name])
 
     return [] if root is None else list(walk(root, []))
@@ -66,11 +72,21 @@ def found(path: str, own: Callable[[str], str | None]) -> str:
     """A path of the configuration: from the working directory, or else a file of this project.
 
     Args:
-        path: as the configuration has it.
-        own: where a file of this project lies, by its path in it; None if there is none.
+        path: as the configuration has it; it may be a pattern.
+        own: where a file or folder of this project lies, by its path in it; None if there is none.
 
     """
-    return path if os.path.exists(path) else own(path) or path
+    if os.path.exists(path):
+        return path
+    if glob.has_magic(path) and not any(glob.iglob(path, recursive=True)):
+        parts = Path(path).parts
+        n = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+        pattern = (
+            n and (folder := own(os.path.join(*parts[:n]))) and os.path.join(folder, *parts[n:])
+        )
+        if pattern and any(glob.iglob(pattern, recursive=True)):
+            return pattern
+    return own(path) or path
 
 
 def problem_of(
@@ -86,7 +102,9 @@ def problem_of(
     """
     is_own = is_file(settings.problem)
     path = found(settings.problem, own) if is_own else settings.problem
-    differences = {}
+    differences, delta_theta = {}, settings.delta_theta
+    if settings.parameters is None and settings.files and settings.named_offsets:
+        delta_theta = settings.files.offsets  # by names, whose order only the problem knows
     if settings.delta_theta is not None:
         differences = {
             "of_summaries": settings.derivative == "finite_difference_of_summaries",
@@ -97,7 +115,7 @@ def problem_of(
         "theta_fid": settings.theta_fid,
         "input_shape": settings.input_shape,
         "names": settings.names,
-        "delta_theta": settings.delta_theta,
+        "delta_theta": delta_theta,
         **differences,
         "code": digest(path) if is_own else None,
     }

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from imnn_core.config import consistency
 from imnn_core.config.bounds import MOST_AXES, MOST_PARAMETERS
+from imnn_core.config.files import Files
 from imnn_core.config.network import DeepSet
-from imnn_core.config.problem import FILES, PROBLEMS, Files, ProblemSchema, is_file
+from imnn_core.config.problem import FILES, PROBLEMS, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.simulate import Simulate
 from imnn_core.config.types import (
@@ -22,11 +23,43 @@ from imnn_core.config.types import (
     not_bool,
 )
 from imnn_core.store.wording import nearest
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 
 def _shipped(problem: Any) -> ProblemSchema | None:
     return PROBLEMS.get(problem) if isinstance(problem, str) else None
+
+
+def _differences(values: dict, names: Any) -> dict:
+    """The derivative and delta_theta that files at shifted parameters tell, by their names.
+
+    None are told by files with faults, which are told in their place.
+    """
+    try:
+        files = Files.model_validate(values.get("simulations"))
+    except ValidationError:
+        return {}
+    found, offsets = {}, files.offsets
+    if any(each.shifted is not None for each in files.sets.values()):
+        found["derivative"] = "finite_difference"
+    names = list(offsets or []) if names is None else names
+    is_exact = values.get("derivative") == "exact"  # which is told
+    if (
+        offsets
+        and not is_exact
+        and isinstance(names, list | tuple)
+        and {*map(str, names)} == offsets.keys()
+    ):
+        found["delta_theta"] = [offsets[str(name)] for name in names]
+    return {key: value for key, value in found.items() if values.get(key) is None}
 
 
 def _how(simulations: Any) -> str:
@@ -189,15 +222,18 @@ class Config(Model):
     @model_validator(mode="before")
     @classmethod
     def _problems_own(cls, values: Any) -> Any:
-        """Fill in theta_fid and input_shape of a problem that ships with the project."""
-        if isinstance(values, dict) and (known := _shipped(values.get("problem", "gaussian"))):
+        """Fill in what a problem of this project, or the names of files, tell."""
+        if not isinstance(values, dict):
+            return values
+        known, names, own = _shipped(values.get("problem", "gaussian")), values.get("names"), {}
+        if known:
+            names = known.names
             own = {
                 key: list(getattr(known, key))
                 for key in ("theta_fid", "input_shape")
                 if values.get(key) is None
             }
-            return values | own
-        return values
+        return values | own | _differences(values, names)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
@@ -210,6 +246,12 @@ class Config(Model):
     def files(self) -> Files | None:
         """The files of simulations, or None."""
         return self.simulations if isinstance(self.simulations, Files) else None
+
+    @property
+    def named_offsets(self) -> bool:
+        """Whether delta_theta is that of the names of files, in their order."""
+        offsets = self.files and self.files.offsets
+        return bool(offsets) and self.delta_theta == list(offsets.values())
 
     @property
     def parameters(self) -> list[str] | None:

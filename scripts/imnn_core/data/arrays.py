@@ -8,7 +8,9 @@ from pathlib import Path
 import jax
 import numpy as np
 from imnn_core.data.dataset_names import Names, names_in
+from imnn_core.data.named_sets import Given, set_in_words
 from imnn_core.data.reading import NAMELESS, Array, open_file
+from imnn_core.data.sets_given import open_given
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem
 from imnn_core.problems.precision import not_finite
@@ -47,9 +49,10 @@ def source_of(arrays: Mapping[str, Array], names: Names, problem: Problem) -> So
         problem: theirs.
 
     """
-    shapes, readers, counts = {}, {}, None
+    shapes, readers, counts, of_part = {}, {}, None, {}
     for part, name in names.items():
         found = [arrays[each] for each in (name if isinstance(name, list) else [name])]
+        of_part[part] = found
         n, shape = max(array.shape[0] for array in found), found[0].shape[1:]
         readers[part] = found[0].read
         if isinstance(name, list):
@@ -63,18 +66,38 @@ def source_of(arrays: Mapping[str, Array], names: Names, problem: Problem) -> So
     def read(part, start, out):
         readers[part](start, out)
 
-    return Source(**shapes, read=read, counts=counts)
+    def place(part, row, column):
+        if column is not None and len(of_part[part]) > 1:
+            return of_part[part][column].place(row)
+        there = [array for array in of_part[part] if row < array.shape[0]]
+        odd = [array for array in there if len(there) > 1 and not_finite(_row(array, row)).size]
+        return ", ".join(array.place(row) for array in (odd or there)[:3])
+
+    is_placed = all(array.place for each in of_part.values() for array in each)
+    return Source(**shapes, read=read, counts=counts, place=place if is_placed else None)
+
+
+def _row(array: Array, row: int) -> np.ndarray:
+    found = np.empty((1, *array.shape[1:]), array.dtype)
+    array.read(row, found)
+    return found
 
 
 @contextlib.contextmanager
-def open_users(path: str | Path, problem: Problem) -> Iterator[Source]:
-    """All simulations of a user's checked file; an HDF5 file is read where it lies."""
-    with open_file(path) as found:
+def open_users(given: Given, problem: Problem) -> Iterator[Source]:
+    """All simulations of a user's checked files; HDF5 and npy files are read where they lie.
+
+    Args:
+        given: see `sets_given.open_given`.
+        problem: theirs.
+
+    """
+    with open_given(given, problem) as found:
         names = names_in(found.arrays, problem)
         for name in names.values():
             for each in name if isinstance(name, list) else [name]:
                 if each not in found.arrays:  # it was there when the file was checked
-                    what = found.odd.get(each, "none")
+                    what, path = found.odd.get(each, "none"), set_in_words(given)
                     raise InputError(f"{path}: expected a dataset {each!r}, found {what}")
         yield source_of(found.arrays, names, problem)
 

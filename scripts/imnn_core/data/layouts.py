@@ -109,12 +109,19 @@ def _faults_of_attributes(where: str, found: Opened, names: Names, problem: Prob
                 f"{where}: expected {key} = {value} as in the config, found "
                 f"{shown(found.attributes[key])}"
             )
-    if is_pairs and "delta_theta" not in found.attributes and names["derivative"] == "shifted":
+    if not found.is_named and is_unsaid(found, problem):
         yield (
             f"{where}: expected an attribute delta_theta (of npz an array), the whole distance "
             f"between the two values of each parameter, which should be {problem.delta_theta}, "
             "found none; without it half the distance in its place would go unnoticed"
         )
+
+
+def is_unsaid(found: Opened, problem: Problem) -> bool:
+    """Whether shifted simulations do not say themselves how far from each other they are."""
+    is_pairs = problem.delta_theta is not None and stencils.is_pairs(problem.delta_theta)
+    is_one = names_in([*found.arrays, *found.odd], problem)["derivative"] == "shifted"
+    return is_pairs and is_one and "delta_theta" not in found.attributes
 
 
 def _is_same(found: Any, value: list) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from imnn_core.config.files import SIMULATIONS
-from imnn_core.data.listing import NAMES, Layout, opened
+from imnn_core.data.listing import Layout, opened
 from imnn_core.data.named_files import few, in_words, paths_of
+from imnn_core.data.one_array import NAMES
 from imnn_core.data.reading import Array
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import of_shape, shortened

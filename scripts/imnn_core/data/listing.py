@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from imnn_core.config.files import SIMULATIONS, fault_of_axes
 from imnn_core.data.named_files import few, paths_of, plain
+from imnn_core.data.one_array import NAMES, chosen
 from imnn_core.data.reading import NAMELESS, Array, Opened, open_file
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import nearest, of_shape, shortened, shown
 
 KINDS = "HDF5, npz or npy"
-NAMES = ("simulations", "fiducial", "observed")  # usual ones of a dataset
 OPEN = 2  # files of an array at a time
 
 
@@ -57,7 +57,7 @@ class Piece(NamedTuple):
     """The rows of one file.
 
     name: of the dataset. shape: in our order of axes, with n. array: as it lies, if that can be
-    read without an open file.
+    read without an open file. attributes: of the file, see `reading.Opened`.
     """
 
     path: str
@@ -67,6 +67,7 @@ class Piece(NamedTuple):
     is_single: bool
     n_bytes_loaded: int
     array: Array | None
+    attributes: Mapping[str, Any]
 
 
 class Listing:
@@ -113,12 +114,12 @@ class Listing:
             raise InputError(f"{at}: expected an array of simulations, found one number")
         n_bytes = math.prod(shape) * array.dtype.itemsize if found.is_loaded else 0
         shape, own = (1, *shape) if is_single else shape, None if found.is_held else array
-        return Piece(path, name, shape, array.dtype, is_single, n_bytes, own)
+        return Piece(path, name, shape, array.dtype, is_single, n_bytes, own, found.attributes)
 
     @contextlib.contextmanager
     def _opened(self, path: str) -> Iterator[tuple[Opened, str]]:
         """A file with the name of its array."""
-        choose = functools.partial(_chosen, self.dataset, self.layout.names)
+        choose = functools.partial(chosen, self.dataset, self.layout.names)
         with contextlib.ExitStack() as stack:
             try:
                 found = stack.enter_context(open_file(path, KINDS, choose))
@@ -157,14 +158,13 @@ class Listing:
             dtype: that is expected; that of the first file, if None.
 
         """
-        first, lines = self.pieces[0], []
-        dtype, expected = dtype or first.dtype, of_shape(SIMULATIONS, *self.layout.shape)
-        shapes = {piece.shape[1:] for piece in self.pieces}
+        first, lines, shape = self.pieces[0], [], self.layout.shape
+        dtype, expected = dtype or first.dtype, f"{of_shape(SIMULATIONS, *shape)} or {shape}"
         for piece in self.pieces:
             at = f"{self.where} ({piece.path})"
-            # Of rows that are alike in all files whoever gets the whole array says what is wrong.
-            if piece.shape[1:] != self.layout.shape and len(shapes) > 1:
-                found = of_shape(*piece.shape[not self.order and piece.is_single :])
+            # Of one file whoever gets its array says what is wrong.
+            if piece.shape[1:] != shape and len(self.pieces) > 1:
+                found = of_shape(*piece.shape[int(piece.is_single) :])
                 lines.append(f"{at}: expected shape {expected}, found {found}")
             if piece.dtype != dtype:
                 of = f"as in {first.path}" if dtype == first.dtype else "as in the other files"
@@ -188,7 +188,11 @@ class Listing:
                     self._read(self.pieces[i], here, out[done : done + n])
                 done, i = done + n, i + 1
 
-        return Array((self.n, *of_row), dtype, read)
+        def place(row):
+            path, there = self.place(row)
+            return path if self.pieces[0].is_single else f"{path}, row {there}"
+
+        return Array((self.n, *of_row), dtype, read, place=place)
 
     def _read(self, piece: Piece, start: int, out: np.ndarray) -> None:
         with self._lock:
@@ -229,15 +233,6 @@ class Listing:
         """Close what is open."""
         while self._open:
             self._open.popitem()[1][0].close()
-
-
-def _chosen(dataset: str | None, names: Sequence[str], there: Sequence[str]) -> list[str]:
-    """The array of a file that is meant: by its name, a usual one, or as the only one."""
-    if dataset is not None:
-        above = {"/".join(dataset.split("/")[:i]) for i in range(1, 1 + dataset.count("/"))}
-        return [dataset] if dataset in there or above & set(there) else []
-    usual = [name for name in names if name in there]
-    return usual[:1] or (list(there) if len(there) == 1 else [])
 
 
 @contextlib.contextmanager

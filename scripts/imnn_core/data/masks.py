@@ -1,6 +1,6 @@
 """Values that are no data: masks, and what people put in place of numbers that are missing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from imnn_core.data.gathered import Extremes
@@ -20,6 +20,7 @@ def masked(
     shape: tuple[int, ...],
     near: float = OFTEN,
     zero: float = SELDOM,
+    at: Callable[[int], str] = lambda row: "",
 ) -> Iterator[str]:
     """Values far from all others, the same in several simulations or numbers: no data.
 
@@ -28,6 +29,7 @@ def masked(
         lowest, highest: of its columns.
         shape: of a simulation.
         near, zero: ranges of the others from which on a value that repeats is none, and 0 is.
+        at: where a simulation lies, see `Source.at`.
 
     """
     for sign, extreme, other in ((1, lowest, highest), (-1, highest, lowest)):
@@ -49,7 +51,8 @@ def masked(
             yield (
                 f"expected data in {name}, found {sign * value:.6g} {n} times in "
                 f"{int(here.sum())} of {here.size} numbers, the first in simulation "
-                f"{extreme.row[k]} at index {index_of(k, shape)}, where all others are between "
+                f"{extreme.row[k]}{at(extreme.row[k])} at index {index_of(k, shape)}, where all "
+                "others are between "
                 f"{low:.3g} and {high:.3g}; is it a mask? Leave these "
                 "numbers out, or fill them as in an analysis of your data"
             )

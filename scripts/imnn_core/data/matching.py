@@ -154,7 +154,8 @@ def _rows(source, d, shifted, problem, numbers) -> str | None:
             i, name = int(np.flatnonzero(is_it)[0]), name.strip()
             return (
                 f"expected row i of {name} to be row i of fiducial at other parameters, found row "
-                f"{numbers[i]} of it to be row {rows[i]} of fiducial ({int(is_it.sum())} of {n} "
+                f"{numbers[i]} of it to be row {rows[i]} of fiducial"
+                f"{source.at('fiducial', rows[i])} ({int(is_it.sum())} of {n} "
                 "rows that were looked at are such): sort them by their seeds"
             )
     return None

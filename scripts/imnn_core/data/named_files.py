@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from imnn_core.config.files import entries
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shortened
 
@@ -23,13 +24,6 @@ def plain(given: Any) -> Given:
     if hasattr(given, "model_dump"):
         return given.model_dump()
     return str(given) if isinstance(given, Path) else given
-
-
-def entries(given: Any) -> list[str]:
-    """Paths, patterns and folders, as they are named."""
-    given = plain(given)
-    files = given["files"] if isinstance(given, Mapping) else given
-    return [str(each) for each in ([files] if isinstance(files, str | Path) else files)]
 
 
 def naturally(path: str) -> tuple:

@@ -1,9 +1,10 @@
 """What the numbers of a set of simulations say of themselves: faults that can be seen in them."""
 
+import functools
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +35,13 @@ class Numbers(NamedTuple):
     faults: list[str]
     is_discrete: bool
 
-    def repeats(self) -> str | None:
-        """A clause, if some simulations are the same as others; None if none are."""
+    def repeats(self, at: Callable[[int], str] = lambda row: "") -> str | None:
+        """A clause, if some simulations are the same as others; None if none are.
+
+        Args:
+            at: where a simulation lies, see `Source.at`.
+
+        """
         _, first, counts = np.unique(self.hashes, return_index=True, return_counts=True)
         if (counts == 1).all():
             return None
@@ -44,7 +50,7 @@ class Numbers(NamedTuple):
         n = len(self.hashes)
         return (
             f"expected different simulations, found {n - len(counts)} of {n} twice, such as index "
-            f"{i} and {j}"
+            f"{i}{at(i)} and {j}{at(j)}"
         )
 
 
@@ -66,15 +72,16 @@ def look(source: Source, problem: Problem) -> Numbers:
         of_derivative.add(start, piece)
     name = dataset_names(problem)["derivative"]
     lines = [
-        *_not_finite("fiducial", of_fiducial.bad, len(source.fiducial)),
-        *_not_finite(name, of_derivative.bad, len(source.derivative)),
+        *_not_finite(source, "fiducial", "fiducial", of_fiducial.bad),
+        *_not_finite(source, "derivative", name, of_derivative.bad),
     ]
     hashes = of_fiducial.hashes
     is_discrete = not lines and _is_discrete(source)
     if not lines:
         if not is_discrete:
-            lines += _unwritten("fiducial", of_fiducial.empty, 1)
-            lines += _unwritten(name, of_derivative.empty_at_the_end(), 2)
+            lines += _unwritten(source, "fiducial", "fiducial", of_fiducial.empty, 1)
+            empty = of_derivative.empty_at_the_end()
+            lines += _unwritten(source, "derivative", name, empty, 2)
         lines += of_derivative.constant(name)
         # Of rows that were never written nothing else is worth saying.
         lines = lines or list(_of_fiducial(of_fiducial, source, problem, is_discrete))
@@ -85,21 +92,21 @@ def look(source: Source, problem: Problem) -> Numbers:
     return Numbers(hashes, whole.hexdigest(), lines, is_discrete)
 
 
-def _rows(rows: list[int]) -> str:
-    return f"{len(rows)} simulations, the first at index {rows[0]}"
-
-
-def _not_finite(name, bad, n):
+def _not_finite(source, part, name, bad):
     if bad:
         yield (
             f"expected finite numbers in {name}, found NaN, infinity, or what float32 can't hold "
-            f"in {len(bad)} of {n} simulations, the first at index {bad[0]}"
+            f"in {len(bad)} of {len(getattr(source, part))} simulations, the first at index "
+            f"{bad[0]}{source.at(part, bad[0])}"
         )
 
 
-def _unwritten(name, rows, fewest):
+def _unwritten(source, part, name, rows, fewest):
     if len(rows) >= fewest:
-        yield f"expected numbers in all rows of {name}, found nothing but 0 in {_rows(rows)}"
+        yield (
+            f"expected numbers in all rows of {name}, found nothing but 0 in {len(rows)} "
+            f"simulations, the first at index {rows[0]}{source.at(part, rows[0])}"
+        )
 
 
 def _of_fiducial(
@@ -112,7 +119,16 @@ def _of_fiducial(
         yield "expected simulations that vary, found the same in all rows of fiducial"
         return
     near = SELDOM if is_discrete else OFTEN
-    found_masks = list(masked("fiducial", found.low, found.high, shape, near))
+    found_masks = list(
+        masked(
+            "fiducial",
+            found.low,
+            found.high,
+            shape,
+            near,
+            at=functools.partial(source.at, "fiducial"),
+        )
+    )
     if found_masks:
         yield from found_masks
         return
@@ -132,13 +148,14 @@ def _of_derivative(
     near, zero = SELDOM if is_discrete else OFTEN, SELDOM
     if found.source.counts is None:
         zero = math.inf  # which many derivatives are
-    for low, high in zip(found.low, found.high, strict=True):
-        lines = list(masked(name, low, high, problem.input_shape, near, zero))
+    for c, (low, high) in enumerate(zip(found.low, found.high, strict=True)):
+        at = functools.partial(found.source.at, "derivative", column=c)
+        lines = list(masked(name, low, high, problem.input_shape, near, zero, at))
         is_mask = (low.value == -high.value) & np.isin(np.abs(low.value), KNOWN)
         if is_mask.any() and not lines:
             k = int(is_mask.argmax())
-            at = f"{low.value[k]:g} in all rows at index {index_of(k, problem.input_shape)}"
-            lines = [f"expected data in {name}, found {at}; is it a mask? Leave this number out"]
+            where = f"{low.value[k]:g} in all rows at index {index_of(k, problem.input_shape)}"
+            lines = [f"expected data in {name}, found {where}; is it a mask? Leave this number out"]
         largest = np.maximum(np.abs(low.value), np.abs(high.value)).reshape(problem.input_shape)
         if fault := precision.fault_of_scale(largest, np.zeros_like(largest)):
             lines = lines or [f"{fault}, in {name}"]

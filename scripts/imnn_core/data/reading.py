@@ -39,12 +39,14 @@ class Array(NamedTuple):
     dtype: in this machine's order of bytes.
     read: (start, out) fills a C-contiguous array of this dtype with rows, from ``start`` on.
     cut: a part of it by an index, in memory.
+    place: where a row lies, in words, if the array has more than one file.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[int, np.ndarray], None]
     cut: Callable[[Any], np.ndarray] | None = None
+    place: Callable[[int], str] | None = None
 
     def whole(self) -> np.ndarray:
         """All of it."""
@@ -66,6 +68,8 @@ class Opened(NamedTuple):
     names: of all that is there.
     is_loaded: whether arrays are read whole into memory, as those of npz files are.
     is_held: whether arrays can be read only as long as the file is open.
+    is_named: whether a configuration names each array.
+    of_npz: bytes of npz files that are in memory at a time, if they are not all of it.
     """
 
     arrays: Mapping[str, Array]
@@ -74,6 +78,13 @@ class Opened(NamedTuple):
     names: list[str]
     is_loaded: bool = True
     is_held: bool = True
+    is_named: bool = False
+    of_npz: int | None = None
+
+    @property
+    def n_loaded(self) -> int:
+        """Bytes that are read into memory whole."""
+        return self.is_loaded * self.n_bytes if self.of_npz is None else self.of_npz
 
     @property
     def n_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from imnn_core.data import identity, part_files, part_sources, sources
 from imnn_core.data.arrays import open_users
 from imnn_core.data.dataset_names import dataset_names
+from imnn_core.data.named_sets import Given, set_in_words
 from imnn_core.data.part_layout import Layout
 from imnn_core.data.parts import Part
 from imnn_core.data.reading import OF_YOUR_OWN
@@ -69,21 +71,28 @@ def write_reference(
     """Write which simulations of a user's file are a split, without a copy of them.
 
     Args:
-        checked: the path to the `file`, its `n_s` and `n_d`, and a `digest` of its numbers.
+        checked: the path to the `file`, or what names the files of a set's arrays; its `n_s` and
+            `n_d`, and a `digest` of its numbers.
         rows_of_file: numbers of the split's simulations in it, rising; all, if None.
 
     """
-    sizes = {
-        "file": str(checked["file"]),
-        "n_s_of_file": checked["n_s"],
-        "n_d_of_file": checked["n_d"],
-    }
-    sizes["digest"] = checked[
-        "digest"
-    ]  # so that a reference changes with the numbers that it means
+    sizes = {"n_s_of_file": checked["n_s"], "n_d_of_file": checked["n_d"]}
+    sizes["digest"] = checked["digest"]  # a reference changes with the numbers that it means
+    given, is_path = checked["file"], isinstance(checked["file"], str | os.PathLike)
+    if is_path:
+        sizes["file"] = str(given)
     with hdf5.writing(path, "reference", identity.attributes(problem, seed, split) | sizes) as file:
         if rows_of_file is not None:
             file["rows"] = rows_of_file
+        if not is_path:
+            file["given"] = json.dumps(given)  # an attribute has room for 64 kB
+
+
+def _given(reference: Any) -> Given:
+    """What names the files that an open reference means."""
+    if "given" in reference:
+        return json.loads(reference["given"][()])
+    return reference.attrs["file"]
 
 
 @contextlib.contextmanager
@@ -148,7 +157,7 @@ def open_simulations(
                     f"{make_again(path)}"
                 )
         if is_reference:
-            check_finite(source, file.attrs["file"], OF_YOUR_OWN)
+            check_finite(source, set_in_words(_given(file)), OF_YOUR_OWN)
         yield source if as_stored else derived(source, problem)
 
 
@@ -205,20 +214,21 @@ def check_finite(source: Source, path: str | Path, remedy: str) -> None:
         if bad:
             raise InputError(
                 f"{path}: expected finite numbers in {name}, found NaN or infinity in {len(bad)} "
-                f"of {len(getattr(source, name))} simulations, the first at index {bad[0]}; "
-                f"{remedy}"
+                f"of {len(getattr(source, name))} simulations, the first at index {bad[0]}"
+                f"{source.at(name, bad[0])}; {remedy}"
             )
 
 
 @contextlib.contextmanager
 def _referred(reference: Any, problem: Problem) -> Iterator[Source]:
     """The simulations of a user's file that a reference means."""
-    with open_users(reference.attrs["file"], problem) as source:
+    given = _given(reference)
+    with open_users(given, problem) as source:
         for part, key in (("fiducial", "n_s_of_file"), ("derivative", "n_d_of_file")):
             found, expected = len(getattr(source, part)), reference.attrs[key]
             if found != expected:
                 raise InputError(
-                    f"{reference.attrs['file']}: expected {expected} in "
+                    f"{set_in_words(given)}: expected {expected} in "
                     f"{dataset_names(problem)[part]} as when it was checked, found {found}; run "
                     "snakemake again to check it anew"
                 )

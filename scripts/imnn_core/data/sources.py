@@ -20,12 +20,26 @@ class Source(NamedTuple):
         ``start`` on of "fiducial" or "derivative".
     counts: how many simulations there are at each of the shifted parameters, (n_columns,), where
         the derivatives are simulations; a row has 0 where there is none. None for tangents.
+    place: where a row of "fiducial" or "derivative" lies, in words, if the set has several files.
     """
 
     fiducial: jax.ShapeDtypeStruct
     derivative: jax.ShapeDtypeStruct
     read: Callable[[str, int, np.ndarray], None]
     counts: tuple[int, ...] | None = None
+    place: Callable[[str, int, int | None], str] | None = None
+
+    def at(self, name: str, row: int, column: int | None = None) -> str:
+        """Where a row of "fiducial" or "derivative" lies, behind its number in a message.
+
+        Args:
+            name: "fiducial" or "derivative".
+            row: its number.
+            column: which of the simulations at shifted parameters; those that are not finite, if
+                None.
+
+        """
+        return f" ({self.place(name, int(row), column)})" if self.place else ""
 
     @property
     def n_bytes(self) -> int:
@@ -98,7 +112,7 @@ def differenced(source: Source, weights: np.ndarray) -> Source:
         out[:] = tangents.reshape(out.shape)
 
     derivative = jax.ShapeDtypeStruct((n_d, *shape, len(weights)), np.float64)
-    return Source(source.fiducial, derivative, read)
+    return Source(source.fiducial, derivative, read, place=source.place)
 
 
 def beside(fiducial: Source, derivative: Source) -> Source:
@@ -212,7 +226,8 @@ def select(source: Source, rows: np.ndarray) -> Source:
 
     counts = source.counts and tuple(np.searchsorted(rows, source.counts).tolist())
     fiducial, derivative = of_rows(source.fiducial, len(rows)), of_rows(source.derivative, n_d)
-    return Source(fiducial, derivative, read, counts)
+    place = source.place and (lambda name, row, c: source.place(name, int(rows[row]), c))
+    return Source(fiducial, derivative, read, counts, place)
 
 
 def pieces(source: Source, name: str, n_bytes: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -3,40 +3,49 @@
 A damaged HDF5 file can crash its library, or keep it busy for ever. Imports neither jax nor h5py.
 """
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+FEW = 10  # lines of one key; files that crash
 SECONDS = 60  # for one file; what is read says little of its size
 CORE = Path(__file__).parents[2]
 
 
-def faults(paths: Mapping[str, str], seconds: float = SECONDS) -> list[str]:
+def faults(
+    paths: Mapping[str, str], seconds: float = SECONDS, of_arrays: Sequence[tuple] = ()
+) -> list[str]:
     """What keeps files from being opened, a line each; those that are not there are left out.
 
     Args:
         paths: of simulations and of `observed` data, by the config's keys.
         seconds: after which a file counts as one that never opens.
+        of_arrays: files of one array each: key, path, and the name of a dataset or None.
 
     """
-    left = [(key, str(path)) for key, path in paths.items() if os.path.lexists(path)]
-    lines = []
-    while left:
+    given = [*paths.items(), *of_arrays]
+    left = [(key, str(path), *name) for key, path, *name in given if os.path.lexists(path)]
+    lines, n_lines, crashes = [], Counter(), 0
+    while left and crashes < FEW:
         found, why = _tried(left, seconds)
-        for (key, _), of_one in zip(left, found, strict=False):
-            lines += [f"{key}: {line}" for line in of_one]
+        for (key, *_), of_one in zip(left, found, strict=False):
+            n_lines[key] += len(of_one)
+            lines += [f"{key}: {line}" for line in of_one[: n_lines[key] <= FEW and FEW]]
         left = left[len(found) :]
         if left:
-            key, path = left.pop(0)
+            (key, path, *_), crashes = left.pop(0), crashes + 1
             lines.append(f"{key}: {path}: expected a file of arrays, found one that {why}")
-    return lines
+    more = {key: n - FEW for key, n in n_lines.items() if n > FEW}
+    return lines + [f"{key}: found {n} more faults like these" for key, n in more.items()]
 
 
-def _tried(paths: list[tuple[str, str]], seconds: float) -> tuple[list[list[str]], str]:
+def _tried(paths: list[tuple], seconds: float) -> tuple[list[list[str]], str]:
     """Lines about each file that was tried, and what became of the next one."""
     given = os.environ.get("PYTHONPATH")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(CORE), given]))}
@@ -63,13 +72,15 @@ def _tried(paths: list[tuple[str, str]], seconds: float) -> tuple[list[list[str]
 
 def main() -> None:
     """Open each file that standard input names; print a line for each, with its faults."""
+    from imnn_core.data.one_array import USUAL, chosen
     from imnn_core.data.reading import open_file
     from imnn_core.store.errors import InputError
 
-    for key, path in json.load(sys.stdin):
-        lines = []
+    for key, path, *names in json.load(sys.stdin):
+        lines, kinds = [], "HDF5, npz or npy" if names or key == "observed" else "HDF5 or npz"
         try:
-            with open_file(path, "HDF5, npz or npy" if key == "observed" else "HDF5 or npz"):
+            choose = functools.partial(chosen, names[0], USUAL) if names else None
+            with open_file(path, kinds, choose):
                 pass
         except InputError as error:
             lines = error.lines

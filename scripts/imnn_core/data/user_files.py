@@ -1,16 +1,17 @@
 """A user's files of simulations: all their faults, found before any fit, and how they are split."""
 
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from imnn_core.data import matching
 from imnn_core.data.arrays import open_users
-from imnn_core.data.layouts import faults_of_structure
+from imnn_core.data.layouts import faults_of_structure, is_unsaid
+from imnn_core.data.named_sets import Given, of_key, set_in_words
 from imnn_core.data.numbers import Numbers, look
-from imnn_core.data.reading import open_file
+from imnn_core.data.sets_given import open_given
 from imnn_core.problems import Problem
 from imnn_core.problems.simulations import STREAMS
 from imnn_core.store.errors import InputError
@@ -20,40 +21,50 @@ class OfFile(NamedTuple):
     """What was found in a file.
 
     faults: a line each, and notes, which are none. dtype and numbers: where they could be read.
+    at: where a fiducial simulation lies, see `Source.at`.
     """
 
     faults: list[str]
     notes: list[str] = []
     dtype: str | None = None
     numbers: Numbers | None = None
+    at: Callable[[int], str] = lambda row: ""
 
 
-def _look_through(split: str, path: str | Path, problem: Problem) -> OfFile:
-    """Look for all faults of one file."""
-    where = f"simulations.{split} ({path})"
+def _look_through(split: str, given: Given, problem: Problem) -> OfFile:
+    """Look for all faults of one set."""
+    where = f"simulations.{split} ({set_in_words(given)})"
     try:
-        with open_file(path) as found:
-            faults = list(faults_of_structure(where, found, problem))
+        with open_given(given, problem) as found:
+            faults, noted = list(faults_of_structure(where, found, problem)), []
             if faults:
                 return OfFile(faults)
             dtype = str(found.arrays["fiducial"].dtype)
-        with open_users(path, problem) as source:
+            if is_unsaid(found, problem):
+                noted = [
+                    f"{where}: delta_theta = {problem.delta_theta} is taken to be the whole "
+                    "distance between minus and plus, as no file says; half of it would make |F| "
+                    "four times too large for each parameter"
+                ]
+        with open_users(given, problem) as source:
             numbers, clauses, notes = look(source, problem), [], []
             if not numbers.faults:
                 found = matching.look(source, problem, numbers.is_discrete)
-                clauses, noted = matching.of_look(found, problem)
-                notes = [f"{where}: {clause}" for clause in noted]
+                clauses, of_order = matching.of_look(found, problem)
+                notes = [f"{where}: {clause}" for clause in of_order]
             faults = [f"{where}: {clause}" for clause in [*numbers.faults, *clauses]]
+            at = functools.partial(source.at, "fiducial")
     except InputError as error:
-        return OfFile([f"simulations.{split}: {line}" for line in error.lines])
-    return OfFile(faults, notes, dtype, numbers)
+        return OfFile([of_key(f"simulations.{split}", line, given) for line in error.lines])
+    return OfFile(faults, noted + notes, dtype, numbers, at)
 
 
-def _repeated(found: Mapping[str, OfFile], paths: Mapping[str, str | Path]) -> Iterator[tuple]:
+def _repeated(found: Mapping[str, OfFile], given: Mapping[str, Given]) -> Iterator[tuple]:
     """Simulations that are there twice: (whether they may be, a line)."""
     for split, each in found.items():
-        if line := each.numbers.repeats():
-            yield each.numbers.is_discrete, f"simulations.{split} ({paths[split]}): {line}"
+        if line := each.numbers.repeats(each.at):
+            where = f"simulations.{split} ({set_in_words(given[split])})"
+            yield each.numbers.is_discrete, f"{where}: {line}"
     for one, other in itertools.combinations(found, 2):
         hashes = [found[split].numbers.hashes for split in (one, other)]
         common = np.intersect1d(*hashes)
@@ -62,7 +73,8 @@ def _repeated(found: Mapping[str, OfFile], paths: Mapping[str, str | Path]) -> I
             yield (
                 found[one].numbers.is_discrete and found[other].numbers.is_discrete,
                 f"simulations: expected different simulations in {one} and {other}, found "
-                f"{common.size} in both, such as index {i} of {one} and index {j} of {other}",
+                f"{common.size} in both, such as index {i} of {one}{found[one].at(i)} and index "
+                f"{j} of {other}{found[other].at(j)}",
             )
 
 
@@ -77,11 +89,11 @@ class Checked(NamedTuple):
     notes: list[str]
 
 
-def check(paths: Mapping[str, str | Path], problem: Problem) -> Checked:
+def check(paths: Mapping[str, Given], problem: Problem) -> Checked:
     """Look through all of a user's files.
 
     Args:
-        paths: by split.
+        paths: by split, or what names the files of its arrays.
         problem: with the parameters, shapes and kind of derivatives that are expected.
 
     """

@@ -1,6 +1,6 @@
 """The problem that a configuration names: a shipped one, a user's, or files of simulations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from imnn_core.problems.stencils import Step
 from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.store.texts import read_json
-from imnn_core.store.wording import shown
+from imnn_core.store.wording import shortened, shown
 
 
 @unchecked.named()
@@ -28,7 +28,7 @@ def build(
     theta_fid: Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
-    delta_theta: Sequence[Step] | None = None,
+    delta_theta: Sequence[Step] | Mapping[str, Step] | None = None,
     of_summaries: bool = False,
     from_files: bool = False,
     code: str | None = None,
@@ -41,7 +41,8 @@ def build(
         input_shape: in place of the own one of a problem that ships with the project, if not None;
             of a file's, the same.
         names: of the parameters, for `files`.
-        delta_theta, of_summaries, from_files: as in `Problem`.
+        delta_theta, of_summaries, from_files: as in `Problem`; steps of a user's problem may be by
+            the parameters' names.
         code: digest of a user's file. Not used: it is there to change when the file does.
 
     Raises:
@@ -66,4 +67,12 @@ def build(
             f"{shown(list(input_shape))}; change it there"
         )
     theta_fid = problem.theta_fid if theta_fid is None else theta_fid
+    if isinstance(delta_theta, Mapping):
+        if set(delta_theta) != set(problem.names):
+            raise InputError(
+                f"simulations: expected shifted simulations of the parameters "
+                f"{shortened(', '.join(problem.names))} of {kind}, found those of "
+                f"{shortened(', '.join(delta_theta))}"
+            )
+        differences["delta_theta"] = [delta_theta[name] for name in problem.names]
     return replace(problem, theta_fid=theta_fid, name=Path(kind).stem, **differences)

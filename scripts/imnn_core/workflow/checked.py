@@ -14,9 +14,10 @@ from pathlib import Path
 
 from imnn_core.config.problem import is_file
 from imnn_core.config.run import Config
+from imnn_core.data.named_sets import Given
 from imnn_core.store import files
 from imnn_core.store.errors import InputError
-from imnn_core.workflow import digest
+from imnn_core.workflow import content, digest
 from imnn_core.workflow.requests import Sizes
 
 STAMPS = os.path.join(".snakemake", "imnn", "checked.json")
@@ -69,7 +70,7 @@ def _version(package: str) -> str | None:
 def digest_of(
     settings: Config,
     problem: Mapping,
-    paths_to_files: Mapping[str, str],
+    files: Mapping[str, Given],
     path_to_observed: str | None,
     path_to_style: str,
     *others: object,
@@ -79,7 +80,7 @@ def digest_of(
     Args:
         settings: the configuration.
         problem: arguments of `load.build`; a user's file is in it with the digest of its code.
-        paths_to_files: the user's files of simulations, by set.
+        files: what names the user's simulations, by set.
         path_to_observed: the observed data, if any.
         path_to_style: matplotlib's settings.
         others: what else the checks are given, plain values.
@@ -90,15 +91,11 @@ def digest_of(
         if not _is_known_by_its_code(problem["kind"]):
             return None
         packages += ["flax", "equinox"]
-    read = [*paths_to_files.values(), *filter(None, [path_to_observed])]
-    if read:
-        from imnn_core.data import links  # and with it h5py, only where there are such files
-
-        read += [other for path in read for other in links.others(path)]
+    read = {"observed": path_to_observed} if path_to_observed else {}
     return digest.settings_digest(
         settings.model_dump(mode="json"),
         dict(problem),
-        {path: digest.content_digest(path) for path in read},
+        {key: [given, content.of_set(given, {})] for key, given in (read | dict(files)).items()},
         digest.content_digest(path_to_style),
         digest.code_digest(digest.CORE / "workflow" / "checks.py"),
         others,

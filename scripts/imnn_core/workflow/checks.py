@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
 from imnn_core.data import arrays
-from imnn_core.data.reading import open_file
+from imnn_core.data.named_sets import Given
+from imnn_core.data.sets_given import open_given
 from imnn_core.figures import styles
 from imnn_core.gradient import devices
 from imnn_core.networks import architecture
@@ -121,36 +122,36 @@ def faults(
     return lines, None if of_problem else built
 
 
-def _bytes_of_file(path: str) -> tuple[int, int]:
+def _bytes_of_set(given: Given, problem: Problem) -> tuple[int, int]:
     """Bytes of a user's simulations in float32, and of what is read into memory whole.
 
-    0, 0 of a broken file, see `check_files`.
+    0, 0 of broken files, see `check_files`.
     """
     try:
-        with open_file(path) as found:
+        with open_given(given, problem) as found:
             n = sum(math.prod(array.shape) for array in found.arrays.values())
-            return 4 * n, found.is_loaded * found.n_bytes
+            return 4 * n, found.n_loaded
     except InputError:
         return 0, 0
 
 
-def sizes(settings: Config, problem: Problem, files: Mapping[str, str]) -> requests.Sizes:
+def sizes(settings: Config, problem: Problem, files: Mapping[str, Given]) -> requests.Sizes:
     """Sizes on which the memory of the run's jobs depends.
 
     Args:
         settings: the configuration, without faults.
         problem: its problem.
-        files: the user's files of simulations, by set, if there are any.
+        files: what names the user's simulations, by set, if there are any.
 
     """
     shape = problem.input_shape
     n_derivatives = math.prod(problem.stored_shape) // math.prod(shape)
     if files:
-        found = {path: _bytes_of_file(path) for path in files.values()}
+        found = {split: _bytes_of_set(given, problem) for split, given in files.items()}
         fractions = settings.files.fractions
         parts = {"training": 1 - sum(fractions.values()), "validation": 1, "test": 1} | fractions
         sets = {
-            split: math.ceil(parts[split] * found[files.get(split, files["training"])][0])
+            split: math.ceil(parts[split] * found.get(split, found["training"])[0])
             for split in settings.files.splits
         }
         npz = max(loaded for _, loaded in found.values())

@@ -1,0 +1,15 @@
+"""Which array of a file is meant where one is wanted."""
+
+from collections.abc import Sequence
+
+NAMES = ("simulations", "fiducial", "observed")  # usual ones
+USUAL = (*NAMES, "derivative", "shifted")
+
+
+def chosen(dataset: str | None, names: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The array of a file that is meant: by its name, a usual one, or as the only one."""
+    if dataset is not None:
+        above = {"/".join(dataset.split("/")[:i]) for i in range(1, 1 + dataset.count("/"))}
+        return [dataset] if dataset in there or above & set(there) else []
+    usual = [name for name in names if name in there]
+    return usual[:1] or (list(there) if len(there) == 1 else [])
