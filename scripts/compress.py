@@ -81,7 +81,7 @@ if __name__ == "__main__":
             path_to_fit=snakemake.input.fit,
             path_to_information=snakemake.input.information,
             path_to_compressed=snakemake.output.compressed,
-            name=snakemake.wildcards.name,
+            name=snakemake.wildcards.compressed,
             problem=snakemake.params.problem,
             fit=snakemake.wildcards.fit,
             seed=int(snakemake.wildcards.seed),

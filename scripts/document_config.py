@@ -142,6 +142,8 @@ def type_of(schema, definitions):
         return "list: " + type_of(schema["items"], definitions)
     if schema.get("type") == "object" and schema["additionalProperties"].get("minProperties"):
         return "a mapping of parameters to offsets to files"
+    if schema.get("type") == "object" and "oneOf" in schema["additionalProperties"]:
+        return "a mapping of names to files"
     if schema.get("type") == "object":
         return "a mapping of names to " + ("numbers" if "propertyNames" in schema else "recipes")
     words = {

@@ -28,6 +28,7 @@ wildcard_constraints:
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
     split="training|validation|test|half_step",
+    compressed="|".join(re.escape(name) for name in settings.compress) or "none",
     part=rf"{parts.PATTERN}|{parts.FEW}",
 
 
@@ -163,6 +164,13 @@ everything = [
         file=FILES_OF_FIT,
     ),
     *(expand(every_estimate, run=RUNS) if settings.observed else []),
+    *expand(
+        "results/{run}/fits/{fit}/seed-{seed}/compressed/{name}.h5",
+        run=RUNS,
+        fit=settings.fits,
+        seed=settings.seeds,
+        name=settings.compress,
+    ),
     *expand("results/{run}/summary.csv", run=RUNS),
     *expand("results/{run}/report.html", run=RUNS),
     *expand(

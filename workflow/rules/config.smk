@@ -22,7 +22,7 @@ if not workflow.configfiles:
 
 from imnn_core.config import read
 from imnn_core.config.problem import is_file
-from imnn_core.data import named_sets, trial
+from imnn_core.data import named_files, named_sets, trial
 from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import check_room
@@ -93,17 +93,21 @@ def check_with_jax(settings, problem):
     of_arrays, odd = content.to_open(
         {split: given for split, given in FILES.items() if split not in single}, KNOWN
     )
-    odd += trial.faults(files, of_arrays=of_arrays)
+    to_compress = {f"compress.{name}": given for name, given in COMPRESS.items()}
+    further, of_further = content.arrays_to_open(to_compress, KNOWN, not IS_ALONE)
+    odd += of_further + trial.faults(files, of_arrays=of_arrays + further)
     others = (STYLE, available, is_made)
     digest = None
     if not odd:  # else nothing here opens them
-        digest = checked.digest_of(settings, problem, FILES, observed, *others)
+        read = FILES | {key: {"fiducial": given} for key, given in to_compress.items()}
+        digest = checked.digest_of(settings, problem, read, observed, *others)
         if known := checked.recall(digest):
             return known
     from imnn_core.workflow import checks
 
     observed = None if odd else observed
-    faults, built = checks.faults(settings, problem, observed, *others)
+    to_compress = None if odd else to_compress
+    faults, built = checks.faults(settings, problem, observed, *others, to_compress)
     if odd or faults:
         raise InputError(*odd, *faults)
     sizes = checks.sizes(settings, built, FILES)
@@ -129,6 +133,10 @@ try:
     FILES = {
         split: named_sets.found(given, found)
         for split, given in (settings.files.given if settings.files else {}).items()
+    }
+    COMPRESS = {
+        name: named_files.found(given, found)
+        for name, given in settings.compress.items()
     }
     STYLE = local(found(settings.figures.style))
     if workflow.is_main_process:

@@ -29,6 +29,12 @@ for split, given in FILES.items():
         for name in named_sets.entries_of(named_sets.plain(settings.files.given[split]))
     }
     CONTENTS |= {names[name]: each for name, each in there.items()}
+for name, given in COMPRESS.items():
+    there = content.of_entries({"fiducial": given}, KNOWN)
+    names = {
+        found(entry): entry for entry in named_files.entries(settings.compress[name])
+    }
+    CONTENTS |= {names[entry]: each for entry, each in there.items()}
 
 
 rule pack:

@@ -65,3 +65,15 @@ def mem_of_estimating(wildcards, input, attempt):
     return memory.of_estimating(
         SIMULATIONS, recipe, n_bytes, n_gpus(wildcards), attempt
     )
+
+
+def mem_of_exporting(wildcards, attempt):
+    recipe = settings.fits[wildcards.fit]
+    return memory.of_compressing(SIMULATIONS, recipe, 0, 0, attempt)
+
+
+def mem_of_compressing(wildcards, input, attempt):
+    recipe = settings.fits[wildcards.fit]
+    of_npz = [os.path.getsize(path) for path in input.files if path.endswith(".npz")]
+    n_gpus_of_fit, n_bytes = n_gpus(wildcards), max(of_npz, default=0)
+    return memory.of_compressing(SIMULATIONS, recipe, n_bytes, n_gpus_of_fit, attempt)

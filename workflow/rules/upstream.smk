@@ -3,8 +3,9 @@
 # don't tell, as after a clock was set back.
 from imnn_core.workflow.digest import content_digest, settings_digest
 
-# Digests of the user's files of simulations, by split, and of observed data.
+# Digests of the user's files of simulations, by split, of those to compress, and of observed data.
 CONTENT = {split: content.of_set(given, KNOWN) for split, given in FILES.items()}
+COMPRESSED = {name: content.of_array(given, KNOWN) for name, given in COMPRESS.items()}
 OBSERVED = settings.observed and content.of_set(found(settings.observed), KNOWN)
 
 # Its file may lie in another folder elsewhere.
@@ -38,6 +39,7 @@ MADE_BY = {
     "fit": ([ANY_FOLDER, SIZES["n_s"], SIZES["n_d"]], ["fit.py"], ["simulate"]),
     "evaluate": ([SIZES["n_test"]], ["evaluate.py"], ["fit", "analytic_fisher"]),
     "export": ([], ["export.py"], ["evaluate"]),
+    "compress": ([], ["compress.py"], ["evaluate"]),
     "summarise": ([], ["summarise.py"], ["evaluate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),
     "refine": ([settings.seeds], ["refine.py"], ["estimate"]),

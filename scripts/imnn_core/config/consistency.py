@@ -82,6 +82,8 @@ def _of_simulations(config):
         for split, of_set in config.files.sets.items():
             for key, listed in of_set.listed():
                 paths += [(f"simulations.{split}.{key}", path) for path in entries(listed)]
+    for name, listed in config.compress.items():
+        paths += [(f"compress.{name}", path) for path in entries(listed)]
     for key, path in paths:
         if path and {"{", "}"} & set(path):
             expected = "a path without braces, which Snakemake takes for wildcards"
@@ -96,6 +98,10 @@ def _of_simulations(config):
 def _of_sets(config):
     """Of arrays in files of their own: parameters, offsets, axes, and what the config says."""
     n_grid = None if config.input_shape is None else len(config.input_shape)
+    for name, listed in config.compress.items():
+        axes = getattr(listed, "axes", None)
+        if axes and (expected := fault_of_axes(axes, n_grid, ())):
+            yield f"compress.{name}.axes", expected, shown(axes)
     for split, given in config.files.sets.items() if config.files else ():
         where, offsets = f"simulations.{split}", given.offsets
         for key, listed in given.listed():

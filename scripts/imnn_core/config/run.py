@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from imnn_core.config import consistency
 from imnn_core.config.bounds import MOST_AXES, MOST_PARAMETERS
-from imnn_core.config.files import Files
+from imnn_core.config.files import Files, Listed
 from imnn_core.config.network import DeepSet
 from imnn_core.config.problem import FILES, PROBLEMS, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
@@ -174,6 +174,13 @@ class Config(Model):
         description="A file with observed data: `observed` of shape (*input_shape) or (n, "
         "*input_shape) in HDF5 or npz, or an npy file. Each fit compresses the data "
         "and estimates the parameters.",
+    )
+    compress: dict[Name, Listed] = Field(
+        {},
+        max_length=1000,
+        description="Files of simulations that each fit compresses, by names of your own: a file, "
+        "a pattern, a folder, a list of these, or a mapping, see below. `compressed/<name>.h5` "
+        "beside each fit has the summaries and the estimates, in the order of the input.",
     )
     refine: counted(0, 100) = Field(
         0,

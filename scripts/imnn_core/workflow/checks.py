@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
-from imnn_core.data import arrays
+from imnn_core.data import arrays, named_files
+from imnn_core.data.listed import open_listed
 from imnn_core.data.named_sets import Given
 from imnn_core.data.sets_given import open_given
 from imnn_core.figures import styles
@@ -76,6 +77,7 @@ def faults(
     style: str | None = None,
     available: int = room.ON_A_CLUSTER,
     is_made: bool = True,
+    compress: Mapping[str, Given] | None = None,
 ) -> tuple[list[str], Problem | None]:
     """Faults of a configuration's optimisers, problem, networks and files, a line each.
 
@@ -88,6 +90,7 @@ def faults(
         style: path to matplotlib's settings; not looked at, if None.
         available: bytes of memory.
         is_made: whether a rule of another workflow may make the observed data that are not there.
+        compress: names the files that are compressed, by their keys; not looked at, if None.
 
     """
     devices.only_cpu()  # a user's file may compute something when it is imported
@@ -111,6 +114,8 @@ def faults(
     of_problem += _lines_of(simulator.check_likelihood, built) + _lines_of(built.closed_form)
     if observed is not None and os.path.exists(observed):
         of_problem += _lines_of(arrays.read_observed, observed, built)
+    for key, given in (compress or {}).items():
+        lines += _lines_of(_opened, given, built, key)
     lines += of_problem
     lines += styles.faults_of_symbols(built.symbols)
     if settings.simulations == "on_the_fly" and built.numpy:
@@ -120,6 +125,13 @@ def faults(
         )
     lines += _of_networks(settings, built, available)
     return lines, None if of_problem else built
+
+
+def _opened(given: Given, problem: Problem, key: str) -> None:
+    """Open files that are compressed; those that are not there may be made by a rule."""
+    if all(map(os.path.exists, named_files.paths_of(given, key))):
+        with open_listed(given, problem.input_shape, key):
+            pass
 
 
 def _bytes_of_set(given: Given, problem: Problem) -> tuple[int, int]:

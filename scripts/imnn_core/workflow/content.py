@@ -110,6 +110,41 @@ def inputs_of(given: Given, known: Mapping[str, Any]) -> list[str]:
     return paths if len(paths) <= named_sets.MOST_INPUTS else []
 
 
+def of_array(given: named_files.Given, known: Mapping[str, Any]) -> str:
+    """Digest of one array's files, as `of_set`."""
+    return of_set({"fiducial": given}, known)
+
+
+def arrays_to_open(
+    arrays: Mapping[str, named_files.Given], known: Mapping[str, Any], is_made: bool
+) -> tuple[list[tuple[str, str, str | None]], list[str]]:
+    """As `to_open`, of arrays by their keys.
+
+    Args:
+        arrays: what names each.
+        known: see `of_entries`.
+        is_made: whether a rule of another workflow may make files that are not there.
+
+    """
+    files, lines = [], []
+    for key, given in arrays.items():
+        if all(entry in known and _is_missing(entry) for entry in named_files.entries(given)):
+            continue
+        dataset = given.get("dataset") if isinstance(given, Mapping) else None
+        try:
+            paths = named_files.paths_of(given, key)
+        except InputError as error:
+            lines += error.lines
+            continue
+        files += [(key, path, dataset) for path in paths]
+        if not (is_made and inputs_of({"fiducial": given}, known)):
+            missing = [path for path in paths if not os.path.lexists(path)]
+            lines += named_files.few(
+                [f"{key}: expected a file, found none at {path}" for path in missing], key
+            )
+    return files, lines
+
+
 def to_open(
     sets: Mapping[str, Given], known: Mapping[str, Any]
 ) -> tuple[list[tuple[str, str, str | None]], list[str]]:

@@ -144,3 +144,9 @@ def of_estimating(sizes: Sizes, recipe: Recipe, n_bytes: int, n_gpus: int, attem
     """Of a job that compresses observed data of this many bytes at once."""
     n_held = n_bytes / math.prod(sizes.shape) * held(recipe.network, sizes.shape)
     return _asked(attempt, _base(n_gpus) + HELD * n_held, NPZ * n_bytes)
+
+
+def of_compressing(sizes: Sizes, recipe: Recipe, n_bytes: int, n_gpus: int, attempt: int) -> int:
+    """Of a job that compresses files block by block; an npz file of this many bytes as a whole."""
+    at_a_time = COPIES * max(sizes.row, PIECE) + _chunks(sizes, recipe)
+    return _asked(attempt, _base(n_gpus) + at_a_time, NPZ * n_bytes)
