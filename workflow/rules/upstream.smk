@@ -2,6 +2,7 @@
 # rules depend on. It reruns what follows when one of them changes, also where times of modification
 # don't tell, as after a clock was set back.
 import json
+import math
 
 from imnn_core.workflow.digest import content_digest, settings_digest
 
@@ -94,3 +95,12 @@ def upstream(rule):
         return settings_digest(made_by(rule, wildcards.get("fit")), before)
 
     return digest
+
+
+def needed():
+    """How many simulations each set needs and has, and how many are drawn with half the steps."""
+    n_halved = parts.n_halved(
+        settings.n_test, math.prod(SIMULATIONS.shape), N_COLUMNS, SIMULATOR.is_numpy
+    )
+    digests = {run: upstream("simulate")({"run": run}) for run in RUNS}
+    return inventory.of_run(settings, digests, n_halved), n_halved

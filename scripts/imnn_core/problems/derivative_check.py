@@ -98,7 +98,7 @@ class _Features:
         return [dz, 2 * z * dz, 2 * (z @ self._mixtures) * (dz @ self._mixtures)]
 
 
-def check(problem: Problem, key: jax.Array) -> None:
+def check(problem: Problem, key: jax.Array, most: int = MOST) -> None:
     """Compare JAX's derivatives of a simulator with finite differences, for each parameter.
 
     Those of the mean, variances and some covariances of simulations. The step is found for each
@@ -108,13 +108,14 @@ def check(problem: Problem, key: jax.Array) -> None:
     Args:
         problem: with a simulator in JAX and exact derivatives.
         key: of a set of simulations.
+        most: simulations that it takes at most, at each parameter; twice FEW at least.
 
     Raises:
         InputError: they differ by more than noise; it names the parameters.
 
     """
     n_bytes = 4 * math.prod(problem.input_shape) * (1 + problem.n_params)
-    n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, MOST // FEW))
+    n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, most // FEW))
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(n))
     theta, dtype = problem.theta_fid, jnp.result_type(float)
     draw = jax.jit(jax.vmap(problem.simulator, in_axes=(0, None)))
