@@ -6,20 +6,20 @@ import shutil
 import time
 
 import jax
-import numpy as np
 from imnn_core.config.run import Config
-from imnn_core.data import sample_check, sample_of_files, sets, sources
+from imnn_core.data import sample_check, sample_of_files, sets
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, sample, simulations, simulator
 from imnn_core.store import machine
 from imnn_core.store.errors import InputError
-from imnn_core.store.wording import in_time, shortened, shown
+from imnn_core.store.wording import shortened, shown
 from imnn_core.training import timing
 from imnn_core.workflow import costs, inventory, requests
 from imnn_core.workflow.findings import Findings
 from imnn_core.workflow.jobs import has_gpu, job, log
 
-SECONDS = 20.0  # of comparing derivatives by JAX, at most; and of all fits together
+SECONDS = 20.0  # of comparing derivatives by JAX, at most
+OF_FITS = 30.0  # seconds of all fits, after which no other is begun
 HALVED, OF_HALVED = 50, 5.0  # simulations drawn with half the steps, and their seconds
 ENOUGH = 100  # simulations, by fewer of which a fit may fail that would not by all
 
@@ -37,7 +37,7 @@ def tell_problem(findings, settings, problem):
 
 
 def draw(findings, settings, problem, path, n_workers):
-    """Draw simulations, and look at them: the sample, and whether all its numbers are finite."""
+    """Draw simulations, and look at them: the sample, and whether it has no fault."""
     key = simulations.seed_key(settings.seeds[0], "training")
     try:
         simulator.check(problem)
@@ -45,29 +45,33 @@ def draw(findings, settings, problem, path, n_workers):
         drawn = sample.draw(problem, key, path, n_workers, settings.simulate.n_per_call)
     except InputError as error:
         findings.add("simulation", "could not be drawn", error.lines)
-        return None
+        return None, False
     n, n_d = len(drawn.fiducial), len(drawn.derivative)
     found = sample_check.of_sample(drawn, problem)
-    with_derivatives = "with derivatives" if problem.delta_theta is None else "also shifted"
-    once = f", {costs.in_words(drawn.compiling)} of it to compile" if drawn.compiling else ""
-    each = costs.in_words(drawn.seconds)
-    if n > 1 or not problem.numpy:
-        each += f", with its derivative {costs.in_words(drawn.seconds + drawn.of_derivative)}"
+    of_one, them = "derivative", "with derivatives"
+    if problem.delta_theta is not None:
+        of_one, them = f"{len(problem.columns)} shifted ones", "also shifted"
+    each = f"{costs.in_words(drawn.seconds)} on one core"
+    if math.isfinite(drawn.of_derivative):
+        each += f", with its {of_one} {costs.in_words(drawn.seconds + drawn.of_derivative)}"
+    once = costs.in_words(drawn.first)
+    if drawn.compiling:
+        once += f", {costs.in_words(drawn.compiling)} of it to compile"
     findings.add(
         "simulation",
-        f"one takes {each} on one core (the first one {costs.in_words(drawn.first)}{once}); "
-        f"{n} drawn, {n_d} of them {with_derivatives}; {found.words}",
+        f"one takes {each} (the first one {once}); {n} drawn, {n_d} of them {them}; {found.words}",
         found.faults,
         found.doubts,
     )
-    return drawn
+    return drawn, not found.faults
 
 
 def look_at_derivatives(findings, settings, problem, drawn, path, n_workers):
     """Seeds, steps and derivatives of what was drawn."""
     key = simulations.seed_key(settings.seeds[0], "training")
     if problem.delta_theta is None:
-        n = _n_compared(drawn, problem)
+        each = drawn.seconds, drawn.of_derivative
+        n = derivative_check.affordable(problem.n_params, *each, SECONDS)
         if n is None:
             text = "not compared with finite differences: too dear for a check; a full run does"
             findings.add("derivatives", text)
@@ -102,51 +106,34 @@ def look_at_derivatives(findings, settings, problem, drawn, path, n_workers):
             findings.add("derivatives", "steps are not looked at: too dear; a full run does")
 
 
-def _n_compared(drawn, problem):
-    """Simulations that a comparison of derivatives may take, or None if it takes too long."""
-    for n in (derivative_check.MOST, 2 * derivative_check.FEW):
-        of_parameter = 4 * n + 2 * derivative_check.FEW * derivative_check.TRIES / 2
-        seconds = n * (drawn.seconds + drawn.of_derivative)
-        if seconds + problem.n_params * of_parameter * drawn.seconds < SECONDS:
-            return n
-    return None
-
-
-def _at_random(problem, n):
-    """Numbers in the shape of simulations as a network gets them."""
-    rng = np.random.default_rng(0)
-    shapes = ((n, *problem.input_shape), (n, *problem.derivative_shape))
-    d, dd = (rng.standard_normal(shape, np.float32) for shape in shapes)
-    return sources.in_memory(d, dd)
-
-
 def time_fits(findings, settings, problem, source, sizes, n_bytes):
-    """Begin each kind of fit: seconds of an iteration, by the fits' names.
+    """Begin each kind of fit: seconds of an iteration by the fits' names, and those to compile.
 
     Args:
         findings: what is told.
         settings: of the run.
         problem: of the simulations.
-        source: some of them as they are stored, all finite; None where there are none.
+        source: some of them as they are stored, without faults; None where there are none.
         sizes: n_s and n_d of the training set.
         n_bytes: of all sets of a fit.
 
     """
-    seconds, end = {}, time.monotonic() + SECONDS
+    seconds, compiling, end = {}, 0.0, time.monotonic() + OF_FITS
     groups = timing.distinct(settings.fits)
+    of_one = max(0.5, min(timing.SECONDS, OF_FITS / 3 / len(groups)))
     for name, names in groups.items():
-        recipe = settings.fits[name].of(problem.n_params)
+        recipe, named = settings.fits[name].of(problem.n_params), shortened(", ".join(names), 60)
         if time.monotonic() > end and seconds:
-            findings.add("fit " + name, "not begun: the check's time is over")
+            findings.add("fit", f"{named}: not begun, since the check's time is over")
             continue
         if sizes[0] < recipe.n_summaries + 3:
             most = sizes[0] - 3
             line = f"n_summaries: expected at most n_s - 3 = {most}, found {recipe.n_summaries}"
-            findings.add("fit " + name, "", [f"fits.{name}.{line}"])
+            findings.add("fit", named, [f"fits.{name}.{line}"])
             continue
         is_real = source is not None and len(source.fiducial) >= recipe.n_summaries + 3
         is_real = is_real and len(source.derivative) >= 2
-        seen = sets.derived(source, problem) if is_real else _at_random(problem, 50)
+        seen = sets.derived(source, problem) if is_real else timing.at_random(problem)
         try:
             with devices.memory_for(recipe.n_per_device):
                 found = timing.measure(
@@ -157,16 +144,18 @@ def time_fits(findings, settings, problem, source, sizes, n_bytes):
                     n_bytes,
                     settings.simulations == "on_the_fly",
                     settings.seeds[0],
+                    of_one,
                 )
         except InputError as error:
             lines = [f"fits.{name}: {line}" for line in error.lines]
             is_fault = is_real and len(source.fiducial) >= ENOUGH
             few = [f"{line} (of a few simulations, which may be chance)" for line in lines]
-            findings.add("fit " + name, "", *((lines, []) if is_fault else ([], few)))
+            findings.add("fit", named, *((lines, []) if is_fault else ([], few)))
             continue
         seconds |= dict.fromkeys(names, found.seconds)
-        findings.add("fit " + ", ".join(names), _of_timing(found, sizes, is_real))
-    return seconds
+        compiling += found.compiling  # once; other seeds take the program from the cache
+        findings.add("fit", f"{named}: {_of_timing(found, sizes, is_real)}")
+    return seconds, compiling
 
 
 def _of_timing(found, sizes, is_real):
@@ -179,7 +168,7 @@ def _of_timing(found, sizes, is_real):
     )
 
 
-def tell_costs(findings, settings, problem, sizes, needed, drawn, seconds, n_workers, cores):
+def tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_workers, cores):
     """Memory, sizes, time and disk of the run."""
     available, n_gpus = machine.memory(), int(has_gpu())
     n_drawing = n_workers if problem.numpy else 0
@@ -187,14 +176,14 @@ def tell_costs(findings, settings, problem, sizes, needed, drawn, seconds, n_wor
     memory = costs.of_memory(
         settings, sizes, problem.n_params, available, n_drawing, worker, n_gpus
     )
-    words = ", ".join(f"{name} {costs.in_gb(n)}" for name, n in memory.items())
-    findings.add(
-        "memory",
-        f"at most about: {shortened(words)}; of {costs.in_gb(available)} that this machine has",
-        *costs.faults_of_memory(memory, settings, available, cores),
-    )
+    words = f"{costs.largest(memory)}, of {costs.in_gb(available)} that this machine has"
+    faults_and_doubts = costs.faults_of_memory(memory, settings, available, cores)
+    findings.add("memory", words, *faults_and_doubts)
+    (seconds, compiling), n_all = fits, len(settings.seeds) * (1 + settings.refine)
     of_fits, n_fits = costs.of_fits(settings, seconds, cores)
-    fitting = f"{n_fits} fits {in_time(of_fits)} at most" if n_fits else "fits not known"
+    of_fits, n_all = of_fits + compiling, n_all * len(settings.fits)
+    of_all = "" if n_fits == n_all else f" of {n_all}"
+    fitting = f"{costs.counted(n_fits, 'fit')}{of_all} at most {costs.in_words(of_fits)}"
     if needed is None:
         findings.add("time", f"{fitting}, on {cores} cores", [], costs.of_long(of_fits))
         return
@@ -226,8 +215,8 @@ def tell_costs(findings, settings, problem, sizes, needed, drawn, seconds, n_wor
     total = of_drawing + of_fits
     findings.add(
         "time",
-        f"simulating {in_time(of_drawing)}, {fitting}, on {cores} cores; measuring, figures and "
-        "report come on top",
+        f"simulating {costs.in_words(of_drawing)}, {fitting}, on {cores} cores; measuring, "
+        "figures and report come on top",
         [],
         costs.of_long(total),
     )
@@ -267,23 +256,23 @@ def check(say, *, settings, problem, files, sizes, needed, n_workers=1, cores=1)
         of_set = settings.n_s, settings.n_d
         on = jax.devices("cpu")[0] if settings.simulate.devices == "cpu" else None
         with jax.default_device(on) if on else contextlib.nullcontext():
-            drawn = draw(findings, settings, problem, path, n_workers)
-            if drawn and sample_check.is_finite(drawn):
+            drawn, is_right = draw(findings, settings, problem, path, n_workers)
+            if drawn and sample_check.is_sound(drawn):
                 look_at_derivatives(findings, settings, problem, drawn, path, n_workers)
+            if is_right:
                 source = sample_check.source_of(drawn, problem)
     if of_set:
         n_bytes = sum(n for split, n in sizes.sets.items() if split != "test")
-        seconds = time_fits(findings, settings, problem, source, of_set, n_bytes)
-        tell_costs(findings, settings, problem, sizes, needed, drawn, seconds, n_workers, cores)
+        fits = time_fits(findings, settings, problem, source, of_set, n_bytes)
+        tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_workers, cores)
     findings.end()
 
 
 if __name__ == "__main__":
-    threads = max(recipe["threads"] for recipe in snakemake.config["fits"].values())
-    with job(snakemake.log[0], threads) as bar:
+    with job(snakemake.log[0], snakemake.params.threads) as bar:
         check(
             bar.say,
-            settings=snakemake.config,
+            settings=snakemake.params.settings,
             problem=snakemake.params.problem,
             files=snakemake.params.files,
             sizes=snakemake.params.sizes,

@@ -9,10 +9,16 @@ rule check:
         f"results/{settings.run}/logs/check.log",
     threads: threads_of_simulating
     params:
+        settings=settings.model_dump(exclude=SAID_BY_FILES),
         problem=PROBLEM,
         files=FILES,
         sizes=tuple(SIMULATIONS),
         needed=lambda wildcards: None if settings.files else needed(),
-        cores=workflow.resource_settings.cores,
+        cores=workflow.resource_settings.cores or 1,  # on a cluster, of this machine
+        # Of jax, which draws and fits in one process here.
+        threads=max(
+            (not SIMULATOR.is_numpy and settings.simulate.threads) or 1,
+            *(recipe.threads for recipe in settings.fits.values()),
+        ),
     script:
         "../../scripts/check.py"

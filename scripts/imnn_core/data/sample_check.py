@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.data import choice, differences, numbers, sets, sources
 from imnn_core.data.sources import Source
-from imnn_core.problems import Problem
+from imnn_core.problems import Problem, stencils
 from imnn_core.problems.drawn_checks import FEW, check_finite, check_first, check_repeated
 from imnn_core.problems.sample import Sample
 from imnn_core.store.errors import InputError
 
+LEAST = 1e-6  # of simulations' deviation, less than which rounding alone may move them
 WIDE = 0.1  # of a mean derivative, by which half the steps change it where steps are wide
 
 
@@ -28,9 +29,20 @@ def source_of(sample: Sample, problem: Problem) -> Source:
     return make(sample.fiducial, sample.derivative)
 
 
-def is_finite(sample: Sample) -> bool:
-    """Whether all numbers are."""
-    return bool(np.isfinite(sample.fiducial).all() and np.isfinite(sample.derivative).all())
+def is_sound(sample: Sample) -> bool:
+    """Whether all numbers are finite, and simulations are set by their keys."""
+    is_finite = np.isfinite(sample.fiducial).all() and np.isfinite(sample.derivative).all()
+    return is_finite and _is_repeatable(sample) and not _is_constant(sample)
+
+
+def _is_repeatable(sample):
+    d = sample.fiducial[0]
+    return all(np.array_equal(d, each, equal_nan=True) for each in sample.again)
+
+
+def _is_constant(sample):
+    d = sample.fiducial
+    return len(d) > 1 and all(np.array_equal(d[0], each, equal_nan=True) for each in d)
 
 
 def lines_of(check: Callable, *arguments: object) -> list[str]:
@@ -55,21 +67,26 @@ def of_sample(sample: Sample, problem: Problem) -> Found:
     may_be_seen, doubts, where = not faults, [], f"problem {problem.name!r}"
     repeated = (lines_of(check_repeated, problem, d[0], again) for again in sample.again)
     faults += next(filter(None, repeated), [])
-    if len(d) > 1 and all(np.array_equal(d[0], each, equal_nan=True) for each in d):
+    if _is_constant(sample):
         what = "generator" if problem.numpy else "key"
         faults.append(
             f"{where}: expected another simulation from another random {what}, found the same "
             f"from {len(d)}; draw all random numbers from the {what} that the simulator is given"
         )
     if may_be_seen:
-        found = lines_of(check_first, problem, d, dd)
+        of_one = slice(1) if _is_constant(sample) else slice(None)  # which has no deviation
+        found = lines_of(check_first, problem, d[of_one], dd[of_one])
         if min(len(d), len(dd)) < FEW:
             doubts += [f"{line} (of {len(dd)} simulations, which may be chance)" for line in found]
         else:
             faults += found
         if not faults and len(d) >= FEW:
             faults += [f"{where}: {clause}" for clause in _of_numbers(sample, problem)]
-    words = [f"numbers ({d.dtype}) from {d.min():.4g} to {d.max():.4g}"]
+    finite = d[np.isfinite(d)]
+    edges = (
+        f"from {finite.min():.4g} to {finite.max():.4g}" if finite.size else "none of them finite"
+    )
+    words = [f"numbers ({d.dtype}) {edges}"]
     if sample.again and not faults:
         words.append("drawn again it is the same")
     return Found(faults, doubts, "; ".join(words))
@@ -131,7 +148,8 @@ def of_steps(stored: Source, halved: np.ndarray, problem: Problem) -> Found:
         source.read("derivative", 0, slopes)
         means.append((slopes.mean(axis=0) / scale).reshape(-1, problem.n_params))
     size = np.linalg.norm(means[1], axis=0)
-    change = np.linalg.norm(means[1] - means[0], axis=0) / np.where(size > 0, size, 1)
+    moves = size * stencils.spans(problem.columns, problem.n_params) > LEAST
+    change = np.linalg.norm(means[1] - means[0], axis=0) / np.where(moves, size, np.inf)
     named = list(zip(problem.names, change, strict=True))
     wide = [f"{name} {100 * value:.2g} %" for name, value in named if value > WIDE]
     doubts = [

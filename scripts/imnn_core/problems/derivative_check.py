@@ -177,6 +177,22 @@ def check(problem: Problem, key: jax.Array, most: int = MOST) -> None:
         raise InputError(*lines)
 
 
+def affordable(n_params: int, seconds: float, of_derivative: float, most: float) -> int | None:
+    """Simulations that `check` may take to end within ``most`` seconds; None if it can't.
+
+    Args:
+        n_params: number of parameters.
+        seconds, of_derivative: of a simulation, and of its derivative.
+        most: seconds.
+
+    """
+    for n in (MOST, 2 * FEW):
+        n_shifted = n_params * (4 * n + FEW * TRIES)  # about half of the steps that are tried
+        if n * (seconds + of_derivative) + n_shifted * seconds < most:
+            return n
+    return None
+
+
 def _step(difference: Callable, theta: float, by_jax: list[np.ndarray]) -> float | None:
     """A step by which simulations move by about SHIFT of their deviation, in rms of the mean.
 

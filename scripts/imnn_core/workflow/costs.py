@@ -94,7 +94,7 @@ def of_memory(
     worker: int,
     n_gpus: int,
 ) -> dict[str, int]:
-    """Bytes that jobs take, by their names.
+    """Bytes that jobs take at most, about, by their names.
 
     Args:
         settings: of the run.
@@ -122,6 +122,16 @@ def of_memory(
         found[f"fit {name}"] = of_fit * requests.MB
         found[f"evaluate {name}"] = of_evaluating * requests.MB
     return found
+
+
+def largest(memory: Mapping[str, int]) -> str:
+    """The largest job of each rule, in words."""
+    found: dict[str, tuple[int, str]] = {}
+    for name, n in memory.items():
+        rule = name.split()[0]
+        if n > found.get(rule, (0, ""))[0]:
+            found[rule] = n, name
+    return ", ".join(f"{name} {in_gb(n)}" for n, name in found.values())
 
 
 def faults_of_memory(
