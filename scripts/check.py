@@ -25,15 +25,13 @@ ENOUGH = 100  # simulations, by fewer of which a fit may fail that would not by 
 
 
 def tell_problem(findings, settings, problem):
-    """A line on what is simulated."""
+    """Lines on what is simulated."""
     names = shortened(", ".join(problem.names), 100)
     theta, kind = shown(problem.theta_fid.tolist()), settings.derivative
     steps = "" if problem.delta_theta is None else f" by delta_theta = {shown(problem.delta_theta)}"
-    findings.tell(
-        "problem",
-        f"{settings.problem}: simulations of shape {problem.input_shape}, parameters {names} at "
-        f"theta_fid = {theta}; derivatives: {kind}{steps}",
-    )
+    findings.tell("problem", f"{settings.problem}: simulations of shape {problem.input_shape}")
+    text = f"{names} at theta_fid = {theta}; derivative: {kind}{steps}"
+    findings.tell("parameters", text)
 
 
 def draw(findings, settings, problem, path, n_workers):
@@ -51,18 +49,13 @@ def draw(findings, settings, problem, path, n_workers):
     of_one, them = "derivative", "with derivatives"
     if problem.delta_theta is not None:
         of_one, them = f"{len(problem.columns)} shifted ones", "also shifted"
-    each = f"{costs.in_words(drawn.seconds)} on one core"
-    if math.isfinite(drawn.of_derivative):
+    words = f"{n} drawn, {n_d} of them {them}; {found.words}"
+    findings.add("simulation", words, found.faults, found.doubts)
+    each = f"a simulation takes {costs.in_words(drawn.seconds)} on one core"
+    if n_d or problem.numpy:
         each += f", with its {of_one} {costs.in_words(drawn.seconds + drawn.of_derivative)}"
-    once = costs.in_words(drawn.first)
-    if drawn.compiling:
-        once += f", {costs.in_words(drawn.compiling)} of it to compile"
-    findings.add(
-        "simulation",
-        f"one takes {each} (the first one {once}); {n} drawn, {n_d} of them {them}; {found.words}",
-        found.faults,
-        found.doubts,
-    )
+    once = f", {costs.in_words(drawn.compiling)} of it to compile" if drawn.compiling else ""
+    findings.tell("speed", f"{each}; the first one {costs.in_words(drawn.first)}{once}")
     return drawn, not found.faults
 
 
@@ -159,12 +152,11 @@ def time_fits(findings, settings, problem, source, sizes, n_bytes):
 
 
 def _of_timing(found, sizes, is_real):
-    how = "loss and gradient are finite; " if is_real else "timed on random numbers; "
-    of = f"n_s = {sizes[0]}, n_d = {sizes[1]}"
-    share = "" if found.share == 1 else f", calculated from {100 * found.share:.2g} % of them"
+    how = "loss and gradient are finite" if is_real else "timed on random numbers"
+    share = "" if found.share == 1 else f", by {100 * found.share:.2g} % of them"
     return (
-        f"{how}an iteration takes {costs.in_words(found.seconds)} ({of}{share}; {found.flow}), "
-        f"after {costs.in_words(found.compiling)} to compile"
+        f"{how}; {costs.in_words(found.seconds)} per iteration with n_s = {sizes[0]}, n_d = "
+        f"{sizes[1]} ({found.flow}{share}), after {costs.in_words(found.compiling)} to compile"
     )
 
 
@@ -196,7 +188,7 @@ def tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_worker
     seeds = costs.counted(len(settings.seeds), "seed")
     findings.add(
         "sizes",
-        f"{n} simulations ({each}; of {seeds}), {n_there} there already: {n - n_there} to draw",
+        f"{n} simulations ({each}; {seeds}): {n_there} are there, {n - n_there} to draw",
     )
     if drawn is None:
         findings.add("time", f"{fitting}; simulations not known")
@@ -205,7 +197,7 @@ def tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_worker
     n_numbers = math.prod(problem.input_shape)
     cost = costs.Drawing(
         drawn.seconds,
-        drawn.of_derivative if math.isfinite(drawn.of_derivative) else 0.0,
+        drawn.of_derivative,
         itemsize * n_numbers,
         itemsize * math.prod(problem.stored_shape),
     )

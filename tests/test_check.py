@@ -95,12 +95,14 @@ def test_a_right_simulator_has_nothing_against_it(tmp_path, monkeypatch):
     by_name, lines, faults = of_body(tmp_path, IN_NUMPY, GOOD, **DIFFERENCES)
     assert not faults
     assert by_name["verdict"] == "nothing against a full run"
-    names = "problem simulation seeds derivatives fit memory sizes time disk verdict"
+    names = (
+        "problem parameters simulation speed seeds derivatives fit memory sizes time disk verdict"
+    )
     assert [line.split()[0] for line in lines] == names.split()
     n = 2 * (2 * (60 + 50 * 4) + 100 * 5 + 30 * 4)
     assert by_name["sizes"].startswith(f"{n} simulations")
-    assert by_name["sizes"].endswith(f"0 there already: {n} to draw")
-    assert "drawn again it is the same" in by_name["simulation"]
+    assert by_name["sizes"].endswith(f": 0 are there, {n} to draw")
+    assert "the same when drawn again" in by_name["simulation"]
     assert "loss and gradient are finite" in by_name["fit"]
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".py"] in (
         [],
@@ -189,7 +191,7 @@ def test_of_a_dear_simulator_one_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(sample, "MINUTE", 0.2)
     by_name, _, faults = of_body(tmp_path, IN_NUMPY, f"time.sleep(0.3); {GOOD}", **DIFFERENCES)
     assert not faults
-    assert "; 1 drawn, 0 of them also shifted" in by_name["simulation"]
+    assert "1 drawn, 0 of them also shifted" in by_name["simulation"]
     assert "too few were drawn to tell" in by_name["seeds"]
     assert "timed on random numbers" in by_name["fit"]
 
@@ -226,7 +228,7 @@ def test_after_a_check_nothing_is_made_again(tiny_copy):
     before = results_of(tiny_copy)
     output = snakemake(tiny_copy, *TINY_RUN, "--", "check")
     assert re.search(r"^verdict +nothing against a full run$", output, flags=re.M)
-    assert re.search(r"^sizes .* 140 there already: 0 to draw$", output, flags=re.M)
+    assert re.search(r"^sizes .*: 140 are there, 0 to draw$", output, flags=re.M)
     log = (tiny_copy / "results/tiny/logs/check.log").read_text()
     assert "verdict       nothing against a full run" in log
     assert results_of(tiny_copy) == before

@@ -88,7 +88,7 @@ def of_sample(sample: Sample, problem: Problem) -> Found:
     )
     words = [f"numbers ({d.dtype}) {edges}"]
     if sample.again and not faults:
-        words.append("drawn again it is the same")
+        words.append("the same when drawn again")
     return Found(faults, doubts, "; ".join(words))
 
 
@@ -121,8 +121,8 @@ def of_seeds(stored: Source, problem: Problem) -> tuple[dict, Found] | None:
     return seen, Found(
         [f"{where}: {line}" for line in faults],
         [f"{where}: {line}" for line in lines if line not in faults],
-        f"1 less the correlation of simulations at shifted and fiducial parameters: {each} "
-        f"(0: they match; 1: independent)",
+        f"1 less the correlation of shifted and fiducial ones: {each} (0: they match; "
+        "1: independent)",
     )
 
 

@@ -1,6 +1,5 @@
 """A few simulations, drawn within a budget of time for a look at what a full run would draw."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -161,7 +160,8 @@ def _in_jax(problem, key, n_per_call, seconds):
     d, each = _timed(program, 1)
     first, _ = _since(began)
     none = np.empty((0, *problem.stored_shape), d.dtype)
-    sample = Sample(d, none, [], first, compiling, each, each * math.inf)
+    guess = each * (problem.n_params if problem.delta_theta is None else len(problem.columns))
+    sample = Sample(d, none, [], first, compiling, each, guess)
     if each > MINUTE:
         return sample
     # Traced anew: what the simulator draws by other generators than the key is another then.
