@@ -176,6 +176,7 @@ def tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_worker
     of_fits, n_all = of_fits + compiling, n_all * len(settings.fits)
     of_all = "" if n_fits == n_all else f" of {n_all}"
     fitting = f"{costs.counted(n_fits, 'fit')}{of_all} at most {costs.in_words(of_fits)}"
+    fitting = fitting if n_fits else "fits not known"
     if needed is None:
         findings.add("time", f"{fitting}, on {cores} cores", [], costs.of_long(of_fits))
         return

@@ -82,6 +82,8 @@ def of_fits(settings: Config, seconds: Mapping[str, float], cores: int) -> tuple
 
 def in_gb(n_bytes: float) -> str:
     """A size in words."""
+    if n_bytes >= 10 * GB:
+        return f"{n_bytes / GB:.0f} GB"
     return f"{n_bytes / GB:.2g} GB" if n_bytes >= 0.1 * GB else f"{max(n_bytes, 1e5) / 1e6:.2g} MB"
 
 
