@@ -6,6 +6,7 @@ import shutil
 import time
 
 import jax
+import numpy as np
 from imnn_core.config.run import Config
 from imnn_core.data import sample_check, sample_of_files, sets
 from imnn_core.gradient import devices
@@ -91,10 +92,17 @@ def look_at_derivatives(findings, settings, problem, drawn, path, n_workers):
             "derivatives", "steps are not looked at: too dear for a check; a full run does"
         )
     else:
-        halved = sample.draw_halved(problem, key, path, n_workers, n, OF_HALVED)
-        if len(halved):
+        try:
+            halved = sample.draw_halved(problem, key, path, n_workers, n, OF_HALVED)
+        except InputError as error:
+            findings.add("derivatives", "half the steps could not be drawn", error.lines)
+            return
+        if len(halved) and np.isfinite(halved).all():
             steps = sample_check.of_steps(stored, halved, problem)
             findings.add("derivatives", steps.words, steps.faults, steps.doubts)
+        elif len(halved):
+            line = f"problem {problem.name!r}: expected finite numbers by half the steps, found NaN"
+            findings.add("derivatives", "", [f"{line} or infinity"])
         else:
             findings.add("derivatives", "steps are not looked at: too dear; a full run does")
 
@@ -126,7 +134,11 @@ def time_fits(findings, settings, problem, source, sizes, n_bytes):
             continue
         is_real = source is not None and len(source.fiducial) >= recipe.n_summaries + 3
         is_real = is_real and len(source.derivative) >= 2
-        seen = sets.derived(source, problem) if is_real else timing.at_random(problem)
+        seen = (
+            sets.derived(source, problem)
+            if is_real
+            else timing.at_random(problem, 50 + 2 * recipe.n_summaries)
+        )
         try:
             with devices.memory_for(recipe.n_per_device):
                 found = timing.measure(

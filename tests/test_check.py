@@ -127,6 +127,10 @@ def test_a_right_simulator_has_nothing_against_it(tmp_path, monkeypatch):
         (f"theta[5] = 0; {GOOD}", [r"IndexError: index 5 .* \(line 10\)"]),
         ("return mean(theta)[:19]", [r"of shape \(20,\), found \(19,\)"]),
         ("return mean(theta).astype(complex)", ["real numbers .* found complex128"]),
+        (
+            f"assert abs(theta[0] - 4.9875) > 1e-9; {GOOD}",
+            [r"= \[4.9875, 0.5\] could not be drawn"],
+        ),
         (f"theta[1] = 0.5; {GOOD}", ["depend on each parameter, .* by rate"]),
     ],
 )

@@ -62,7 +62,7 @@ def repeated(source: Source, n_s: int, n_d: int) -> Source:
     return Source(of("fiducial", n_s), of("derivative", n_d), read)
 
 
-def at_random(problem: Problem, n: int = 50) -> Source:
+def at_random(problem: Problem, n: int) -> Source:
     """Numbers in the shape of n simulations as a network gets them."""
     rng = np.random.default_rng(0)
     shapes = ((n, *problem.input_shape), (n, *problem.derivative_shape))
