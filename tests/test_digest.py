@@ -6,8 +6,9 @@ import pytest
 from imnn_core.workflow import digest
 
 LOADED = {"estimate", "export", "compress"}
-FITTED = {"fit", "evaluate"} | LOADED
-DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"}
+CHECK = {"check"}  # which is always made anew, and has no digest of its own
+FITTED = {"fit", "evaluate"} | LOADED | CHECK
+DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"} | CHECK
 FIGURES = {"plot_fit", "plot_comparison"}
 TABLES = {"summarise", "report", "refine", "pack"}
 EACH = FITTED | DRAWN | FIGURES | TABLES | {"check_simulations"}
@@ -32,17 +33,17 @@ def digests(scripts):
         ("store/files", EACH),
         ("store/fits", FITTED),
         ("config/recipe", FITTED),
-        ("config/run", set()),  # only the Snakefile reads a whole configuration
+        ("config/run", CHECK),  # only it and the Snakefile read a whole configuration
         ("problems/simulations", FITTED | DRAWN),
         ("data/stream", FITTED),
-        ("data/user_files", {"check_files", "use_files"}),
+        ("data/user_files", {"check_files", "use_files"} | CHECK),
         ("networks/kinds", FITTED),
         ("gradient/passes", FITTED),
         ("gradient/fisher", FITTED),
-        ("compression/linear", {"evaluate", "fit"}),
+        ("compression/linear", {"evaluate", "fit"} | CHECK),
         ("fitted/compressor", LOADED),
         ("fitted/export", {"export"}),
-        ("training/loop", {"fit"}),
+        ("training/loop", {"fit"} | CHECK),
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),
         ("figures/plots", FIGURES),

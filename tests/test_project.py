@@ -66,6 +66,8 @@ WITHOUT_JAX = (
     "imnn_core.problems.worker",
     "imnn_core.workflow.requests",
     "imnn_core.workflow.packing",
+    "imnn_core.workflow.costs",
+    "imnn_core.workflow.findings",
     "imnn_core.figures.histories",
     "imnn_core.figures.ellipses",
     "imnn_core.figures.estimates",

@@ -1,5 +1,3 @@
-import math
-
 if settings.files:
     # The user's files stay where they are, whatever `prefix:` a module has. If they are many, only
     # their content counts.
@@ -141,19 +139,12 @@ rule analytic_fisher:
 
 
 if workflow.is_main_process and IS_ALONE and not settings.files:
-    n_halved = parts.n_halved(
-        settings.n_test, math.prod(SIMULATIONS.shape), N_COLUMNS, SIMULATOR.is_numpy
-    )
-    needed = inventory.of_run(
-        settings,
-        {run: upstream("simulate")({"run": run}) for run in RUNS},
-        n_halved,
-    )
-    n_to_draw = sum(each.n - each.n_there for each in needed.values())
+    of_sets, _ = needed()
+    n_to_draw = sum(each.n - each.n_there for each in of_sets.values())
     seconds = settings.simulate.seconds_per_simulation
     logger.info(
         inventory.in_words(
-            needed,
+            of_sets,
             0 if SIMULATOR.is_numpy else settings.n_monte_carlo * len(RUNS),
             seconds and n_to_draw * seconds / (workflow.resource_settings.cores or 1),
         )

@@ -1,6 +1,8 @@
 # The parameter `upstream`: a digest of the code, the settings and the user's files that earlier
 # rules depend on. It reruns what follows when one of them changes, also where times of modification
 # don't tell, as after a clock was set back.
+import math
+
 from imnn_core.workflow.digest import content_digest, settings_digest
 
 # Digests of the user's files of simulations, by split, of those to compress, and of observed data.
@@ -76,3 +78,12 @@ def upstream(rule):
         return settings_digest(made_by(rule, wildcards.get("fit")), before)
 
     return digest
+
+
+def needed():
+    """How many simulations each set needs and has, and how many are drawn with half the steps."""
+    n_halved = parts.n_halved(
+        settings.n_test, math.prod(SIMULATIONS.shape), N_COLUMNS, SIMULATOR.is_numpy
+    )
+    digests = {run: upstream("simulate")({"run": run}) for run in RUNS}
+    return inventory.of_run(settings, digests, n_halved), n_halved

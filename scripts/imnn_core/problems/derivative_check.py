@@ -98,7 +98,7 @@ class _Features:
         return [dz, 2 * z * dz, 2 * (z @ self._mixtures) * (dz @ self._mixtures)]
 
 
-def check(problem: Problem, key: jax.Array) -> None:
+def check(problem: Problem, key: jax.Array, most: int = MOST) -> None:
     """Compare JAX's derivatives of a simulator with finite differences, for each parameter.
 
     Those of the mean, variances and some covariances of simulations. The step is found for each
@@ -108,13 +108,14 @@ def check(problem: Problem, key: jax.Array) -> None:
     Args:
         problem: with a simulator in JAX and exact derivatives.
         key: of a set of simulations.
+        most: simulations that it takes at most, at each parameter; twice FEW at least.
 
     Raises:
         InputError: they differ by more than noise; it names the parameters.
 
     """
     n_bytes = 4 * math.prod(problem.input_shape) * (1 + problem.n_params)
-    n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, MOST // FEW))
+    n = FEW * int(np.clip(PIECE // (FEW * n_bytes), 2, most // FEW))
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(n))
     theta, dtype = problem.theta_fid, jnp.result_type(float)
     draw = jax.jit(jax.vmap(problem.simulator, in_axes=(0, None)))
@@ -174,6 +175,22 @@ def check(problem: Problem, key: jax.Array) -> None:
                 break
     if lines:
         raise InputError(*lines)
+
+
+def affordable(n_params: int, seconds: float, of_derivative: float, most: float) -> int | None:
+    """Simulations that `check` may take to end within ``most`` seconds; None if it can't.
+
+    Args:
+        n_params: number of parameters.
+        seconds, of_derivative: of a simulation, and of its derivative.
+        most: seconds.
+
+    """
+    for n in (MOST, 2 * FEW):
+        n_shifted = n_params * (4 * n + FEW * TRIES)  # about half of the steps that are tried
+        if n * (seconds + of_derivative) + n_shifted * seconds < most:
+            return n
+    return None
 
 
 def _step(difference: Callable, theta: float, by_jax: list[np.ndarray]) -> float | None:

@@ -46,6 +46,14 @@ class Process:
         with contextlib.suppress(OSError):
             self.connection.send(piece)
 
+    def memory(self) -> int:
+        """Bytes that it has held at most, without those of programs that it calls."""
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return 1024 * int(line.split()[1])
+        return 0
+
     def end(self) -> int:
         """End it, with what it has begun; its exit code."""
         self.connection.close()

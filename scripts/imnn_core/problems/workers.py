@@ -169,6 +169,10 @@ class Workers:
         """That a simulation takes, over the number of workers; None before that is known."""
         return self._spent / self._n_drawn / len(self._workers) if self._n_drawn else None
 
+    def memory(self) -> int:
+        """Bytes that one of the processes has held at most; 0 where the system does not tell."""
+        return max((worker.memory() for worker in self._workers), default=0)
+
     def _learn(self, piece: Piece, seconds: float) -> None:
         """What the next pieces may have, after one that took so long."""
         name, begin, stop = piece

@@ -10,6 +10,7 @@ class Bar:
 
     def __init__(self, terminal: int, name: str):
         self._name, self._terminal, self._is_mine = name, None, False
+        self._output = terminal  # also where it is a file or a pipe
         if os.isatty(terminal):
             # Opened anew, since jobs would share a lock on what they inherited.
             with contextlib.suppress(OSError):
@@ -39,3 +40,9 @@ class Bar:
         """Draw the bar at ``done`` of ``end``, followed by a text."""
         filled = round(20 * done / end)
         self._write(f"{self._name} [{'#' * filled}{'-' * (20 - filled)}] {done}/{end}  {text}")
+
+    def say(self, text: str) -> None:
+        """Write a line where Snakemake itself writes, in place of the bar."""
+        self._write("")
+        with contextlib.suppress(OSError):  # the terminal was closed; the log has it, too
+            os.write(self._output, f"{text}\n".encode())
