@@ -46,7 +46,9 @@ def test_the_example_from_its_folder_to_the_information(root, tmp_path, example)
         assert abs(found["debiased"] - truth) < 3 * found["error"]
         assert 0.9 * best < found["value"] < 1.02 * best  # 2800 simulations tell C of 79 bins
     log = (results / "logs/check_files.log").read_text()
-    assert "fiducial: 4 files, from mocks/fiducial/pk_1.npy to mocks/fiducial/pk_4.npy" in log
+    assert (
+        "4 files in natural order, from mocks/fiducial/pk_1.npy to mocks/fiducial/pk_4.npy" in log
+    )
     assert planned(tmp_path, *where) == {}
     for path in tmp_path.glob("mocks/**/*.npy"):
         os.utime(path)

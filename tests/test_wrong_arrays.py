@@ -35,6 +35,11 @@ def faults_of(given, problem=BY_OFFSETS, **others):
             ["in simulation 0 (FOLDER/fiducial/sim_9.npy, row 0) at index 0, 0,"],
         ),
         (
+            "b_0.4.npy",
+            set_to((slice(2, None), 0, 0), -1.6375e30),
+            ["in simulation 2 (FOLDER/b_0.4.npy, row 2) at index 0, 0,"],
+        ),
+        (
             "fiducial/sim_9.npy",
             lambda d: d[[0, 1, 1, *range(3, 20)]],
             ["found 1 of 60 twice, such as index 1 (FOLDER/fiducial/sim_9.npy, row 1) and 2 (FOL"],
