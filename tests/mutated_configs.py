@@ -118,8 +118,8 @@ KEYS = [
 
 
 def _copied(node: object, depth: int = 0) -> object:
-    """A copy of what `_places` finds; what lies deeper, or is large, is the same."""
-    if depth > 6 or not isinstance(node, dict | list) or len(node) > 50:
+    """A copy of what `_places` finds and holds; what lies deeper, or is large, is the same."""
+    if depth > 7 or not isinstance(node, dict | list) or len(node) > 50:
         return node
     if isinstance(node, list):
         return [_copied(item, depth + 1) for item in node]
