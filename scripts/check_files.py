@@ -47,7 +47,9 @@ def in_order(given):
     for keys, each in named_sets.arrays_of(given) if isinstance(given, dict) else ():
         paths = named_files.paths_of(each)
         if len(paths) > 1:
-            yield f"{'.'.join(keys)}: {len(paths)} files, from {paths[0]} to {paths[-1]}"
+            order = "as listed" if len(named_files.entries(each)) > 1 else "in natural order"
+            where = f"{'.'.join(keys)}: {len(paths)} files {order}"
+            yield f"{where}, from {paths[0]} to {paths[-1]}"
 
 
 if __name__ == "__main__":

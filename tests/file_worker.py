@@ -41,6 +41,23 @@ def read_back(path, problem):
                     yield f"other numbers in {name}"
 
 
+def by_names(path, problem):
+    """The arrays of a file, each named by itself, as the config may have them."""
+
+    def named(name):
+        return {"files": path, "dataset": name}
+
+    if problem.delta_theta is None:
+        return {"fiducial": named("fiducial"), "derivative": named("derivative")}
+    if np.ndim(problem.delta_theta[0]) == 0:
+        return {"fiducial": named("fiducial"), "shifted": named("shifted")}
+    shifted = {name: {} for name in problem.names}
+    for i, offset in problem.columns:
+        key = f"{offset:g}"
+        shifted[problem.names[i]][key] = named(f"shifted/{problem.names[i]}/{key}")
+    return {"fiducial": named("fiducial"), "shifted": shifted}
+
+
 def look(paths, kind, of_problem):
     """What comes of these files: {lines: of faults, wrong: what should not be}."""
     try:
@@ -51,12 +68,16 @@ def look(paths, kind, of_problem):
         for path in paths.values():
             links.others(path)
             digest.content_digest(path)
-            checks._bytes_of_file(path)
+            checks._bytes_of_set(path, problem)
         found = user_files.check(paths, problem)
-        wrong = []
+        named = {split: by_names(path, problem) for split, path in paths.items()}
+        again, wrong = user_files.check(named, problem), []
         if not found.faults:
             wrong = [line for path in paths.values() for line in read_back(path, problem)]
-        return {"lines": InputError(*found.faults, *found.notes).lines, "wrong": wrong}
+            if again.faults or again.digests != found.digests:
+                wrong += ["other numbers where arrays are named", *again.faults]
+        lines = [*found.faults, *again.faults, *found.notes]
+        return {"lines": InputError(*lines).lines, "wrong": wrong}
     except InputError as error:
         return {"lines": error.lines, "wrong": []}
     except Exception as error:

@@ -22,6 +22,20 @@ FILES = {
     "simulations": {"training": "none.h5", "fractions": {"validation": 0.3, "test": 0.4}},
     "fits": {"mlp": {"standardise": "each", "whiten": True, "averaging": 0.9}},
 }
+FOLDER = FILES | {
+    "simulations": {
+        "training": {
+            "fiducial": ["none/*.npy", "none"],
+            "shifted": {
+                "a": {-0.1: "none.npy", 0.1: {"files": "none.h5", "dataset": "a/b"}},
+                "b": {"1e-1": "none", 0.2: {"files": ["none"], "axes": ["k", "n"]}},
+            },
+        },
+        "test": {"fiducial": "none.npz", "shifted": {"files": "none.h5"}},
+    },
+    "delta_theta": [[-0.1, 0.1], [0.1, 0.2]],
+    "fits": {"mlp": {"validation": False}},
+}
 DIFFERENCES = DRAWS | {"derivative": "finite_difference", "delta_theta": [0.1, [-0.1, 0.1, 0.2]]}
 OWN = {
     "problem": "config/examples/autoregression.py",
@@ -53,7 +67,7 @@ ON_THE_FLY = {
 }
 CONTINUED = {"fits": {"a": {"closeness": 0.1}, "b": {"continue_from": "a", "max_iterations": 5}}}
 OBSERVED = DRAWS | {"observed": "none.npy", "refine": 1, "gpu_memory": "on_demand"}
-WHOLE = [{}, DRAWS, FILES, DIFFERENCES, OWN, FIELD, ON_THE_FLY, CONTINUED, OBSERVED]
+WHOLE = [{}, DRAWS, FILES, FOLDER, DIFFERENCES, OWN, FIELD, ON_THE_FLY, CONTINUED, OBSERVED]
 
 
 def _nested(depth: int, of_lists: bool) -> object:
@@ -98,13 +112,14 @@ KEYS = [
     *("n_per_device", "devices", "n_devices", "threads", "report_every", "continue_from", "kind"),
     *("hidden", "head", "activation", "channels", "kernel", "strides", "means", "channels_last"),
     *("name", "learning_rate", "schedule", "training", "test", "fractions", "eps", "mask", "nan"),
+    *("fiducial", "shifted", "files", "dataset", "axes", 0.1, -0.1, math.nan),
     *("", "a\nb", "k" * 400, "\x1b[0m", 1, None, True, 1.5, "\ud800"),
 ]
 
 
 def _copied(node: object, depth: int = 0) -> object:
-    """A copy of what `_places` finds; what lies deeper, or is large, is the same."""
-    if depth > 6 or not isinstance(node, dict | list) or len(node) > 50:
+    """A copy of what `_places` finds and holds; what lies deeper, or is large, is the same."""
+    if depth > 7 or not isinstance(node, dict | list) or len(node) > 50:
         return node
     if isinstance(node, list):
         return [_copied(item, depth + 1) for item in node]

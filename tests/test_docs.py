@@ -50,6 +50,12 @@ PLANNED = {
     "snakemake --cores all -- results/gaussian/gaussian.zip": "test_pack.py",
     "snakemake --cores all --configfile config/examples/decay.yaml --config "
     "problem=my_problem.py run=mine": "test_bring_your_own.py",
+    "snakemake --cores all --configfile config/examples/folder.yaml": "test_folder.py",
+}
+# What comes before a command that is run alone, by what it names.
+BEFORE = {
+    "my_problem.py": "cp config/examples/decay.py my_problem.py",
+    "folder.yaml": "python config/examples/make_folder.py mocks",
 }
 
 
@@ -136,13 +142,12 @@ def do(folder, command):
 
 def cases():
     """Commands as they are run: a plan in place of some."""
-    copy = "cp config/examples/decay.py my_problem.py"
     for command in dict.fromkeys(COMMANDS):
         if command in PLANNED:
             plan = command.replace("snakemake ", "snakemake -n ", 1)
             yield plan.replace("pytest ", "pytest --collect-only ", 1)
-            alone = f"{copy} && {command}" if "my_problem.py" in command else command
-            yield pytest.param(alone, marks=pytest.mark.long)
+            before = [f"{each} && " for name, each in BEFORE.items() if name in command]
+            yield pytest.param("".join([*before, command]), marks=pytest.mark.long)
         elif command not in ELSEWHERE:
             yield command
 

@@ -23,6 +23,18 @@ RIGHT = [
         "simulations": {"training": "a.h5", "fractions": {"test": 0.2}},
         "fits": {"a": {"validation": False}},
     },
+    {
+        "simulations": {
+            "training": {
+                "fiducial": ["a", "b*"],
+                "shifted": {
+                    "mu": {"-0.1": "a", "1e-1": ["c", "d"]},
+                    "Sigma": {"0.1": {"files": "e", "axes": ["k", "n"], "dataset": "x/y"}},
+                },
+            },
+            "fractions": {"validation": 0.3, "test": 0.2},
+        },
+    },
     {"fits": {"a": {"network": {"hidden": [3]}, "optimiser": {"name": "sgd", "momentum": 0.9}}}},
     {"fits": {"a": {"network": {"kind": "deep_set", "head": [3]}}}},
     {"problem": "my.py", "fits": {"a": {"network": {"kind": "my_own", "width": 3}}}},
@@ -32,6 +44,9 @@ FAULTY = [
     {"n_s": 0},
     {"simulations": "some"},
     {"simulations": {"validation": "a.h5"}},
+    {"simulations": {"training": ["a"], "test": "b"}},
+    {"simulations": {"training": {"fiducial": 3, "derivative": "d"}, "test": "b"}},
+    {"simulations": {"training": {"fiducial": "a", "shifted": {"mu": "d"}}, "test": "b"}},
     {"fits": {"a": {"patience": "long"}}},
     {"fits": {"a": {"network": {"hiden": [3]}}}},
     {"fits": {"a": {"network": {"kind": "cnn", "hidden": [3]}}}},

@@ -21,7 +21,7 @@ OTHERS = {
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF file",
     b"\x89HDF": "an HDF5 file whose beginning is damaged",
-    b"\x93NUMPY": "an npy file, which has one array without a name",
+    b"\x93NUMPY": "an npy file, which has one array without a name; see docs/files.md",
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 WANTED = ("fiducial", "derivative", "shifted", "observed")  # datasets of a user's file
 MOST = 10_000  # names that are looked at
+OF_NUMPY = (b"\x93NUM", b"PK\3\4")  # first bytes of npy and npz files
 
 
 def is_regular(path: str | Path) -> bool:
@@ -43,6 +44,9 @@ def others(path: str | Path, name_of: str | None = None) -> list[str]:
     with contextlib.suppress(Exception):
         if not is_regular(path):
             return []
+        with open(path, "rb") as file:
+            if file.read(4) in OF_NUMPY:  # quicker than HDF5's own look
+                return []
         with h5py.File(path, "r") as file:
             for name, dataset in datasets(file, [name_of] if name_of else WANTED):
                 link = file.get(name, getlink=True)

@@ -151,24 +151,19 @@ class Listing:
         i = bisect.bisect_right(self._first, row) - 1
         return self.pieces[i].path, row - self._first[i]
 
-    def faults(self, dtype: np.dtype | None = None) -> list[str]:
-        """Files whose rows are not as in the first one, or have other numbers: a line each.
-
-        Args:
-            dtype: that is expected; that of the first file, if None.
-
-        """
+    def faults(self) -> list[str]:
+        """Files with other rows than expected, or other numbers than the first: a line each."""
         first, lines, shape = self.pieces[0], [], self.layout.shape
-        dtype, expected = dtype or first.dtype, f"{of_shape(SIMULATIONS, *shape)} or {shape}"
         for piece in self.pieces:
             at = f"{self.where} ({piece.path})"
             # Of one file whoever gets its array says what is wrong.
             if piece.shape[1:] != shape and len(self.pieces) > 1:
+                expected = f"{of_shape(SIMULATIONS, *shape)} or {of_shape(*shape)}"
                 found = of_shape(*piece.shape[int(piece.is_single) :])
                 lines.append(f"{at}: expected shape {expected}, found {found}")
-            if piece.dtype != dtype:
-                of = f"as in {first.path}" if dtype == first.dtype else "as in the other files"
-                lines.append(f"{at}: expected {dtype} {of}, found {shortened(str(piece.dtype))}")
+            if piece.dtype != first.dtype:
+                expected, found = f"{first.dtype} as in {first.path}", shortened(str(piece.dtype))
+                lines.append(f"{at}: expected {expected}, found {found}")
         return few(lines, self.where)
 
     def array(self, dtype: np.dtype | None = None) -> Array:

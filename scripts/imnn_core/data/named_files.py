@@ -37,12 +37,6 @@ def is_pattern(entry: str) -> bool:
     return glob.has_magic(entry) and not os.path.lexists(entry)
 
 
-def is_one_file(given: Any) -> bool:
-    """Whether this names one file by its path; it may not be there yet."""
-    named = entries(given)
-    return len(named) == 1 and not is_pattern(named[0]) and not os.path.isdir(named[0])
-
-
 def of_entry(entry: str) -> list[str]:
     """Paths of a pattern or of a folder in natural order; the path itself otherwise."""
     if is_pattern(entry):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 NAMES = ("simulations", "fiducial", "observed")  # usual ones
+ATTRIBUTES = ("names", "theta_fid", "delta_theta")  # of a file, of npz arrays, which are no data
 USUAL = (*NAMES, "derivative", "shifted")
 
 
@@ -12,4 +13,5 @@ def chosen(dataset: str | None, names: Sequence[str], there: Sequence[str]) -> l
         above = {"/".join(dataset.split("/")[:i]) for i in range(1, 1 + dataset.count("/"))}
         return [dataset] if dataset in there or above & set(there) else []
     usual = [name for name in names if name in there]
-    return usual[:1] or (list(there) if len(there) == 1 else [])
+    others = [name for name in there if name not in ATTRIBUTES]
+    return usual[:1] or (others if len(others) == 1 else [])

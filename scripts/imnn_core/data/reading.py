@@ -16,10 +16,10 @@ import numpy as np
 from imnn_core.data import gaps, links, npy, npz
 from imnn_core.data.file_kinds import what_is_there
 from imnn_core.data.npy import fill_rows
+from imnn_core.data.one_array import ATTRIBUTES
 from imnn_core.store.errors import InputError, in_a_line
 
 OF_YOUR_OWN = "it is a file of your own"  # what to do about it is yours to know
-ATTRIBUTES = ("names", "theta_fid", "delta_theta")
 NAMELESS = "observed"  # what the one array of an npy file is called
 
 LIBRARY_SAYS = {

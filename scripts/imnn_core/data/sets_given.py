@@ -7,7 +7,8 @@ from typing import Any
 from imnn_core.data import listing, named_files
 from imnn_core.data.listing import Layout, Listing
 from imnn_core.data.named_sets import Given, arrays_of, name_of, plain
-from imnn_core.data.reading import ATTRIBUTES, Opened, open_file
+from imnn_core.data.one_array import ATTRIBUTES
+from imnn_core.data.reading import Opened, open_file
 from imnn_core.problems import Problem
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shown

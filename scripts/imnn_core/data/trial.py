@@ -35,8 +35,9 @@ def faults(
     while left and crashes < FEW:
         found, why = _tried(left, seconds)
         for (key, *_), of_one in zip(left, found, strict=False):
-            n_lines[key] += len(of_one)
-            lines += [f"{key}: {line}" for line in of_one[: n_lines[key] <= FEW and FEW]]
+            for line in of_one:
+                n_lines[key] += 1
+                lines += [f"{key}: {line}"] * (n_lines[key] <= FEW)
         left = left[len(found) :]
         if left:
             (key, path, *_), crashes = left.pop(0), crashes + 1

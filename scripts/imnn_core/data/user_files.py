@@ -73,8 +73,8 @@ def _repeated(found: Mapping[str, OfFile], given: Mapping[str, Given]) -> Iterat
             yield (
                 found[one].numbers.is_discrete and found[other].numbers.is_discrete,
                 f"simulations: expected different simulations in {one} and {other}, found "
-                f"{common.size} in both, such as index {i} of {one}{found[one].at(i)} and index "
-                f"{j} of {other}{found[other].at(j)}",
+                f"{common.size} in both, such as index {i}{found[one].at(i)} of {one} and index "
+                f"{j}{found[other].at(j)} of {other}",
             )
 
 

@@ -93,6 +93,11 @@ def of_set(given: Given, known: Mapping[str, Any]) -> str:
     return settings_digest(named_sets.found(given, digests.__getitem__))
 
 
+def of_array(given: named_files.Given, known: Mapping[str, Any]) -> str:
+    """The same of one array, see `config.files.Listed`."""
+    return of_set({"fiducial": named_files.plain(given)}, known)
+
+
 def inputs_of(given: Given, known: Mapping[str, Any]) -> list[str]:
     """Paths that Snakemake looks at: a set's files, unless they are many.
 
