@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from imnn_core.config.problem import Files
+from imnn_core.config.files import Files
 from imnn_core.data import arrays, choice, differences, numbers, sources, user_files
 from imnn_core.data.layouts import fewest
 from imnn_core.data.sources import Source

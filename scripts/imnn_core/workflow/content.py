@@ -115,11 +115,6 @@ def inputs_of(given: Given, known: Mapping[str, Any]) -> list[str]:
     return paths if len(paths) <= named_sets.MOST_INPUTS else []
 
 
-def of_array(given: named_files.Given, known: Mapping[str, Any]) -> str:
-    """Digest of one array's files, as `of_set`."""
-    return of_set({"fiducial": given}, known)
-
-
 def arrays_to_open(
     arrays: Mapping[str, named_files.Given], known: Mapping[str, Any], is_made: bool
 ) -> tuple[list[tuple[str, str, str | None]], list[str]]:
