@@ -81,22 +81,34 @@ def check_with_jax(settings, problem):
     # Snakemake counts nodes where it sends jobs elsewhere, which may have more memory.
     is_local = workflow.resource_settings.nodes is None
     available = machine.memory() if is_local else room.ON_A_CLUSTER
-    # By a rule of another workflow. And where there are estimates, a figure of an old run may be all
-    # that is asked for.
-    is_made = not IS_ALONE or bool(
-        glob.glob(f"results/{settings.run}/fits/*/seed-*/observed.json")
-    )
+
+    def is_made(by):
+        """Whether files may be missing: a rule of another workflow makes them, or made what is there."""
+        # Where there are results, a figure of an old run may be all that is asked for.
+        return not IS_ALONE or bool(glob.glob(f"results/{settings.run}/{by}"))
+
+    of_observed = is_made("fits/*/seed-*/observed.json")
     single = {key: given for key, given in FILES.items() if isinstance(given, str)}
     files = {f"simulations.{split}": path for split, path in single.items()}
     if observed:
         files["observed"] = observed
     of_arrays, odd = content.to_open(
-        {split: given for split, given in FILES.items() if split not in single}, KNOWN
+        {split: given for split, given in FILES.items() if split not in single},
+        KNOWN,
+        is_made("simulations/checked.json"),
     )
+    if not is_made("simulations/checked.json"):
+        odd += [
+            f"simulations.{split}: expected a file, found none at {path}"
+            for split, path in single.items()
+            if path not in KNOWN and not os.path.lexists(path)
+        ]
     to_compress = {f"compress.{name}": given for name, given in COMPRESS.items()}
-    further, of_further = content.arrays_to_open(to_compress, KNOWN, not IS_ALONE)
+    further, of_further = content.arrays_to_open(
+        to_compress, KNOWN, is_made("fits/*/seed-*/compressed/*.h5")
+    )
     odd += of_further + trial.faults(files, of_arrays=of_arrays + further)
-    others = (STYLE, available, is_made)
+    others = (STYLE, available, of_observed)
     digest = None
     if not odd:  # else nothing here opens them
         read = FILES | {key: {"fiducial": given} for key, given in to_compress.items()}

@@ -146,15 +146,16 @@ def arrays_to_open(
 
 
 def to_open(
-    sets: Mapping[str, Given], known: Mapping[str, Any]
+    sets: Mapping[str, Given], known: Mapping[str, Any], is_made: bool = True
 ) -> tuple[list[tuple[str, str, str | None]], list[str]]:
     """Files with the keys of their arrays and the names of their datasets; and a line per fault.
 
-    A file alone may be made by a rule of another workflow; one of many must be there.
+    One of many files, which Snakemake does not look at, must be there in any case.
 
     Args:
         sets: what names each set.
         known: see `of_entries`.
+        is_made: whether a rule of another workflow may make files that are not there.
 
     """
     files, lines = [], []
@@ -168,7 +169,7 @@ def to_open(
             lines += [named_sets.of_key(key, line, given) for line in error.lines]
             continue
         files += [(key + of_array, path, dataset) for of_array, path, dataset in found]
-        if isinstance(given, Mapping) and not inputs_of(given, known):
+        if not (is_made and inputs_of(given, known)):
             lines += named_files.few(
                 [
                     f"{key}{of_array}: expected a file, found none at {path}"
