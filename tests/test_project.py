@@ -261,7 +261,7 @@ def test_no_file_has_grown_too_long(root):
         assert len(path.read_text().splitlines()) <= 300, path
 
 
-@pytest.mark.parametrize("name", ["engine", "simulate"])
+@pytest.mark.parametrize("name", ["engine", "simulate", "compressor"])
 def test_the_benchmark_can_be_imported(root, name):
     command = [sys.executable, f"tests/benchmarks/{name}.py", "--help"]
     subprocess.run(command, cwd=root, check=True)
@@ -301,3 +301,15 @@ def test_the_benchmark_of_simulating_runs(root, tmp_path):
     table = pd.read_csv(table)
     assert list(table.columns) == ["figure", "value", "low", "high", "target"]
     assert len(table) == 6  # the default run is compared to a commit only if one is named
+
+
+@pytest.mark.long
+def test_the_benchmark_of_compressors_runs(root, finished, tmp_path):
+    fit = finished / "results/quick/fits/deep_set/seed-1/fit.h5"
+    command = [sys.executable, "tests/benchmarks/compressor.py", fit, "--rounds=1", "--n=50"]
+    subprocess.run([*command, "--csv", tmp_path / "c.csv"], cwd=root, check=True)
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert list(table["figure"]) == [
+        f"deep_set_{what}" for what in ("kilobytes", "first_call", "later_call")
+    ]
+    assert (table["value"] > 0).all()
