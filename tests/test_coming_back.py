@@ -37,8 +37,8 @@ def test_after_a_touch_of_every_file_there_is_nothing_to_do(project):
 SUMMARIES = {"summarise": 1, "plot_comparison": 1, "report": 1}
 OF_FITS = {"plot_fit": 4, "report": 1}
 FIGURES = OF_FITS | {"plot_comparison": 1}
-AFTER_FITS = SUMMARIES | FIGURES | {"fit": 4, "evaluate": 4}
-ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "plot_fit": 1}
+AFTER_FITS = SUMMARIES | FIGURES | {"fit": 4, "evaluate": 4, "export": 4}
+ONE_FIT = SUMMARIES | {"fit": 1, "evaluate": 1, "export": 1, "plot_fit": 1}
 
 
 @pytest.mark.parametrize(

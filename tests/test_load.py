@@ -1,6 +1,8 @@
 """A loaded fit: a pure function of simulations, with what was measured; what it refuses."""
 
+import copy
 import json
+import pickle
 import shutil
 
 import h5py
@@ -142,6 +144,13 @@ def test_what_it_knows(compressor, path):
 def test_wrong_simulations_are_one_line(compressor, d, fault):
     with pytest.raises(InputError, match=f"^simulations: {fault}$"):
         compressor(d)
+
+
+def test_a_copy_by_a_pickle_is_the_same(compressor, test_set):
+    """As processes hand it on; it is loaded anew from its file."""
+    copies = pickle.loads(pickle.dumps(compressor)), copy.deepcopy(compressor)
+    for each in copies:
+        np.testing.assert_array_equal(each(test_set), compressor(test_set))
 
 
 def test_a_fit_is_found_in_its_run(path, tmp_path):

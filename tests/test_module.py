@@ -77,7 +77,7 @@ ALL = {
     f"imnn_{rule}"
     for rule in (
         *("simulate", "analytic_fisher", "fit", "evaluate", "summarise", "report"),
-        *("plot_fit", "plot_comparison"),
+        *("plot_fit", "plot_comparison", "export"),
     )
 }
 

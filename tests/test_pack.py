@@ -149,6 +149,7 @@ def test_what_an_edit_makes_anew_there(elsewhere):
         "simulate": 3,
         "fit": 1,
         "evaluate": 1,
+        "export": 1,
         "summarise": 1,
     }
     assert planned(elsewhere) == expected

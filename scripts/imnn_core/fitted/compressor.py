@@ -52,6 +52,7 @@ class Compressor:
     n_at_once: int
     _apply: Callable[[jax.Array], jax.Array]
     _measured: Measured | InputError
+    _again: tuple[Callable[..., "Compressor"], tuple]
 
     def __call__(self, d: Array) -> Array:
         """Summaries of simulations.
@@ -139,6 +140,10 @@ class Compressor:
     def why_not(self) -> list[str]:
         """Reasons not to trust F, a clause each."""
         return self.measured.why_not
+
+    def __reduce__(self):
+        """A pickle, for another process, says how to load it anew."""
+        return self._again
 
     def __repr__(self):
         lines = [

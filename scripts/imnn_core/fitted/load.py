@@ -116,6 +116,7 @@ def of_files(
         n_at_once=recipe.n_per_device,
         _apply=partial(_applied, network, weights, dtype),
         _measured=found,
+        _again=(of_files, (path.resolve(), Path(path_to_information).resolve(), problem)),
     )
     _check(compressor)
     return compressor
