@@ -128,7 +128,7 @@ def test_datasets_by_their_names(tmp_path, rng):
     (line,) = faults_of({"files": path, "dataset": "deep"})
     assert "expected a dataset 'deep', found deep/in/it, fiducial, link, other" in line
     (line,) = faults_of(path, names=("none",))
-    assert "expected a dataset 'none', or one alone, or its name by `dataset`, found" in line
+    assert "expected one dataset 'none', or one alone, or its name by `dataset`, found" in line
     only = str(tmp_path / "b.npz")
     np.savez(only, whatever=d, theta_fid=[0.0, 1.0])
     np.testing.assert_array_equal(read(only), d)
@@ -224,3 +224,14 @@ def test_a_file_that_becomes_shorter_is_named(tmp_path, rng):
             os.truncate(path, 1000)
             with pytest.raises(InputError, match=r"a\.npy: expected an npy file that can be read"):
                 array.whole()
+
+
+def test_of_two_arrays_with_usual_names_one_must_be_named(tmp_path, rng):
+    a, b = rng.standard_normal((2, 3, 4))
+    np.savez(tmp_path / "two.npz", fiducial=a, observed=b)
+    with pytest.raises(InputError, match="expected one dataset .*, found fiducial, observed$"):
+        with open_listed(str(tmp_path / "two.npz"), (4,), "mocks"):
+            pass
+    given = {"files": str(tmp_path / "two.npz"), "dataset": "observed"}
+    with open_listed(given, (4,), "mocks") as d:
+        np.testing.assert_array_equal(d.whole(), b)

@@ -139,7 +139,9 @@ class Listing:
         if name is not None:
             return f"expected a dataset {name!r}, found {found.odd.get(name, there)}"
         usual = " or ".join(map(repr, self.layout.names))
-        return f"expected a dataset {usual}, or one alone, or its name by `dataset`, found {there}"
+        return (
+            f"expected one dataset {usual}, or one alone, or its name by `dataset`, found {there}"
+        )
 
     @property
     def n(self) -> int:
