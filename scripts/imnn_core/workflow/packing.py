@@ -26,6 +26,7 @@ PROJECT = (
     "profiles/*/config.yaml",
     "profiles/cluster-generic/status.sh",
     "docs/**/*.md",
+    "docs/**/*.ipynb",
     "docs/**/*.png",
     "docs/**/*.svg",
     "environment.yml",
