@@ -64,7 +64,8 @@ def compress(
     problem = load.at(path_to_theta, **problem)
     compressor = of_files(path_to_fit, path_to_information, problem)
     where = f"compress.{name}"
-    with open_listed(given, problem.input_shape, where) as d:
+    takes_float32 = compressor.centre is None
+    with open_listed(given, problem.input_shape, where, takes_float32=takes_float32) as d:
         log.info("%s: %d simulations of %s", name, d.shape[0], d.dtype)
         attributes = {"fit": fit, "seed": seed, "name": name, "files": json.dumps(given)[:10_000]}
         show = Progress(bar).show

@@ -51,8 +51,7 @@ def assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per
     expected_loss, expected = direct(summarise, weights, *simulations)
     assert float(m.n_s) == len(simulations[0])
     assert float(m.n_d) == len(simulations[1])
-    # Of four summaries of 13 simulations C has a condition number that costs the loss a digit.
-    assert float(loss) == pytest.approx(float(expected_loss), rel=10 * tolerance)
+    assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
     scale = np.abs(flat(expected)).max()
     np.testing.assert_allclose(flat(found), flat(expected), rtol=tolerance, atol=tolerance * scale)
     np.testing.assert_allclose(flat(alone), flat(m), rtol=tolerance, atol=tolerance)
@@ -99,7 +98,8 @@ def test_every_way_and_size(
     summarise, weights = network(dtype, n_summaries, input_shape)
     simulations = random_simulations(rng, dtype, N_S, n_d, input_shape, n_params)
     engine = engine_of(way, summarise, n_devices, parallel)
-    tolerance = tolerance_of(dtype)
+    # C of four summaries of 13 simulations has a condition number that costs a digit.
+    tolerance = tolerance_of(dtype) * (10 if n_summaries == 4 else 1)
     assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, tolerance)
 
 

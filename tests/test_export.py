@@ -140,7 +140,7 @@ def test_a_network_that_can_not_be_exported_is_one_line(compressor):
         exported.program(replace(compressor, _apply=apply))
 
 
-def test_simulations_far_from_0_go_in_less_their_centre(compressor, rng):
+def test_simulations_far_from_0_go_in_less_their_centre(compressor, rng, tmp_path, monkeypatch):
     """Oracle: the loaded fit, which takes the centre off in float64."""
     centre = 3e7 + np.arange(10.0)
     far = replace(compressor, inputs=compressor.inputs._replace(centre=centre))
@@ -148,8 +148,14 @@ def test_simulations_far_from_0_go_in_less_their_centre(compressor, rng):
     about = exported.description(far, content)["input"]
     assert about["what"] == "simulations, less `centre`, taken off in float64"
     d = rng.standard_normal((5, 10)) + centre
-    seen = (d - about["centre"]).astype(about["dtype"])
-    np.testing.assert_allclose(called(content)(seen), far(d), rtol=1e-4, atol=1e-5)
+    (tmp_path / "compressor.stablehlo").write_bytes(content)
+    (tmp_path / "compressor.json").write_text(json.dumps(exported.description(far, content)))
+    monkeypatch.chdir(tmp_path)
+    found = {"d": d}
+    exec("\n".join(exported.description(far, content)["load"]), found)  # as it stands there
+    np.testing.assert_allclose(found["x"], far(d), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(far(d.astype(">f8")), far(d))
+    np.testing.assert_allclose(far(np.round(d).astype(int)), far(np.round(d)))
     np.testing.assert_allclose(far(d), compressor(d - centre), rtol=1e-4, atol=1e-5)
     for given in (d.astype("f4"), jnp.asarray(d)):
         with pytest.raises(InputError, match="expected float64, since they are far from 0"):

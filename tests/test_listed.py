@@ -235,3 +235,20 @@ def test_of_two_arrays_with_usual_names_one_must_be_named(tmp_path, rng):
     given = {"files": str(tmp_path / "two.npz"), "dataset": "observed"}
     with open_listed(given, (4,), "mocks") as d:
         np.testing.assert_array_equal(d.whole(), b)
+
+
+def test_where_float32_has_too_few_digits_each_file_is_looked_at(tmp_path, rng):
+    """A list with one file of float64 comes as float64, which would hide the others."""
+    d = rng.standard_normal((3, 4))
+    for name, dtype in (("a", "f8"), ("b", "f4"), ("c", "i8")):
+        np.save(tmp_path / f"{name}.npy", d.astype(dtype))
+    given = [str(tmp_path / f"{name}.npy") for name in "abc"]
+    with open_listed(given, (4,), "mocks") as found:
+        assert found.dtype == np.float64
+    with pytest.raises(
+        InputError, match=r"^mocks \(.*b.npy\): expected float64, .* found float32$"
+    ):
+        with open_listed(given, (4,), "mocks", takes_float32=False):
+            pass
+    with open_listed(given[::2], (4,), "mocks", takes_float32=False) as found:
+        assert found.shape == (6, 4)

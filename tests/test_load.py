@@ -108,6 +108,59 @@ def test_estimates_are_those_of_the_run(compressor, path, test_set):
     np.testing.assert_allclose((np.asarray(in_jax) - table) / scale, 0, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "x",
+    [np.zeros((4, 1)), 0.0, np.zeros((2, 2, 1)), jnp.zeros((4, 1)), np.zeros((4, 10)), ["1", "2"]]
+    + [None, np.array([True, False]), np.zeros(2, complex), np.ma.masked_equal([1.0, 2.0], 1)],
+)
+def test_estimates_of_what_are_no_summaries_are_refused(compressor, x):
+    with pytest.raises(InputError, match="^summaries: expected "):
+        compressor.estimates_of(x)
+
+
+def test_nothing_that_it_knows_can_be_written_to(compressor):
+    for array in (
+        compressor.theta_fid,
+        compressor.F,
+        compressor.covariance,
+        *compressor.measured.statistics,
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    with pytest.raises(TypeError):
+        compressor.recipe["n_summaries"] = 7
+
+
+def test_numbers_within_a_transformation_are_constants(compressor, test_set):
+    """Oracle: the same outside."""
+    d = test_set[:130]
+    expected = compressor(d).sum()
+    found = jax.jit(lambda t: t * compressor(d).sum() + compressor.estimates(d).sum() * 0)(2.0)
+    assert float(found) == pytest.approx(2 * expected, rel=1e-5)
+    found = jax.grad(lambda t: compressor([t] * 10)[0])(0.5)
+    jacobian = jax.jacfwd(compressor)(jnp.full(10, 0.5))
+    assert float(found) == pytest.approx(float(jacobian[0].sum()), rel=1e-4)
+
+
+def test_nothing_is_estimated_where_parameters_can_not_be_told_apart(path, tmp_path, test_set):
+    information = json.loads(path.with_name("information.json").read_text())
+    singular = [[4.0, 4.0], [4.0, 4.0]]
+    information["calibration"]["F"] = singular
+    information["splits"]["test"]["network"]["F"]["debiased"] = singular
+    information["splits"]["test"]["network"]["det_F"]["value"] = None
+    texts.write_json(tmp_path / "information.json", information)
+    shutil.copy(path, tmp_path / "fit.h5")
+    found = imnn_core.load(tmp_path / "fit.h5")
+    with pytest.raises(InputError, match="expected a positive definite F of the test set"):
+        found.estimates(test_set)
+    (why,) = found.why_not
+    assert why.startswith("F of the test set is singular")
+    del information["calibration"]
+    texts.write_json(tmp_path / "information.json", information)
+    with pytest.raises(InputError, match="expected what `evaluate` wrote, found KeyError"):
+        imnn_core.load(tmp_path / "fit.h5").estimates(test_set)
+
+
 def test_what_it_knows(compressor, path):
     """Oracle: information.json, as it was written."""
     information = json.loads(path.with_name("information.json").read_text())
@@ -133,12 +186,17 @@ def test_what_it_knows(compressor, path):
         (np.zeros((10, 3)), r"expected the shape \(…, 10\), found \(10, 3\)"),
         (np.float64(3), r"expected the shape \(…, 10\), found \(\)"),
         (jnp.zeros((4, 11)), r"expected the shape \(…, 10\), found \(4, 11\)"),
-        (np.zeros(10, complex), "expected real numbers, found complex128"),
-        (np.zeros(10, bool), "expected real numbers, found bool"),
-        (np.array(["a"] * 10), "expected real numbers, found <U1"),
-        (np.zeros(10, object), "expected real numbers, found object"),
-        (jnp.zeros(10, complex), "expected real numbers, found complex64"),
+        (
+            np.zeros(10, complex),
+            "expected floating-point or whole numbers of at most 8 bytes, found complex128",
+        ),
+        (np.zeros(10, bool), "expected floating-point .* found bool"),
+        (np.array(["a"] * 10), "expected floating-point .* found <U1"),
+        (np.zeros(10, object), "expected floating-point .* found object"),
+        (jnp.zeros(10, complex), "expected floating-point .* found complex64"),
         ([[1, 2], [3]], "expected an array, found rows of different lengths"),
+        (np.zeros(10, "m8[s]"), r"expected floating-point .* found timedelta64\[s\]"),
+        (np.ma.masked_equal(np.arange(10), 3), "expected numbers without a mask, found 1 that .*"),
     ],
 )
 def test_wrong_simulations_are_one_line(compressor, d, fault):
@@ -162,17 +220,28 @@ def test_a_fit_is_found_in_its_run(path, tmp_path):
         imnn_core.load(path.parent),
     ):
         assert found.path == path
-    with pytest.raises(InputError, match=r"expected one fit of fit='two', found 0 .*: one/seed-1$"):
+    with pytest.raises(
+        InputError, match=r"expected one fit of fit='two', found 0; .*: one/seed-1$"
+    ):
         imnn_core.load(run, fit="two")
     shutil.copytree(run / "fits", tmp_path / "fits")
     shutil.copytree(tmp_path / "fits/one/seed-1", tmp_path / "fits/one/seed-2")
-    with pytest.raises(InputError, match="expected one fit, found 2 .*: one/seed-1, one/seed-2$"):
+    with pytest.raises(InputError, match="expected one fit, found 2; .*: one/seed-1, one/seed-2$"):
         imnn_core.load(tmp_path)
     assert imnn_core.load(tmp_path, seed=2).path == tmp_path / "fits/one/seed-2/fit.h5"
-    with pytest.raises(InputError, match="expected a whole HDF5 file, found"):
+    with pytest.raises(InputError, match="expected a fit's file or a run's folder, found nothing"):
         imnn_core.load(tmp_path / "none.h5")
-    with pytest.raises(InputError, match="expected the folder of a run, with fit and seed"):
+    with pytest.raises(InputError, match="expected a run's folder beside fit and seed, found a"):
         imnn_core.load(path, "one")
+
+
+def test_no_error_of_loading_tells_to_delete_a_file(path):
+    """It may be a set of simulations that was given by mistake, or of another's run."""
+    for name in ("test.h5", "one.json"):
+        with pytest.raises(InputError) as caught:
+            imnn_core.load(path.parents[3] / name)
+        assert "delete" not in str(caught.value)
+        assert "expected" in str(caught.value)
 
 
 def test_summaries_alone_need_no_measurements(compressor, path, tmp_path, test_set):

@@ -18,7 +18,11 @@ __all__ = ["open_listed", "paths_of"]
 
 @contextlib.contextmanager
 def open_listed(
-    given: Any, shape: Sequence[int], where: str, names: Sequence[str] = NAMES
+    given: Any,
+    shape: Sequence[int],
+    where: str,
+    names: Sequence[str] = NAMES,
+    takes_float32: bool = True,
 ) -> Iterator[Array]:
     """Simulations in files, (n, *shape), to be read by rows while the context lasts.
 
@@ -29,6 +33,7 @@ def open_listed(
         shape: of one simulation.
         where: the key of the configuration, for errors.
         names: usual ones of the dataset in HDF5 and npz files.
+        takes_float32: whether floating-point numbers may have fewer bytes than float64.
 
     Raises:
         InputError: there are no files, or one of them can't be read, has no such array, another
@@ -44,6 +49,11 @@ def open_listed(
                 lines.append(
                     f"{at}: expected real numbers of at most 8 bytes, found "
                     f"{shortened(str(piece.dtype))}"
+                )
+            elif piece.dtype.kind == "f" and piece.dtype.itemsize < 8 and not takes_float32:
+                lines.append(
+                    f"{at}: expected float64, since simulations are far from 0 beside their "
+                    f"deviation, found {piece.dtype}"
                 )
             if piece.shape[1:] != shape:
                 expected = f"{of_shape(SIMULATIONS, *shape)} or {of_shape(*shape)}"

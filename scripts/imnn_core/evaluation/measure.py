@@ -11,6 +11,7 @@ import numpy as np
 from imnn_core.compression.compressor import Summaries
 from imnn_core.evaluation.jackknife import Estimate, groups_of, jackknife
 from imnn_core.gradient.fisher import Moments, Statistics, covariance
+from imnn_core.gradient.matrices import is_positive_definite
 
 
 class Sums(NamedTuple):
@@ -194,6 +195,8 @@ def weights_of_estimates(statistics: Statistics) -> np.ndarray:
 
     (n_summaries, n_params); NaN where C or F is singular.
     """
+    if not is_positive_definite(statistics.F):
+        return np.full_like(statistics.dmu_dtheta, np.nan)
     try:
         return np.linalg.solve(statistics.C, statistics.dmu_dtheta) @ np.linalg.inv(statistics.F)
     except np.linalg.LinAlgError:

@@ -22,6 +22,12 @@ def why_not(information: dict, names: Sequence[str]) -> list[str]:
     """
     det_F, error = results.pair(information, "test", "network", "det_F")
     if not math.isfinite(det_F):
+        found = (information.get("calibration") or {}).get("F")
+        if found is not None and all(None not in row for row in found):
+            return [
+                "F of the test set is singular: some change of the parameters together moves no "
+                "summary, so that they can't be told apart"
+            ]
         return ["|F| of the test set is not finite"]
     found = []
     over, over_error = results.pair(information, "test", "over_score", "det_F")

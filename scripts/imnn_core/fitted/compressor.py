@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from imnn_core.evaluation import measure
 from imnn_core.fitted.measured import Measured
 from imnn_core.networks.inputs import Inputs
 from imnn_core.store.errors import InputError
@@ -99,12 +98,13 @@ class Compressor:
 
     def estimates_of(self, x: Array) -> Array:
         """Estimates of theta from summaries, (…, n_summaries) -> (…, n_params); see `estimates`."""
-        statistics = self.measured.statistics
+        weights, mu = self.measured.weights_of_estimates, self.measured.statistics.mu
+        x = self._array(x, (self.n_summaries,), "summaries")
         if not isinstance(x, jax.Array):
-            return measure.estimates(np.asarray(x, np.float64), statistics, self.theta_fid)
-        W = jnp.asarray(measure.weights_of_estimates(statistics), x.dtype)
-        mu, theta_fid = (_beside(each, x) for each in (statistics.mu, self.theta_fid))
-        return theta_fid + jnp.matmul(x - mu, W, precision="highest")
+            return self.theta_fid + (x.astype(np.float64) - mu) @ weights
+        W = jnp.asarray(weights, self.dtype)
+        mu, theta_fid = (_beside(each, x, self.dtype) for each in (mu, self.theta_fid))
+        return theta_fid + jnp.matmul(x.astype(self.dtype) - mu, W, precision="highest")
 
     @property
     def measured(self) -> Measured:
@@ -157,32 +157,50 @@ class Compressor:
             lines.append(f"  not measured: {error}")
         return "\n".join(lines)
 
-    def _checked(self, d, where):
-        """Simulations as an array of numpy or jax, of the right shape and of real numbers."""
+    def _array(self, d, shape, where):
+        """An array of numpy or jax, of real numbers, that ends in a shape."""
+        if np.ma.is_masked(d):
+            raise InputError(
+                f"{where}: expected numbers without a mask, found {int(np.ma.count_masked(d))} "
+                "that are masked; fill them as in an analysis of your data, or leave them out"
+            )
         if not isinstance(d, jax.Array):
             try:
                 d = np.asarray(d)
+            except jax.errors.TracerArrayConversionError:  # of a list, within a transformation
+                d = jnp.asarray(d)
             except ValueError:  # of lists of different lengths
                 raise InputError(
                     f"{where}: expected an array, found rows of different lengths"
                 ) from None
-        size, found = self.input_shape, d.shape
-        if len(found) < len(size) or found[len(found) - len(size) :] != size:
-            expected = of_shape("…", *size)
-            raise InputError(f"{where}: expected the shape {expected}, found {found}")
-        is_real = jnp.issubdtype(d.dtype, jnp.floating) or jnp.issubdtype(d.dtype, jnp.integer)
+        is_real = d.dtype.kind in "fiu" or jnp.issubdtype(d.dtype, jnp.floating)
         if not is_real or d.dtype.itemsize > 8:
-            raise InputError(f"{where}: expected real numbers, found {d.dtype}")
-        if self.centre is not None and d.dtype != np.float64:
             raise InputError(
-                f"{where}: expected float64, since they are far from 0 beside their deviation, "
-                f"and the fit takes off a centre before it rounds them, found {d.dtype}; in jax, "
-                "numpy's float64 needs jax.enable_x64"
+                f"{where}: expected floating-point or whole numbers of at most 8 bytes, found "
+                f"{d.dtype}"
+            )
+        if d.ndim < len(shape) or d.shape[d.ndim - len(shape) :] != shape:
+            raise InputError(
+                f"{where}: expected the shape {of_shape('…', *shape)}, found {d.shape}"
             )
         return d
 
+    def _checked(self, d, where):
+        """Simulations as an array of numpy or jax that the network can take."""
+        d = self._array(d, self.input_shape, where)
+        is_whole = d.dtype.kind in "iu" and not isinstance(d, jax.Array)
+        if self.centre is None or d.dtype.newbyteorder("=") == np.float64:
+            return d
+        if is_whole:
+            return d.astype(np.float64)
+        raise InputError(
+            f"{where}: expected float64, since they are far from 0 beside their deviation, and the "
+            f"fit takes off a centre before it rounds them, found {d.dtype}; in jax, float64 needs "
+            "jax.enable_x64"
+        )
+
     def _of_jax(self, d):
-        d = d if self.centre is None else d - _beside(self.centre, d)
+        d = d if self.centre is None else d - _beside(self.centre, d, d.dtype)
         return self._of_seen(d.astype(self.dtype))
 
     def _of_numpy(self, d):
@@ -198,7 +216,8 @@ class Compressor:
             unit = 1 << max(0, len(part).bit_length() - 4)
             filled = min(rows, -(-len(part) // unit) * unit)
             seen = np.concatenate([seen, np.repeat(seen[:1], filled - len(part), axis=0)])
-            x[start : start + len(part)] = self._of_seen(seen)[: len(part)]
+            with jax.ensure_compile_time_eval():  # within a transformation they are constants
+                x[start : start + len(part)] = self._of_seen(seen)[: len(part)]
         return x.reshape(*d.shape[: d.ndim - len(size)], self.n_summaries)
 
     @cached_property
@@ -219,6 +238,6 @@ class Compressor:
         return of_seen
 
 
-def _beside(array: np.ndarray, other: jax.Array) -> jax.Array:
-    """An array in another's dtype and number of axes; jax may have been told to raise none."""
-    return jnp.asarray(array, other.dtype).reshape((1,) * (other.ndim - array.ndim) + array.shape)
+def _beside(array: np.ndarray, other: jax.Array, dtype: np.dtype) -> jax.Array:
+    """An array with as many axes as another one; jax may have been told to raise none."""
+    return jnp.asarray(array, dtype).reshape((1,) * (other.ndim - array.ndim) + array.shape)

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from imnn_core.evaluation import measure
 from imnn_core.fitted.compressor import Compressor
 from imnn_core.store import files, texts
 from imnn_core.store.errors import InputError, in_a_line
@@ -23,9 +22,15 @@ NAMELESS = {
     "jax_hlo_source_file_canonicalization_regex": ".*",
 }
 LOAD = (
-    "import jax.export",
-    'program = jax.export.deserialize(bytearray(open("compressor.stablehlo", "rb").read()))',
+    "import jax.export, pathlib",
+    'program = jax.export.deserialize(bytearray(pathlib.Path("compressor.stablehlo").read_bytes()))',
     "x = program.call(d)",
+)
+LOAD_LESS_CENTRE = (
+    "import jax.export, json, pathlib, numpy as np",
+    LOAD[1],
+    'about = json.loads(pathlib.Path("compressor.json").read_text())',
+    'x = program.call((np.asarray(d, "f8") - about["input"]["centre"]).astype("DTYPE"))',
 )
 
 
@@ -80,8 +85,11 @@ def description(compressor: Compressor, content: bytes) -> dict[str, Any]:
     return {
         "file": "compressor.stablehlo",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "needs": f"jax {jax.__version__} or newer, and flatbuffers, with which jax.export reads",
-        "load": list(LOAD),
+        "needs": f"jax {jax.__version__} or up to half a year newer, and flatbuffers, with which "
+        "jax.export reads",
+        "load": [
+            line.replace("DTYPE", dtype) for line in (LOAD if centre is None else LOAD_LESS_CENTRE)
+        ],
         "platforms": list(PLATFORMS),
         "input": {
             "what": goes_in,
@@ -106,13 +114,15 @@ def _estimates(compressor):
     """How theta is estimated from summaries, with how much it is worth; why not, where it isn't."""
     try:
         measured = compressor.measured
-        matrix = measure.weights_of_estimates(measured.statistics)
+        matrix = measured.weights_of_estimates
         det_F, error = measured.det_F
         return {
             "formula": "theta_fid + (x - mu) @ matrix",
             "mu": measured.statistics.mu.tolist(),
             "matrix": matrix.tolist(),
             "covariance": measured.covariance.tolist(),
+            "error": np.sqrt(np.diag(measured.covariance)).tolist(),
+            "where": "near theta_fid",
             "det_F": det_F,
             "error_of_det_F": error if math.isfinite(error) else None,
             "n_test": measured.test["n_s"],

@@ -57,9 +57,11 @@ def compress(
             block = np.empty((min(rows, n - start), *shape), d.dtype)
             d.read(start, block)
             if len(bad := not_finite(block)):
+                row = start + int(bad[0])
+                place = f" ({d.place(row)})" if d.place else ""
                 raise InputError(
-                    f"{where}: expected finite numbers, found NaN or infinity in simulation "
-                    f"{start + bad[0]} of {n}"
+                    f"{where}: expected finite numbers, as {compressor.dtype} has them, found NaN, "
+                    f"infinity or larger ones in simulation {row} of {n}{place}"
                 )
             x = compressor.summaries(block, where)
             finite.check(x, "summaries", block, compressor, where, start=start, n=n)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from imnn_core.problems.from_file import from_file
 from imnn_core.store import fits, hdf5
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import make_again
-from imnn_core.store.wording import shortened
+from imnn_core.store.wording import shortened, without_remedy
 
 TOLERANCE = 1e-3  # of the summaries' standard deviation: another network, and no rounding
 OF_A_FIT = ("names", "theta_fid", "input_shape", "dtype", "recipe")  # attributes
@@ -57,9 +58,11 @@ def find(path: Path, fit: str | None, seed: int | None) -> Path:
         InputError: there is none, or more than one.
 
     """
-    if path.is_file() or not path.is_dir():
+    if not path.exists():
+        raise InputError(f"{path}: expected a fit's file or a run's folder, found nothing there")
+    if not path.is_dir():
         if fit is not None or seed is not None:
-            raise InputError(f"{path}: expected the folder of a run, with fit and seed, found none")
+            raise InputError(f"{path}: expected a run's folder beside fit and seed, found a file")
         return path
     if (path / "fit.h5").is_file() and fit is None and seed is None:
         return path / "fit.h5"
@@ -75,8 +78,8 @@ def find(path: Path, fit: str | None, seed: int | None) -> Path:
         f"{key}={value!r}" for key, value in (("fit", fit), ("seed", seed)) if value is not None
     )
     raise InputError(
-        f"{path}: expected one fit{' of ' * bool(asked)}{asked}, found {len(found)} of the fits "
-        f"that are there: {known}"
+        f"{path}: expected one fit{' of ' * bool(asked)}{asked}, found {len(found)}; those that "
+        f"are there: {known}"
     )
 
 
@@ -87,7 +90,7 @@ def of_files(
 ) -> Compressor:
     """The compressor of a fit, with what was measured of it; see `load`."""
     path = Path(path_to_fit)
-    attributes = fits.read_fit(path, {})[3]
+    attributes = _attributes(path)
     missing = [name for name in OF_A_FIT if name not in attributes]
     if missing:
         raise InputError(
@@ -106,11 +109,11 @@ def of_files(
     compressor = Compressor(
         path=path,
         names=built.names,
-        theta_fid=built.theta_fid,
+        theta_fid=measured.kept(built.theta_fid),
         input_shape=built.input_shape,
         n_summaries=recipe.n_summaries,
-        recipe=recipe.model_dump(),
-        provenance=_provenance(path, attributes),
+        recipe=MappingProxyType(recipe.model_dump()),
+        provenance=MappingProxyType(_provenance(path, attributes)),
         dtype=dtype,
         inputs=standing,
         n_at_once=recipe.n_per_device,
@@ -120,6 +123,19 @@ def of_files(
     )
     _check(compressor)
     return compressor
+
+
+def _attributes(path: Path) -> Mapping[str, Any]:
+    """What a fit's file says of it.
+
+    Raises:
+        InputError: it is none, or is not whole. What to do about that its owner knows.
+
+    """
+    try:
+        return fits.read_fit(path, {})[3]
+    except InputError as error:
+        raise InputError(*map(without_remedy, error.lines)) from None
 
 
 def _applied(network: Network, weights: Any, dtype: np.dtype, d: jax.Array) -> jax.Array:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imnn_core.evaluation import trust
+from imnn_core.evaluation import measure, trust
 from imnn_core.evaluation.numbers import with_error
 from imnn_core.gradient.fisher import Statistics
 from imnn_core.gradient.matrices import is_positive_definite
 from imnn_core.store import hdf5, texts
-from imnn_core.store.errors import InputError
+from imnn_core.store.errors import InputError, in_a_line
 from imnn_core.store.files import make_again
 
 
@@ -54,12 +54,12 @@ class Measured:
                 f"{self.path}: expected a positive definite F of the test set, found {F.tolist()}; "
                 "no error follows from it"
             )
-        return F
+        return kept(F)
 
     @cached_property
     def covariance(self) -> np.ndarray:
         """F^-1, (n_params, n_params)."""
-        return np.linalg.inv(self.F)
+        return kept(np.linalg.inv(self.F))
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -82,7 +82,24 @@ class Measured:
                 f"or infinity in {', '.join(lacking)}, so that nothing can be estimated from them; "
                 "get more test simulations, or look at the fit's log and history"
             )
-        return found
+        return Statistics(*map(kept, found))
+
+    @cached_property
+    def weights_of_estimates(self) -> np.ndarray:
+        """Weights of the summaries in estimates, (n_summaries, n_params).
+
+        Raises:
+            InputError: F or the statistics give none.
+
+        """
+        _ = self.F
+        found = measure.weights_of_estimates(self.statistics)
+        if not np.isfinite(found).all():
+            raise InputError(
+                f"{self.path}: expected F and C of the test set that have an inverse, found none; "
+                "nothing can be estimated from its summaries"
+            )
+        return kept(found)
 
     def __str__(self):
         text = f"|F| = {with_error(*self.det_F)} on {self.test['n_s']} test simulations"
@@ -90,6 +107,12 @@ class Measured:
 
     def __repr__(self):
         return f"Measured({str(self)!r})"
+
+
+def kept(array: np.ndarray) -> np.ndarray:
+    """The array, which nobody can write to any more."""
+    array.flags.writeable = False
+    return array
 
 
 def of_fit(path: Path, path_to_fit: Path, names: Sequence[str]) -> Measured | InputError:
@@ -115,4 +138,11 @@ def of_fit(path: Path, path_to_fit: Path, names: Sequence[str]) -> Measured | In
             f"{path}: expected what was measured of {path_to_fit} as it is now, found measurements "
             f"of another fit; {make_again(path)}"
         )
-    return Measured(path, information, names)
+    found = Measured(path, information, names)
+    try:
+        _ = str(found), found.test["network"]["F"]["debiased"], information["calibration"]["mu"]
+    except (KeyError, TypeError, ValueError) as error:
+        return InputError(
+            f"{path}: expected what `evaluate` wrote, found {in_a_line(error)}; {make_again(path)}"
+        )
+    return found

@@ -24,5 +24,8 @@ def determinant(A) -> float:
 
 
 def is_positive_definite(A) -> bool:
-    """Whether a symmetric matrix is finite and positive definite."""
-    return bool(np.isfinite(A).all() and eigenvalues(A)[0][0] > 0)
+    """Whether a symmetric matrix is finite and positive definite, by more than rounding."""
+    if not np.isfinite(A).all():
+        return False
+    values, _ = eigenvalues(A)
+    return bool(values[0] > len(values) * np.finfo(np.float64).eps * values[-1])

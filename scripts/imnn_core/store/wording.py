@@ -74,6 +74,11 @@ def make_again(*paths: str | Path) -> str:
     )
 
 
+def without_remedy(line: str) -> str:
+    """A line without what `make_again` says, where a file may not be this run's."""
+    return line.split("; delete ")[0]
+
+
 def in_time(seconds: float) -> str:
     """A time in words: `40 s`, `12 min`, `3.4 h`, `5.1 days`."""
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
