@@ -23,7 +23,8 @@ NAMELESS = {
 }
 LOAD = (
     "import jax.export, pathlib",
-    'program = jax.export.deserialize(bytearray(pathlib.Path("compressor.stablehlo").read_bytes()))',
+    "program = jax.export.deserialize("
+    'bytearray(pathlib.Path("compressor.stablehlo").read_bytes()))',
     "x = program.call(d)",
 )
 LOAD_LESS_CENTRE = (
