@@ -146,3 +146,17 @@ def test_the_headline_gives_no_number_that_is_not_to_be_trusted():
         "No result, since |F| is not to be trusted: it jumps; one seed, 100 simulations each"
     )
     assert not set("0123456789") & set(np.char.replace(line, "100", "").item())
+
+
+def test_parameters_that_can_not_be_told_apart_are_named_as_such():
+    """Oracle: by hand: F is finite and its determinant is not."""
+    information = fit_with()
+    information["splits"]["test"]["network"]["det_F"] = {"value": None, "error": None}
+    for F, expected in (
+        ([[4.0, 4.0], [4.0, 4.0]], trust.SINGULAR),
+        ([[None, 4.0], [4.0, 4.0]], "|F| of the test set is not finite"),
+    ):
+        found = information | {"calibration": {"F": F}}
+        assert trust.why_not(found, NAMES) == [expected]
+        assert trust.is_singular(found) == (expected == trust.SINGULAR)
+    assert not trust.is_singular(fit_with() | {"calibration": {"F": [[4.0, 0.0], [0.0, 4.0]]}})

@@ -9,6 +9,10 @@ from imnn_core.evaluation.numbers import percent, with_error
 
 CEILING = 3  # standard errors, from which on a difference is no noise
 ROUNDING = 1e-3  # tolerance of a share of the score's |F|
+SINGULAR = (
+    "F of the test set is singular: some change of the parameters together moves no summary, so "
+    "that they can't be told apart"
+)
 LOCAL = 1  # of a parameter's bound and of the summaries' scatter, steps that are small
 
 
@@ -22,13 +26,7 @@ def why_not(information: dict, names: Sequence[str]) -> list[str]:
     """
     det_F, error = results.pair(information, "test", "network", "det_F")
     if not math.isfinite(det_F):
-        found = (information.get("calibration") or {}).get("F")
-        if found is not None and all(None not in row for row in found):
-            return [
-                "F of the test set is singular: some change of the parameters together moves no "
-                "summary, so that they can't be told apart"
-            ]
-        return ["|F| of the test set is not finite"]
+        return [SINGULAR if is_singular(information) else "|F| of the test set is not finite"]
     found = []
     over, over_error = results.pair(information, "test", "over_score", "det_F")
     if over > 1 + max(ROUNDING, CEILING * over_error):
@@ -37,6 +35,13 @@ def why_not(information: dict, names: Sequence[str]) -> list[str]:
         relative = error / det_F if error > 0 and det_F else 0.0
         found += _of_differences(information["finite_differences"], relative, names)
     return found
+
+
+def is_singular(information: dict) -> bool:
+    """Whether |F| of the test set is not finite though F is: it has no inverse."""
+    F = (information.get("calibration") or {}).get("F")
+    det_F, _ = results.pair(information, "test", "network", "det_F")
+    return not math.isfinite(det_F) and F is not None and all(None not in row for row in F)
 
 
 def is_trusted(information: dict, names: Sequence[str]) -> bool:

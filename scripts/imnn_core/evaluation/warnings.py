@@ -13,6 +13,7 @@ Said = tuple[str, str]  # a warning, and its remedy
 Row = tuple[bool, str, str]  # condition, warning, remedy
 
 REMEDY = "See finite differences in docs/own_problems.md."
+APART = "Take fewer parameters, or data that depend on each of them in another way."
 ERRORS = 5  # tolerance of equal numbers, in standard errors
 FEW = 0.05  # bias of C^-1, from which on there are few simulations
 FAR_BELOW = 0.5  # of a linear compression's |F|, what is far too little
@@ -108,7 +109,7 @@ def _of_fit(information: dict, more: Mapping[str, str]) -> list[Row]:
             "Try another learning_rate, more patience or a larger min_iterations.",
         ),
         (
-            math.isnan(det_F),
+            math.isnan(det_F) and not trust.is_singular(information),
             ": |F| of the test set is not finite.",
             "Look at the fit's log and history; try a smaller learning_rate.",
         ),
@@ -190,7 +191,8 @@ def of_trust(informations: Sequence[dict], names: Sequence[str]) -> Iterator[Sai
         whose = f"{information['fit']}, seed {information['seed']}"
         reasons = trust.why_not(information, names)
         for reason in reasons:
-            yield f"{whose} is not to be trusted: {reason}.", REMEDY
+            remedy = APART if reason == trust.SINGULAR else REMEDY
+            yield f"{whose} is not to be trusted: {reason}.", remedy
         if (found := information["finite_differences"]) is not None:
             for line in choice.doubts(found, found["of_summaries"], names):
                 if line not in reasons:
