@@ -32,7 +32,7 @@ rule report:
     params:
         # Without what changes no result, and without sizes that the user's files have themselves.
         settings=settings.model_dump(
-            exclude={"checkpoint_minutes", "gpu_memory"} | SAID_BY_FILES
+            exclude={"checkpoint_minutes", "gpu_memory", "compress"} | SAID_BY_FILES
         ),
         texts=[content_digest(path) for path in TEXTS],
         code=code("report.py"),
