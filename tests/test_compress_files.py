@@ -74,7 +74,9 @@ def test_summaries_and_estimates_come_in_the_order_of_the_files(
     np.testing.assert_array_equal(about["covariance"], compressor.covariance)
 
 
-def test_what_is_not_finite_is_named_with_its_place(path, tmp_path, rng):
+def test_what_is_not_finite_is_named_with_its_place(path, tmp_path, rng, monkeypatch):
+    """In blocks of 7 simulations."""
+    monkeypatch.setattr(files, "PIECE", 7 * 10 * 8)
     d = rng.standard_normal((30, 10)).astype("f4")
     d[17, 3] = np.nan
     np.save(tmp_path / "m.npy", d)
