@@ -93,15 +93,18 @@ def test_what_is_not_finite_is_named_with_its_place(path, tmp_path, rng, monkeyp
     assert not (tmp_path / "out.h5").exists()
 
 
-def test_estimates_far_from_theta_fid_are_counted(path, tmp_path, rng, caplog):
-    """Oracle: by hand: the estimates move with the simulations, by far more than five bounds."""
+def test_estimates_far_from_theta_fid_are_counted(path, tmp_path, rng, caplog, monkeypatch):
+    """Oracle: by hand: the estimates move with the simulations, by far more than five bounds; in
+    blocks of 7.
+    """
+    monkeypatch.setattr(files, "PIECE", 7 * 10 * 8)
     caplog.set_level("INFO", logger="imnn")
     compressor = imnn_core.load(path)
     d = rng.standard_normal((40, 10))
     bound = np.sqrt(np.diag(compressor.covariance))
     away = np.abs(compressor.estimates(d + 300.0) - [0, 1]) / bound
     assert (away.max(axis=1) > 5).all()
-    np.save(tmp_path / "m.npy", np.concatenate([d, d[:3] + 300.0]))
+    np.save(tmp_path / "m.npy", np.concatenate([d[:2] + 300.0, d, d[:1] + 300.0]))
     do_compress(str(tmp_path / "m.npy"), path, tmp_path / "out.h5")
     assert "3 of 43 estimates are more than 5 bounds from theta_fid" in caplog.text
 

@@ -219,3 +219,6 @@ def test_parameters_in_units_of_their_own():
     for bad in ([[1.0, 2.0], [2.0, 1.0]], [[1.0, 1.0], [1.0, np.nan]], [[-1.0, 0.0], [0.0, 1.0]]):
         assert not matrices.is_positive_definite(np.array(bad))
     assert not matrices.is_positive_definite(np.zeros((2, 2)))
+    eps = np.finfo(np.float64).eps
+    assert not matrices.is_positive_definite([[1, 1], [1, 1 + 4 * eps]])  # by rounding alone
+    assert matrices.is_positive_definite([[1, 1], [1, 1 + 1e4 * eps]])

@@ -15,6 +15,7 @@ from imnn_core.data import sources
 from imnn_core.evaluation import measure
 from imnn_core.evaluation.jackknife import groups_of, jackknife
 from imnn_core.gradient import derivatives
+from imnn_core.gradient.fisher import Statistics
 from imnn_core.problems import shipped, simulations
 
 # The mean of ten draws d, the mean of |d|, and the score. By hand, for d ~ N(0, 1): C = diag(1, 1 -
@@ -296,3 +297,12 @@ def test_nearly_degenerate_parameters_keep_their_digits(rng):
             network = Summaries(x, np.broadcast_to(dx, (200, 2, 2)))
             det_F = measure.measure({"network": network}).value["network"]["det_F"]
             np.testing.assert_allclose(det_F, expected * np.prod(units) ** 2.0, rtol=1e-6)
+
+
+def test_nothing_is_estimated_by_an_F_without_inverse():
+    """Two parameters that move all summaries alike; numpy itself finds an inverse, of rounding."""
+    D, C = np.array([[1.0, 1.0], [0.3, 0.3]]), np.diag([0.1, 0.2])
+    F = D.T @ np.linalg.inv(C) @ D * [[1, 1], [1, 1 + 4e-16]]
+    statistics = Statistics(F, C, np.linalg.inv(C), np.zeros(2), D)
+    assert np.isfinite(np.linalg.inv(F)).all()
+    assert np.isnan(measure.estimates(np.ones((3, 2)), statistics, np.zeros(2))).all()
