@@ -296,12 +296,13 @@ def test_small_jobs_share_one_or_run_here(root, slurm, tmp_path):
     with_config(root, tmp_path, CONFIG | {"run": "whole", "fits": {"plain": RECIPE}})
     profile = tmp_path / "profiles/slurm/config.yaml"
     edit(profile, "groups: {use_files: files,", "groups: {simulate: simulations, use_files: files,")
-    edit(profile, "group-components: {files: 10}", "group-components: {simulations: 20, files: 10}")
+    edit(profile, "group-components: {files", "group-components: {simulations: 20, files")
     done = done_by(finished(start(tmp_path, slurm, *SLURM)), slurm)
     assert len([comment for comment in done if "simulat" in comment]) == 1  # of three sets
     assert [comment for comment in done if "simulat" not in comment] == [
         "rule_analytic_fisher_wildcards_whole",
         "rule_evaluate_wildcards_whole_plain_1",
+        "rule_exports_export",
         "rule_fit_wildcards_whole_plain_1",
         "rule_plot_fit_wildcards_whole_plain",
         "rule_report_plot_comparison_report",
