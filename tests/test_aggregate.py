@@ -22,7 +22,9 @@ LOSS = partial(fisher.loss, strength=10.0, rate=fisher.rate(10.0, 0.1))
 @functools.cache
 def network(dtype, n_summaries=2, input_shape=(3,)):
     """One network of each kind and precision, so that the oracle is compiled once for each size."""
-    return small_network(n_summaries, input_shape=input_shape)
+    # Of four summaries of 13 simulations, weights by which C is far from singular: its condition
+    # number costs the oracle digits.
+    return small_network(n_summaries, seed=2 * (n_summaries == 4), input_shape=input_shape)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -98,8 +100,7 @@ def test_every_way_and_size(
     summarise, weights = network(dtype, n_summaries, input_shape)
     simulations = random_simulations(rng, dtype, N_S, n_d, input_shape, n_params)
     engine = engine_of(way, summarise, n_devices, parallel)
-    # C of four summaries of 13 simulations has a condition number that costs a digit.
-    tolerance = tolerance_of(dtype) * (10 if n_summaries == 4 else 1)
+    tolerance = tolerance_of(dtype)
     assert_is_the_direct_gradient(engine, weights, simulations, summarise, n_per_device, tolerance)
 
 

@@ -144,7 +144,7 @@ def test_each_file_is_tried_by_a_process_that_may_die(tmp_path, monkeypatch):
     assert [key for key, *_ in files] == ["simulations.training.fiducial"] * 3
     with monkeypatch.context() as patched:
         patched.setattr(trial, "CORE", tmp_path)
-        lines = trial.faults({}, of_arrays=files)
+        lines = trial.faults(files)
     where = "simulations.training.fiducial"
     assert lines == [
         f"{where}: {paths[0]} ['x/y']",
@@ -152,4 +152,4 @@ def test_each_file_is_tried_by_a_process_that_may_die(tmp_path, monkeypatch):
         "(SIGABRT)",
         f"{where}: {paths[2]} ['x/y']",
     ]
-    assert len(trial.faults({}, of_arrays=files * 5)) == 11
+    assert len(trial.faults(files * 5)) == 11

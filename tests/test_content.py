@@ -70,7 +70,7 @@ def test_what_is_known_of_files_that_are_not_here(sims):
     os.rename("a.h5", "gone/a.h5")
     assert content.of_set(given, known) == digest
     assert content.inputs_of(given, known) == inputs
-    assert content.to_open({"training": given}, known) == ([], [])
+    assert content.to_open({"simulations.training": given}, known) == ([], [])
     assert content.of_set("one.h5", {"one.h5": "abc"}) == "abc"
 
 
@@ -78,13 +78,15 @@ def test_many_files_are_no_inputs_and_must_be_there(sims):
     """One that is alone may be made by a rule of another workflow."""
     paths = [f"none/{i}.npy" for i in range(MOST_INPUTS + 1)]
     assert content.inputs_of({"fiducial": paths[1:], "derivative": paths[1]}, {}) == paths[1:]
-    assert content.to_open({"training": {"fiducial": paths[1:]}}, {})[1] == []
+    assert content.to_open({"simulations.training": {"fiducial": paths[1:]}}, {})[1] == []
     assert content.inputs_of({"fiducial": paths}, {}) == []
-    _, lines = content.to_open({"training": {"fiducial": paths, "derivative": "x*"}}, {})
+    _, lines = content.to_open(
+        {"simulations.training": {"fiducial": paths, "derivative": "x*"}}, {}
+    )
     assert lines == [
         "simulations.training.derivative (x*): expected files of that pattern, found none"
     ]
-    _, lines = content.to_open({"training": {"fiducial": paths}}, {})
+    _, lines = content.to_open({"simulations.training": {"fiducial": paths}}, {})
     where = "simulations.training.fiducial"
     assert lines[0] == f"{where}: expected a file, found none at none/0.npy"
     assert lines[10:] == ["simulations.training: found 91 more faults like these"]

@@ -284,7 +284,7 @@ def look(worker, kind, suffix, seed, changes, is_twice):
         paths |= {"test": str(other)}
     found = worker.ask(paths, kind, PROBLEMS[kind])
     if found is None:  # the workflow's trial stands before it
-        lines = trial.faults({f"simulations.{key}": each for key, each in paths.items()}, SECONDS)
+        lines = trial.faults([(f"simulations.{key}", each) for key, each in paths.items()], SECONDS)
         assert lines, f"{path} kills or keeps its reader, and nothing says so"
         found = {"lines": lines, "wrong": []}
     assert not found["wrong"]

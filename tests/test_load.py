@@ -121,6 +121,7 @@ def test_estimates_of_what_are_no_summaries_are_refused(compressor, x):
 def test_nothing_that_it_knows_can_be_written_to(compressor):
     for array in (
         compressor.theta_fid,
+        compressor.inputs.mean,
         compressor.F,
         compressor.covariance,
         *compressor.measured.statistics,

@@ -215,7 +215,7 @@ def test_a_file_that_kills_or_keeps_its_reader_is_named(tmp_path, monkeypatch):
         path = tmp_path / f"{name}.h5"
         path.touch()
         paths[f"simulations.{name}"] = str(path)
-    lines = trial.faults(paths | {"observed": str(tmp_path / "none.npy")}, seconds=1)
+    lines = trial.faults([*paths.items(), ("observed", str(tmp_path / "none.npy"))], seconds=1)
     assert lines == [
         f"simulations.crash: {tmp_path}/crash.h5: expected a file of arrays, found one that "
         "crashes its library (SIGABRT)",
@@ -231,7 +231,7 @@ def test_a_trial_of_real_files(tmp_path):
     whole = write(tmp_path / "a.h5", arrays_of())
     paths = {"simulations.training": whole, "simulations.test": tmp_path / "pipe.h5"}
     paths |= {"simulations.validation": tmp_path / "a.npy", "observed": tmp_path / "a.npy"}
-    test, validation = trial.faults(paths)
+    test, validation = trial.faults([*paths.items()])
     assert test.startswith(f"simulations.test: {tmp_path / 'pipe.h5'}: expected an HDF5 or npz")
     assert "found an npy file, which has one array without a name" in validation
 
@@ -243,5 +243,5 @@ def test_a_heap_of_texts_without_an_end(tmp_path):
     heap = content.index(b"GCOL\x01\0\0\0")
     content[heap + 16 : heap + 32] = bytes(16)
     path.write_bytes(content)
-    (line,) = trial.faults({"simulations.training": path}, seconds=2)
+    (line,) = trial.faults([("simulations.training", path)], seconds=2)
     assert "found one that its library does not open within 2 s" in line

@@ -88,26 +88,17 @@ def check_with_jax(settings, problem):
         return not IS_ALONE or bool(glob.glob(f"results/{settings.run}/{by}"))
 
     of_observed = is_made("fits/*/seed-*/observed.json")
-    single = {key: given for key, given in FILES.items() if isinstance(given, str)}
-    files = {f"simulations.{split}": path for split, path in single.items()}
-    if observed:
-        files["observed"] = observed
-    of_arrays, odd = content.to_open(
-        {split: given for split, given in FILES.items() if split not in single},
-        KNOWN,
-        is_made("simulations/checked.json"),
-    )
-    if not is_made("simulations/checked.json"):
-        odd += [
-            f"simulations.{split}: expected a file, found none at {path}"
-            for split, path in single.items()
-            if path not in KNOWN and not os.path.lexists(path)
-        ]
     to_compress = {f"compress.{name}": given for name, given in COMPRESS.items()}
-    further, of_further = content.arrays_to_open(
-        to_compress, KNOWN, is_made("fits/*/seed-*/compressed/*.h5")
+    sets = {f"simulations.{split}": given for split, given in FILES.items()}
+    files, odd = content.to_open(sets, KNOWN, is_made("simulations/checked.json"))
+    further, of_further = content.to_open(
+        to_compress,
+        KNOWN,
+        is_made("fits/*/seed-*/compressed/*.h5"),
+        arrays=True,
     )
-    odd += of_further + trial.faults(files, of_arrays=of_arrays + further)
+    files += further + ([("observed", observed)] if observed else [])
+    odd += of_further + trial.faults(files)
     others = (STYLE, available, of_observed)
     digest = None
     if not odd:  # else nothing here opens them

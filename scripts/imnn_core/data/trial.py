@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 FEW = 10  # lines of one key; files that crash
@@ -18,19 +18,16 @@ SECONDS = 60  # for one file; what is read says little of its size
 CORE = Path(__file__).parents[2]
 
 
-def faults(
-    paths: Mapping[str, str], seconds: float = SECONDS, of_arrays: Sequence[tuple] = ()
-) -> list[str]:
+def faults(files: Sequence[tuple], seconds: float = SECONDS) -> list[str]:
     """What keeps files from being opened, a line each; those that are not there are left out.
 
     Args:
-        paths: of simulations and of `observed` data, by the config's keys.
+        files: of sets and of `observed` data: the config's key and a path; of files with one array
+            each also the name of its dataset or None.
         seconds: after which a file counts as one that never opens.
-        of_arrays: files of one array each: key, path, and the name of a dataset or None.
 
     """
-    given = [*paths.items(), *of_arrays]
-    left = [(key, str(path), *name) for key, path, *name in given if os.path.lexists(path)]
+    left = [(key, str(path), *name) for key, path, *name in files if os.path.lexists(path)]
     lines, n_lines, crashes = [], Counter(), 0
     while left and crashes < FEW:
         found, why = _tried(left, seconds)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from imnn_core.evaluation import measure
 from imnn_core.fitted.measured import Measured
 from imnn_core.networks.inputs import Inputs
 from imnn_core.store.errors import InputError
@@ -98,12 +99,12 @@ class Compressor:
 
     def estimates_of(self, x: Array) -> Array:
         """Estimates of theta from summaries, (…, n_summaries) -> (…, n_params); see `estimates`."""
-        weights, mu = self.measured.weights_of_estimates, self.measured.statistics.mu
+        weights, statistics = self.measured.weights_of_estimates, self.measured.statistics
         x = self._array(x, (self.n_summaries,), "summaries")
         if not isinstance(x, jax.Array):
-            return self.theta_fid + (x.astype(np.float64) - mu) @ weights
+            return measure.estimates(x.astype(np.float64), statistics, self.theta_fid)
         W = jnp.asarray(weights, self.dtype)
-        mu, theta_fid = (_beside(each, x, self.dtype) for each in (mu, self.theta_fid))
+        mu, theta_fid = (_beside(each, x, self.dtype) for each in (statistics.mu, self.theta_fid))
         return theta_fid + jnp.matmul(x.astype(self.dtype) - mu, W, precision="highest")
 
     @property

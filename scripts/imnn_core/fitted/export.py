@@ -55,7 +55,6 @@ def program(compressor: Compressor) -> bytes:
         with _set(NAMELESS), jax.enable_x64(compressor.dtype == np.float64):
             (b,) = jax_export.symbolic_shape(BATCH)
             d = jax.ShapeDtypeStruct((b, *compressor.input_shape), compressor.dtype)
-            # A copy of the function: what was traced before has the names of files in it.
             exported = jax_export.export(jax.jit(of_batch), platforms=PLATFORMS)(d)
             return bytes(exported.serialize(vjp_order=1))
     except Exception as error:  # whatever jax says of a user's network

@@ -77,11 +77,11 @@ def compress(
 
 def doubts(compressor: Compressor, n_far: int, n: int) -> Iterator[str]:
     """What is doubtful about the estimates of n simulations, n_far of them far from theta_fid."""
-    try:
+    about = _about(compressor)
+    if about["estimates"]:
         yield from (f"F is not to be trusted: {reason}" for reason in compressor.why_not)
-        _ = compressor.covariance, compressor.measured.statistics
-    except InputError as error:
-        yield f"there are summaries alone, and no estimates: {error}"
+    else:
+        yield f"there are summaries alone, and no estimates: {about['why_not']}"
     if n_far:
         yield (
             f"{n_far} of {n} estimates are more than {FAR} bounds from theta_fid, where neither F "
@@ -98,6 +98,7 @@ def _about(compressor: Compressor) -> dict[str, Any]:
         "estimates": True,
     }
     try:
+        _ = compressor.measured.weights_of_estimates
         return found | {
             "covariance": compressor.covariance,
             "mu": compressor.measured.statistics.mu,

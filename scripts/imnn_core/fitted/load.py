@@ -101,6 +101,8 @@ def of_files(
     built = _problem(path, attributes, recipe, problem)
     dtype = np.dtype(attributes["dtype"])
     standing = inputs.of_fit(path)
+    for array in standing.arrays().values():
+        measured.kept(array)
     with jax.enable_x64(dtype == np.float64):
         network = inputs.before(architecture.build(recipe, built), standing)
         like = jax.eval_shape(lambda: network.init(jax.random.key(0), built.input_shape))
@@ -187,10 +189,11 @@ def _check(compressor: Compressor) -> None:
     away = np.abs(x - probe["x"]) / np.where(deviation > 0, deviation, 1)
     # What is not finite, as after a fit that went wrong, has no difference to be judged by.
     both = np.isfinite(x) & np.isfinite(probe["x"])
-    if (np.isfinite(x) != np.isfinite(probe["x"])).any() or (away[both] > TOLERANCE).any():
+    most = away[both].max(initial=0)
+    if (np.isfinite(x) != np.isfinite(probe["x"])).any() or most > TOLERANCE:
         raise InputError(
             f"{compressor.path}: expected the summaries of the fit of its first simulations, found "
-            f"others, by up to {np.max(away):.2g} standard deviations: the network's code has "
-            "changed since the fit; take the code as it was, or compressor.stablehlo beside the "
-            "fit, which has it inside"
+            f"others, by up to {most:.2g} standard deviations: the network's code has changed "
+            "since the fit; take the code as it was, or compressor.stablehlo beside the fit, which "
+            "has it inside"
         )

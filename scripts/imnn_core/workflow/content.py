@@ -115,67 +115,50 @@ def inputs_of(given: Given, known: Mapping[str, Any]) -> list[str]:
     return paths if len(paths) <= named_sets.MOST_INPUTS else []
 
 
-def arrays_to_open(
-    arrays: Mapping[str, named_files.Given], known: Mapping[str, Any], is_made: bool
-) -> tuple[list[tuple[str, str, str | None]], list[str]]:
-    """As `to_open`, of arrays by their keys.
+def to_open(
+    named: Mapping[str, Any], known: Mapping[str, Any], is_made: bool = True, arrays: bool = False
+) -> tuple[list[tuple], list[str]]:
+    """Files to open, see `trial.faults`, and a line for each that is not there, or named wrongly.
 
     Args:
-        arrays: what names each.
+        named: what names sets, by their keys in the configuration.
         known: see `of_entries`.
-        is_made: whether a rule of another workflow may make files that are not there.
+        is_made: whether a rule of another workflow may make files that are not there. One of many,
+            which Snakemake does not look at, must be there in any case.
+        arrays: whether each is one array, and not a set.
 
     """
     files, lines = [], []
-    for key, given in arrays.items():
-        if all(entry in known and _is_missing(entry) for entry in named_files.entries(given)):
+    for key, given in named.items():
+        as_set = {"fiducial": given} if arrays else given
+        if all(entry in known and _is_missing(entry) for entry in named_sets.entries_of(as_set)):
             continue
-        dataset = given.get("dataset") if isinstance(given, Mapping) else None
         try:
-            paths = named_files.paths_of(given, key)
+            found = list(_files_of(key, given, arrays))
         except InputError as error:
             lines += error.lines
             continue
-        files += [(key, path, dataset) for path in paths]
-        if not (is_made and inputs_of({"fiducial": given}, known)):
-            missing = [path for path in paths if not os.path.lexists(path)]
+        files += found
+        if not (is_made and inputs_of(as_set, known)):
+            missing = [(at, path) for at, path, *_ in found if not os.path.lexists(path)]
             lines += named_files.few(
-                [f"{key}: expected a file, found none at {path}" for path in missing], key
+                [f"{at}: expected a file, found none at {path}" for at, path in missing], key
             )
     return files, lines
 
 
-def to_open(
-    sets: Mapping[str, Given], known: Mapping[str, Any], is_made: bool = True
-) -> tuple[list[tuple[str, str, str | None]], list[str]]:
-    """Files with the keys of their arrays and the names of their datasets; and a line per fault.
-
-    One of many files, which Snakemake does not look at, must be there in any case.
-
-    Args:
-        sets: what names each set.
-        known: see `of_entries`.
-        is_made: whether a rule of another workflow may make files that are not there.
-
-    """
-    files, lines = [], []
-    for split, given in sets.items():
-        key = f"simulations.{split}"
-        if all(entry in known and _is_missing(entry) for entry in named_sets.entries_of(given)):
-            continue
+def _files_of(key: str, given: Any, is_array: bool) -> Iterator[tuple]:
+    """Files of a set or of an array: the key, the path, and of arrays the dataset's name."""
+    if is_array:
+        dataset = given.get("dataset") if isinstance(given, Mapping) else None
+        yield from ((key, path, dataset) for path in named_files.paths_of(given, key))
+    elif isinstance(given, Mapping):
         try:
-            found = list(named_sets.files_of(given))
+            of_set = list(named_sets.files_of(given))
         except InputError as error:
-            lines += [named_sets.of_key(key, line, given) for line in error.lines]
-            continue
-        files += [(key + of_array, path, dataset) for of_array, path, dataset in found]
-        if not (is_made and inputs_of(given, known)):
-            lines += named_files.few(
-                [
-                    f"{key}{of_array}: expected a file, found none at {path}"
-                    for of_array, path, _ in found
-                    if not os.path.lexists(path)
-                ],
-                key,
-            )
-    return files, lines
+            raise InputError(
+                *(named_sets.of_key(key, line, given) for line in error.lines)
+            ) from None
+        yield from ((key + of_array, path, dataset) for of_array, path, dataset in of_set)
+    else:
+        yield key, given
