@@ -153,6 +153,22 @@ def tiny(root, tmp_path_factory):
     return once(tmp_path_factory, "tiny", make)
 
 
+@pytest.fixture(scope="session")
+def path_to_fit(tmp_path_factory):
+    """A small fit in a run of its own, see fitted_run.py; not to be changed."""
+    import fitted_run
+
+    return once(tmp_path_factory, "fitted", fitted_run.made) / fitted_run.FIT
+
+
+@pytest.fixture(scope="session")
+def compressor(path_to_fit):
+    """The same, loaded."""
+    import imnn_core
+
+    return imnn_core.load(path_to_fit)
+
+
 @pytest.fixture
 def project(finished, tmp_path):
     """Another copy of the finished run, to change at will; times of modification are those of

@@ -9,18 +9,11 @@ import imnn_core
 import numpy as np
 import pytest
 from compress import compress
-from fitted_run import made
+from fitted_run import RECIPE
 from imnn_core.fitted import files
 from imnn_core.store import hdf5, texts
 from imnn_core.store.errors import InputError
 from small_run import PROBLEM, NoBar, recipe_of
-
-RECIPE = {"max_iterations": 6, "standardise": "each"}
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("run"), **RECIPE)
 
 
 class Bar:
@@ -33,11 +26,11 @@ class Bar:
         self.shown.append((done, n))
 
 
-def do_compress(given, path, target, bar=None):
+def do_compress(given, path_to_fit, target, bar=None):
     compress(
         given,
-        path,
-        path.with_name("information.json"),
+        path_to_fit,
+        path_to_fit.with_name("information.json"),
         target,
         name="mocks",
         problem=PROBLEM,
@@ -52,7 +45,7 @@ def do_compress(given, path, target, bar=None):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
 def test_summaries_and_estimates_come_in_the_order_of_the_files(
-    path, tmp_path, rng, monkeypatch, dtype
+    path_to_fit, tmp_path, rng, monkeypatch, dtype
 ):
     """Oracle: the loaded fit, called on each simulation alone; blocks of 7."""
     monkeypatch.setattr(files, "PIECE", 7 * 10 * 8)
@@ -60,8 +53,8 @@ def test_summaries_and_estimates_come_in_the_order_of_the_files(
     np.save(tmp_path / "m_2.npy", d[:20])
     np.save(tmp_path / "m_10.npy", d[20:])
     bar = Bar()
-    found, about = do_compress(str(tmp_path / "m_*.npy"), path, tmp_path / "out.h5", bar)
-    compressor = imnn_core.load(path)
+    found, about = do_compress(str(tmp_path / "m_*.npy"), path_to_fit, tmp_path / "out.h5", bar)
+    compressor = imnn_core.load(path_to_fit)
     expected = np.stack([compressor(each) for each in d])
     np.testing.assert_allclose(found["summaries"], expected, rtol=1e-4, atol=1e-5)
     expected = np.stack([compressor.estimates(each) for each in d])
@@ -74,7 +67,7 @@ def test_summaries_and_estimates_come_in_the_order_of_the_files(
     np.testing.assert_array_equal(about["covariance"], compressor.covariance)
 
 
-def test_what_is_not_finite_is_named_with_its_place(path, tmp_path, rng, monkeypatch):
+def test_what_is_not_finite_is_named_with_its_place(path_to_fit, tmp_path, rng, monkeypatch):
     """In blocks of 7 simulations."""
     monkeypatch.setattr(files, "PIECE", 7 * 10 * 8)
     d = rng.standard_normal((30, 10)).astype("f4")
@@ -84,38 +77,38 @@ def test_what_is_not_finite_is_named_with_its_place(path, tmp_path, rng, monkeyp
         InputError,
         match="^compress.mocks: .*found NaN, infinity or larger ones in simulation 17 of 30",
     ):
-        do_compress(str(tmp_path / "m.npy"), path, tmp_path / "out.h5")
+        do_compress(str(tmp_path / "m.npy"), path_to_fit, tmp_path / "out.h5")
     d[17, 3] = 3e38
     d[17, 4] = -3e38
     np.save(tmp_path / "m.npy", d)
     with pytest.raises(InputError, match="that are not finite for simulation 17 of 30, with"):
-        do_compress(str(tmp_path / "m.npy"), path, tmp_path / "out.h5")
+        do_compress(str(tmp_path / "m.npy"), path_to_fit, tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
 
 
-def test_estimates_far_from_theta_fid_are_counted(path, tmp_path, rng, caplog, monkeypatch):
+def test_estimates_far_from_theta_fid_are_counted(path_to_fit, tmp_path, rng, caplog, monkeypatch):
     """Oracle: by hand: the estimates move with the simulations, by far more than five bounds; in
     blocks of 7.
     """
     monkeypatch.setattr(files, "PIECE", 7 * 10 * 8)
     caplog.set_level("INFO", logger="imnn")
-    compressor = imnn_core.load(path)
+    compressor = imnn_core.load(path_to_fit)
     d = rng.standard_normal((40, 10))
     bound = np.sqrt(np.diag(compressor.covariance))
     away = np.abs(compressor.estimates(d + 300.0) - [0, 1]) / bound
     assert (away.max(axis=1) > 5).all()
     np.save(tmp_path / "m.npy", np.concatenate([d[:2] + 300.0, d, d[:1] + 300.0]))
-    do_compress(str(tmp_path / "m.npy"), path, tmp_path / "out.h5")
+    do_compress(str(tmp_path / "m.npy"), path_to_fit, tmp_path / "out.h5")
     assert "3 of 43 estimates are more than 5 bounds from theta_fid" in caplog.text
 
 
-def test_without_an_F_there_are_summaries_alone(path, tmp_path, rng, caplog):
+def test_without_an_F_there_are_summaries_alone(path_to_fit, tmp_path, rng, caplog):
     caplog.set_level("INFO", logger="imnn")
     np.save(tmp_path / "m.npy", rng.standard_normal((5, 10)))
-    information = json.loads(path.with_name("information.json").read_text())
+    information = json.loads(path_to_fit.with_name("information.json").read_text())
     information["splits"]["test"]["network"]["F"]["debiased"] = [[1, 2], [2, 1]]
     texts.write_json(tmp_path / "information.json", information)
-    (tmp_path / "fit.h5").write_bytes(path.read_bytes())
+    (tmp_path / "fit.h5").write_bytes(path_to_fit.read_bytes())
     found, about = do_compress(str(tmp_path / "m.npy"), tmp_path / "fit.h5", tmp_path / "out.h5")
     assert set(found) == {"summaries"}
     assert not about["trusted"]
@@ -139,7 +132,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_a_large_file_takes_the_memory_of_a_block(root, path, tmp_path):
+def test_a_large_file_takes_the_memory_of_a_block(root, path_to_fit, tmp_path):
     """Oracle: the size of the file, 480 MB in float64, of which a tenth and two blocks are taken
     at most; as a file with holes it takes no room on the disk.
     """
@@ -147,7 +140,7 @@ def test_a_large_file_takes_the_memory_of_a_block(root, path, tmp_path):
     array = np.lib.format.open_memmap(tmp_path / "m.npy", "w+", "f8", (n, 10))
     array[-1] = 1.0
     del array
-    arguments = [path, tmp_path / "m.npy", tmp_path / "out.h5", "", root / "scripts"]
+    arguments = [path_to_fit, tmp_path / "m.npy", tmp_path / "out.h5", "", root / "scripts"]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *arguments],
         text=True,
@@ -159,4 +152,6 @@ def test_a_large_file_takes_the_memory_of_a_block(root, path, tmp_path):
     with h5py.File(tmp_path / "out.h5") as file:
         assert file["summaries"].shape == (n, 2)
         x = file["summaries"][-2:]
-    np.testing.assert_allclose(x, imnn_core.load(path)([np.zeros(10), np.ones(10)]), rtol=1e-4)
+    np.testing.assert_allclose(
+        x, imnn_core.load(path_to_fit)([np.zeros(10), np.ones(10)]), rtol=1e-4
+    )

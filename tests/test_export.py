@@ -7,26 +7,18 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import imnn_core
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from export import export
-from fitted_run import made
 from imnn_core.fitted import export as exported
 from imnn_core.networks.inputs import Inputs
 from imnn_core.store.errors import InputError
 from small_run import PROBLEM
 from test_architecture import OWN
 
-RECIPE = {"max_iterations": 6, "standardise": "each"}
 BATCHES = (1, 7, 10_000)
-
-
-@pytest.fixture(scope="module")
-def compressor(tmp_path_factory):
-    return imnn_core.load(made(tmp_path_factory.mktemp("run"), **RECIPE))
 
 
 @pytest.fixture(scope="module")
