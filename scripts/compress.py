@@ -1,36 +1,16 @@
 """Compress a user's files of simulations with one fit: summaries, and estimates of theta."""
 
 import json
-import time
 
 from imnn_core.config.recipe import Recipe
 from imnn_core.data.listed import open_listed
+from imnn_core.data.progress import Progress
 from imnn_core.fitted import files
 from imnn_core.fitted.load import of_files
 from imnn_core.gradient import devices
 from imnn_core.problems import load
 from imnn_core.store import unchecked
-from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
-
-EVERY = 30  # seconds between two lines of the log
-
-
-class Progress:
-    """How far a job has come: on a bar, and in the log now and then."""
-
-    def __init__(self, bar):
-        self.bar, self.began = bar, time.monotonic()
-        self.told = self.began
-
-    def show(self, done, n):
-        """Tell that so many of n simulations are done."""
-        now = time.monotonic()
-        left = in_time((now - self.began) * (n - done) / done)
-        self.bar.show(done, n, f"{left} left")
-        if now - self.told > EVERY:
-            self.told = now
-            log.info("%d of %d simulations, %s left", done, n, left)
 
 
 @unchecked.named()
@@ -68,8 +48,8 @@ def compress(
     with open_listed(given, problem.input_shape, where, takes_float32=takes_float32) as d:
         log.info("%s: %d simulations of %s", name, d.shape[0], d.dtype)
         attributes = {"fit": fit, "seed": seed, "name": name, "files": json.dumps(given)[:10_000]}
-        show = Progress(bar).show
-        n_far = files.compress(compressor, d, path_to_compressed, attributes, where, show)
+        progress = Progress(d.shape[0], d.shape[0], "simulations", bar.show)
+        n_far = files.compress(compressor, d, path_to_compressed, attributes, where, progress.add)
         log.info("wrote %s", path_to_compressed)
         for line in files.doubts(compressor, n_far, d.shape[0]):
             log.info("warning: %s", line)

@@ -13,7 +13,7 @@ import pytest
 from analytic_fisher import simulations_at
 from conftest import everything
 from counted import GAUSSIAN, Simulator, assert_same, draw, in_one_go, read
-from imnn_core.data import drawing, part_sources, sets, sources
+from imnn_core.data import part_sources, progress, sets, sources
 from imnn_core.problems import load
 from imnn_core.store import heads
 from imnn_core.store.errors import InputError
@@ -172,11 +172,11 @@ def test_a_number_that_is_none_is_named(tmp_path, is_numpy):
 def test_the_rate_leaves_out_what_is_done_once(monkeypatch, caplog):
     """Oracle: by hand: 10 in 40 s, as where something is compiled, then 10 in a second."""
     times = iter([0.0, 40.0, 41.0])
-    monkeypatch.setattr(drawing.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
     with caplog.at_level(logging.INFO, "imnn"):
-        progress = drawing.Progress(120, 120, "simulations", lambda *_: None)
-        progress.add(10)
-        progress.add(10)
+        shown = progress.Progress(120, 120, "simulations", lambda *_: None)
+        shown.add(10)
+        shown.add(10)
     assert "20/120 simulations, 10/s, 10 s left" in caplog.text
 
 

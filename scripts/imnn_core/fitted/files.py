@@ -21,7 +21,7 @@ def compress(
     path: str | Path,
     attributes: Mapping[str, Any],
     where: str,
-    show: Callable[[int, int], None] = lambda done, n: None,
+    add: Callable[[int], None] = lambda n: None,
 ) -> int:
     """Write summaries and estimates of simulations, in their order; the memory is that of a block.
 
@@ -34,7 +34,7 @@ def compress(
         path: of the new file.
         attributes: of it, besides those of the fit.
         where: the simulations come from, for errors.
-        show: takes how many are done, and how many there are.
+        add: is told how many more are done.
 
     Returns:
         How many estimates are farther than FAR bounds from theta_fid.
@@ -71,7 +71,7 @@ def compress(
                 finite.check(theta, "estimates", block, compressor, where, start=start, n=n)
                 estimates[start : start + len(x)] = theta
                 n_far += int((np.abs(theta - compressor.theta_fid) > FAR * bound).any(axis=1).sum())
-            show(start + len(x), n)
+            add(len(x))
     return n_far
 
 
