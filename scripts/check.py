@@ -1,8 +1,6 @@
 """Draw a few simulations, begin each fit, and tell what a full run would meet; nothing is kept."""
 
 import contextlib
-import math
-import shutil
 import time
 
 import jax
@@ -11,11 +9,10 @@ from imnn_core.config.run import Config
 from imnn_core.data import sample_check, sample_of_files, sets
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, sample, simulations, simulator
-from imnn_core.store import machine
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shortened, shown
 from imnn_core.training import timing
-from imnn_core.workflow import costs, inventory, requests
+from imnn_core.workflow import costs, forecast, requests
 from imnn_core.workflow.findings import Findings
 from imnn_core.workflow.jobs import has_gpu, job, log
 
@@ -172,64 +169,6 @@ def _of_timing(found, sizes, is_real):
     )
 
 
-def tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_workers, cores):
-    """Memory, sizes, time and disk of the run."""
-    available, n_gpus = machine.memory(), int(has_gpu())
-    n_drawing = n_workers if problem.numpy else 0
-    worker = drawn.memory if drawn else 0
-    memory = costs.of_memory(
-        settings, sizes, problem.n_params, available, n_drawing, worker, n_gpus
-    )
-    words = f"{costs.largest(memory)}, of {costs.in_gb(available)} that this machine has"
-    faults_and_doubts = costs.faults_of_memory(memory, settings, available, cores)
-    findings.add("memory", words, *faults_and_doubts)
-    (seconds, compiling), n_all = fits, len(settings.seeds) * (1 + settings.refine)
-    of_fits, n_fits = costs.of_fits(settings, seconds, cores)
-    of_fits, n_all = of_fits + compiling, n_all * len(settings.fits)
-    of_all = "" if n_fits == n_all else f" of {n_all}"
-    fitting = f"{costs.counted(n_fits, 'fit')}{of_all} at most {costs.in_words(of_fits)}"
-    fitting = fitting if n_fits else "fits not known"
-    if needed is None:
-        findings.add("time", f"{fitting}, on {cores} cores", [], costs.of_long(of_fits))
-        return
-    sets_needed = {split: inventory.Needed(*each) for split, each in needed[0].items()}
-    parts = inventory.sizes(settings, needed[1])
-    n, n_there = (
-        sum(getattr(each, key) for each in sets_needed.values()) for key in ("n", "n_there")
-    )
-    each = ", ".join(f"{split} {of.n}" for split, of in sets_needed.items())
-    seeds = costs.counted(len(settings.seeds), "seed")
-    findings.add(
-        "sizes",
-        f"{n} simulations ({each}; {seeds}): {n_there} are there, {n - n_there} to draw",
-    )
-    if drawn is None:
-        findings.add("time", f"{fitting}; simulations not known")
-        return
-    itemsize = drawn.fiducial.dtype.itemsize
-    n_numbers = math.prod(problem.input_shape)
-    cost = costs.Drawing(
-        drawn.seconds,
-        drawn.of_derivative,
-        itemsize * n_numbers,
-        itemsize * math.prod(problem.stored_shape),
-    )
-    on_one, n_bytes, n_jobs = costs.of_drawing(settings, parts, sets_needed, cost)
-    at_once = n_workers if problem.numpy else max(1, min(cores, n_jobs))
-    of_drawing = on_one / at_once
-    total = of_drawing + of_fits
-    findings.add(
-        "time",
-        f"simulating {costs.in_words(of_drawing)}, {fitting}, on {cores} cores; measuring, "
-        "figures and report come on top",
-        [],
-        costs.of_long(total),
-    )
-    free = shutil.disk_usage(".").free
-    words = f"simulations take {costs.in_gb(n_bytes)}, {costs.in_gb(free)} are free"
-    findings.add("disk", words, costs.on_disk(n_bytes, free))
-
-
 def check(say, *, settings, problem, files, sizes, needed, n_workers=1, cores=1):
     """Tell what a full run would meet.
 
@@ -269,7 +208,7 @@ def check(say, *, settings, problem, files, sizes, needed, n_workers=1, cores=1)
     if of_set:
         n_bytes = sum(n for split, n in sizes.sets.items() if split != "test")
         fits = time_fits(findings, settings, problem, source, of_set, n_bytes)
-        tell_costs(findings, settings, problem, sizes, needed, drawn, fits, n_workers, cores)
+        forecast.tell(findings.add, settings, problem, sizes, needed, drawn, fits, n_workers, cores)
     findings.end()
 
 

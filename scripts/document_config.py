@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from imnn_core.config.bounds import MOST
-from imnn_core.config.files import Arrays, Files, Set
+from imnn_core.config.files import Files, Set
+from imnn_core.config.listed import Arrays
 from imnn_core.config.network import CNN, MLP, DeepSet
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.run import Config, Figures

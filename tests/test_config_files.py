@@ -4,7 +4,8 @@ import os
 
 import pytest
 import yaml
-from imnn_core.config.files import Files, Set, entries
+from imnn_core.config.files import Files, Set
+from imnn_core.config.listed import entries
 from imnn_core.config.read import found, problem_of, read_config, repeated_keys
 from imnn_core.data import named_sets
 from imnn_core.problems import load

@@ -6,7 +6,7 @@ import pickle
 import h5py
 import numpy as np
 import pytest
-from imnn_core.config.files import Arrays, fault_of_axes
+from imnn_core.config.listed import Arrays, fault_of_axes
 from imnn_core.data import listing
 from imnn_core.data.listed import open_listed, paths_of
 from imnn_core.data.named_files import naturally

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from imnn_core.config.files import PARAMETERS, SIDES, SPLITS, entries, fault_of_axes
+from imnn_core.config.files import SPLITS
+from imnn_core.config.listed import PARAMETERS, SIDES, entries, fault_of_axes
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.problem import FILES, PROBLEMS, is_file
 from imnn_core.store.wording import nearest, shortened, shown

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from imnn_core.config import consistency
 from imnn_core.config.bounds import MOST_AXES, MOST_PARAMETERS
-from imnn_core.config.files import Files, Listed
+from imnn_core.config.files import Files, differences_of
+from imnn_core.config.listed import Listed
 from imnn_core.config.network import DeepSet
 from imnn_core.config.problem import FILES, PROBLEMS, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
@@ -28,7 +29,6 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -36,30 +36,6 @@ from pydantic import (
 
 def _shipped(problem: Any) -> ProblemSchema | None:
     return PROBLEMS.get(problem) if isinstance(problem, str) else None
-
-
-def _differences(values: dict, names: Any) -> dict:
-    """The derivative and delta_theta that files at shifted parameters tell, by their names.
-
-    None are told by files with faults, which are told in their place.
-    """
-    try:
-        files = Files.model_validate(values.get("simulations"))
-    except ValidationError:
-        return {}
-    found, offsets = {}, files.offsets
-    if any(each.shifted is not None for each in files.sets.values()):
-        found["derivative"] = "finite_difference"
-    names = list(offsets or []) if names is None else names
-    is_exact = values.get("derivative") == "exact"  # which is told
-    if (
-        offsets
-        and not is_exact
-        and isinstance(names, list | tuple)
-        and {*map(str, names)} == offsets.keys()
-    ):
-        found["delta_theta"] = [offsets[str(name)] for name in names]
-    return {key: value for key, value in found.items() if values.get(key) is None}
 
 
 def _how(simulations: Any) -> str:
@@ -240,7 +216,7 @@ class Config(Model):
                 for key in ("theta_fid", "input_shape")
                 if values.get(key) is None
             }
-        return values | own | _differences(values, names)
+        return values | own | differences_of(values, names)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from imnn_core.config.files import SIMULATIONS
+from imnn_core.config.listed import SIMULATIONS
 from imnn_core.data.listing import Layout, opened
 from imnn_core.data.named_files import few, in_words, paths_of
 from imnn_core.data.one_array import NAMES

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from imnn_core.config.files import SIMULATIONS, fault_of_axes
+from imnn_core.config.listed import SIMULATIONS, fault_of_axes
 from imnn_core.data.named_files import few, paths_of, plain
 from imnn_core.data.one_array import NAMES, chosen
 from imnn_core.data.reading import NAMELESS, Array, Opened, open_file

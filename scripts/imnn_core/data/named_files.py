@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imnn_core.config.files import entries
+from imnn_core.config.listed import entries
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shortened
 

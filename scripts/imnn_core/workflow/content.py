@@ -94,7 +94,7 @@ def of_set(given: Given, known: Mapping[str, Any]) -> str:
 
 
 def of_array(given: named_files.Given, known: Mapping[str, Any]) -> str:
-    """The same of one array, see `config.files.Listed`."""
+    """The same of one array, see `config.listed.Listed`."""
     return of_set({"fiducial": named_files.plain(given)}, known)
 
 
