@@ -83,7 +83,7 @@ def check_with_jax(settings, problem):
     available = machine.memory() if is_local else room.ON_A_CLUSTER
 
     def is_made(by):
-        """Whether files may be missing: a rule of another workflow makes them, or made what is there."""
+        """Whether files may be missing: a rule of another workflow makes or made them."""
         # Where there are results, a figure of an old run may be all that is asked for.
         return not IS_ALONE or bool(glob.glob(f"results/{settings.run}/{by}"))
 
