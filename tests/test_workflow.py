@@ -166,7 +166,7 @@ def test_snakemakes_own_report(finished, tmp_path):
         "a point per seed (1) with its jackknife error",
         "Contours of the inverse Fisher information",
         "<strong>unvalidated</strong>, seed 1: estimates of each parameter",
-        "summaries of the training set. Left: against",
+        "summaries of the test set. Left: against",
         "<strong>deep_set</strong>, seed 1: Fisher information",
         "<strong>deep_set</strong>, one seed: Fisher information",
         "at most 40 iterations",
