@@ -26,6 +26,7 @@ ROOMS = (
     "figures",
     "workflow",
     "fitted",
+    "inference",
 )
 # Libraries that only some parts of the core know: packages, or modules.
 KNOWN_BY = {
@@ -40,8 +41,9 @@ KNOWN_BY = {
         "evaluation",
         "workflow",
         "fitted",
+        "inference",
     },
-    "optax": {"training"},
+    "optax": {"training", "inference"},
     "h5py": {
         "store.hdf5",
         "store.fits",
@@ -53,6 +55,7 @@ KNOWN_BY = {
     },
     "matplotlib": {"figures"},
     "pydantic": {"config"},
+    "scipy": {"problems.prior", "inference", "figures"},
 }
 # What no figure, table or check of the config needs jax for.
 WITHOUT_JAX = (

@@ -1,0 +1,1 @@
+"""Posteriors of parameters from summaries, and how far to believe them."""

@@ -1,0 +1,213 @@
+"""Priors of parameters that are independent of each other. Imports no jax."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+EDGE = 1e-12  # of a width: how near to a bound its unbounded space reaches
+
+
+def _uniform(low, high):
+    from scipy import stats
+
+    return stats.uniform(low, high - low)
+
+
+def _log_uniform(low, high):
+    from scipy import stats
+
+    return stats.loguniform(low, high)
+
+
+def _normal(mean, sd):
+    from scipy import stats
+
+    return stats.norm(mean, sd)
+
+
+def _half_normal(sd):
+    from scipy import stats
+
+    return stats.halfnorm(0, sd)
+
+
+def _truncated(mean, sd, low, high):
+    from scipy import stats
+
+    return stats.truncnorm((low - mean) / sd, (high - mean) / sd, mean, sd)
+
+
+# Each takes the numbers that stand in the configuration. scipy.stats takes a second to import.
+KINDS = {
+    "uniform": _uniform,
+    "log_uniform": _log_uniform,
+    "normal": _normal,
+    "half_normal": _half_normal,
+    "truncated": _truncated,
+}
+Spec = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+class Prior:
+    """p(theta), a product of densities of single parameters, perhaps within a box.
+
+    names: of the parameters, (n_params,).
+    spec: of each parameter the kind of its density with its numbers, as in the configuration.
+    within: a box outside of which it is 0, (n_params, 2); the densities' own support, if None.
+    """
+
+    def __init__(self, spec: Spec, within: Any = None):
+        """Args: see the class."""
+        self.names = tuple(spec)
+        self.spec = {
+            name: {kind: [float(number) for number in np.atleast_1d(numbers)]}
+            for name, of in spec.items()
+            for kind, numbers in of.items()
+        }
+        self._within = None if within is None else np.array(within, np.float64)
+
+    @cached_property
+    def _densities(self) -> list:
+        return [KINDS[kind](*numbers) for of in self.spec.values() for kind, numbers in of.items()]
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """Between which it is not 0, (n_params, 2), with infinities."""
+        found = np.array([each.support() for each in self._densities], np.float64)
+        if self._within is None:
+            return found
+        low, high = np.maximum(found[:, 0], self._within[:, 0]), self._within[:, 1]
+        return np.stack([low, np.minimum(found[:, 1], high)], axis=1)
+
+    @cached_property
+    def _masses(self) -> np.ndarray:
+        """Masses of the densities below both bounds, (n_params, 2)."""
+        if self._within is None:
+            return np.tile([0.0, 1.0], (len(self.names), 1))
+        pairs = zip(self._densities, self.bounds, strict=True)
+        return np.array([each.cdf(bounds) for each, bounds in pairs])
+
+    @property
+    def log_mass(self) -> float:
+        """Log of the mass that the box has of the densities."""
+        return float(np.log(np.diff(self._masses)).sum())
+
+    def truncated_to(self, within: Any) -> "Prior":
+        """The same within a box, (n_params, 2)."""
+        return Prior(self.spec, within)
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values that say all of it."""
+        within = None if self._within is None else self._within.tolist()
+        return {"prior": self.spec, "within": within}
+
+    def quantile(self, u: np.ndarray) -> np.ndarray:
+        """Parameters at which the marginal distributions have reached u, (…, n_params)."""
+        u = np.asarray(u, np.float64)
+        columns = [
+            np.clip(each.ppf(a + u[..., i] * (b - a)), *self.bounds[i])
+            for i, (each, (a, b)) in enumerate(zip(self._densities, self._masses, strict=True))
+        ]
+        return np.stack(columns, axis=-1)
+
+    def cdf(self, theta: np.ndarray) -> np.ndarray:
+        """Marginal distributions at parameters, (…, n_params) -> (…, n_params) in [0, 1]."""
+        theta = np.asarray(theta, np.float64)
+        columns = [
+            np.clip((each.cdf(theta[..., i]) - a) / (b - a), 0, 1)
+            for i, (each, (a, b)) in enumerate(zip(self._densities, self._masses, strict=True))
+        ]
+        return np.stack(columns, axis=-1)
+
+    def log_density(self, theta: np.ndarray) -> np.ndarray:
+        """Log-density ln p(theta), (…, n_params) -> (…); -inf outside of the bounds."""
+        theta = np.asarray(theta, np.float64)
+        found = sum(each.logpdf(theta[..., i]) for i, each in enumerate(self._densities))
+        return np.where(self.contains(theta), found - self.log_mass, -np.inf)
+
+    def contains(self, theta: np.ndarray) -> np.ndarray:
+        """Whether parameters lie within the bounds, (…, n_params) -> (…)."""
+        low, high = self.bounds.T
+        return np.all((theta >= low) & (theta <= high), axis=-1)
+
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Independent draws, (n, n_params)."""
+        return self.quantile(rng.random((n, len(self.names))))
+
+    def to_unbounded(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters in a space without bounds, (…, n_params).
+
+        ln((theta - low) / (high - theta)) between two bounds, the ln of the distance from one,
+        theta itself without any. What lies on a bound is moved off it by 1e-12 of the width.
+        """
+        theta = np.asarray(theta, np.float64)
+        columns = []
+        for i, (low, high) in enumerate(self.bounds):
+            of = theta[..., i]
+            if np.isfinite(low) and np.isfinite(high):
+                edge = EDGE * (high - low)
+                of = np.clip(of, low + edge, high - edge)
+                of = np.log(of - low) - np.log(high - of)
+            elif np.isfinite(low):
+                of = np.log(np.maximum(of - low, np.finfo(np.float64).tiny))
+            elif np.isfinite(high):
+                of = -np.log(np.maximum(high - of, np.finfo(np.float64).tiny))
+            columns.append(of)
+        return np.stack(columns, axis=-1)
+
+    def from_unbounded(self, z: np.ndarray) -> np.ndarray:
+        """The inverse of `to_unbounded`, within the bounds for any z."""
+        z = np.asarray(z, np.float64)
+        columns = []
+        for i, (low, high) in enumerate(self.bounds):
+            of = z[..., i]
+            if np.isfinite(low) and np.isfinite(high):
+                share = 1 / (1 + np.exp(-np.clip(of, -500, 500)))
+                of = np.clip(low + (high - low) * share, low, high)
+            elif np.isfinite(low):
+                of = low + np.exp(np.minimum(of, 700))
+            elif np.isfinite(high):
+                of = high - np.exp(np.minimum(-of, 700))
+            columns.append(of)
+        return np.stack(columns, axis=-1)
+
+    def log_jacobian(self, z: np.ndarray) -> np.ndarray:
+        """Log-Jacobian ln |d theta / d z|, (…, n_params) -> (…)."""
+        z = np.asarray(z, np.float64)
+        found = np.zeros(z.shape[:-1])
+        for i, (low, high) in enumerate(self.bounds):
+            of = z[..., i]
+            if np.isfinite(low) and np.isfinite(high):
+                found = found + np.log(high - low) - np.logaddexp(0, of) - np.logaddexp(0, -of)
+            elif np.isfinite(low):
+                found = found + of
+            elif np.isfinite(high):
+                found = found - of
+        return found
+
+
+def prior_of(names: Sequence[str], spec: Spec, within: Any = None) -> Prior:
+    """The prior of parameters in the order of their names, from what the configuration says."""
+    return Prior({name: spec[name] for name in names}, within)
+
+
+def numbers_of(words: Sequence[int], first: int, stop: int, n_params: int) -> np.ndarray:
+    """Uniform random numbers of simulations ``first`` to ``stop - 1``, (n, n_params) in [0, 1).
+
+    Those of a simulation depend on its number and the key's words alone. Philox counts by four
+    numbers (Salmon et al. 2011), so that any range begins at once.
+    """
+    each = -(-n_params // 4)
+    generator = np.random.Philox(key=_key(words), counter=first * each)
+    return np.random.Generator(generator).random((stop - first, 4 * each))[:, :n_params]
+
+
+def _key(words: Sequence[int]) -> int:
+    return sum(int(word) << 32 * i for i, word in enumerate(words)) % 2**128
+
+
+def draws(prior: Prior, words: Sequence[int], first: int, stop: int) -> np.ndarray:
+    """Parameters of simulations ``first`` to ``stop - 1`` of a set, (n, n_params)."""
+    return prior.quantile(numbers_of(words, first, stop, len(prior.names)))
