@@ -4,6 +4,7 @@ from imnn_core.data import compared, differences, drawing, looks, parts, sets
 from imnn_core.data.parts import Part
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
+from imnn_core.problems.prior import prior_of
 from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
 
@@ -27,11 +28,14 @@ def simulate(
     n_per_call=simulations.PER_CALL,
     device="cpu",
     bar=None,
+    prior=None,
+    failures=0.0,
 ):
     """Draw the simulations from number ``first`` up to ``n_s``, with derivatives up to ``n_d``.
 
     The split ``half_step`` has derivatives of some simulations of the test set, by half the steps
-    of finite differences.
+    of finite differences. From a prior, each simulation has parameters of its own, which stand in
+    the place of derivatives.
 
     Args:
         n_of_set: simulations of the whole set, those at shifted parameters too; None if this is it.
@@ -43,10 +47,14 @@ def simulate(
         n_per_call: simulations in a compiled call of one in JAX.
         device: "cpu", "gpu" or "auto", of one in JAX.
         bar: of progress.
+        prior: of the parameters, and the box that it is cut to, see `Prior.plain`; or None.
+        failures: the share of simulations from a prior that may fail.
 
     """
     devices.use(device)
     path, problem = problem["kind"], load.at(path_to_theta, **problem)
+    if prior is not None:
+        problem = problem.over(prior_of(problem.names, prior["prior"], prior["within"]))
     simulator.check_steps(problem)
     compared.check_former(
         path_to_simulations,
@@ -65,7 +73,7 @@ def simulate(
     n_of_set = n_of_set or n
     is_whole = first == 0 and n == n_of_set
     key = simulations.seed_key(seed, split)
-    if problem.delta_theta is None and checks:
+    if problem.delta_theta is None and problem.prior is None and checks:
         derivative_check.check(problem, key)
     log.info("%s, seed %d, %s: %s", problem.name, seed, split, described(part))
     with sets.writing(
@@ -80,9 +88,10 @@ def simulate(
             is_whole=is_whole,
             show=bar.show if bar else lambda done, n_all, text: None,
             told=lambda seconds: tell(seconds * n_of_set, n_of_set, split, threads),
+            allowed=failures,
         )
     log.info("wrote %s", path_to_simulations)
-    if is_whole and part.stop and (checks or split == "training"):
+    if is_whole and part.stop and prior is None and (checks or split == "training"):
         with sets.open_simulations(
             path_to_simulations, problem, seed=seed, split=split, as_stored=True, is_own=True
         ) as source:

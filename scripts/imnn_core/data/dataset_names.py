@@ -11,6 +11,8 @@ Names = Mapping[str, str | list[str]]  # of datasets, by part of a set
 
 def dataset_names(problem: Problem) -> dict[str, str]:
     """What the parts of a set are called in a file."""
+    if problem.prior is not None:
+        return {"fiducial": "d", "derivative": "theta"}
     return {
         "fiducial": "fiducial",
         "derivative": "derivative" if problem.delta_theta is None else "shifted",

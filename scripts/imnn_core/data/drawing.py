@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from imnn_core.data.compared import check_unfinished
 from imnn_core.data.drawn_files import ARRAYS
+from imnn_core.data.failures import Failures
 from imnn_core.data.part_files import Writer
 from imnn_core.data.progress import Progress
 from imnn_core.data.ranges import common, total
@@ -24,6 +25,7 @@ log = logging.getLogger("imnn")
 FIRST, LOOKED_AT = 10, 1000  # simulations that are drawn before others, to be looked at
 LONG = 600  # seconds of a test set, from which on a smaller one is worth a word
 Drawn = Generator[tuple[str, int, np.ndarray]]  # array, first unit, units
+THETAS = 2**16  # parameters from a prior that are drawn at a time
 
 
 def _in_order(writer: Writer) -> list[Piece]:
@@ -40,7 +42,13 @@ def _in_order(writer: Writer) -> list[Piece]:
 
 
 def _by_workers(
-    writer: Writer, problem: Problem, key: jax.Array, path: str, threads: int, told: Callable
+    writer: Writer,
+    problem: Problem,
+    key: jax.Array,
+    path: str,
+    threads: int,
+    told: Callable,
+    reasons: list[str],
 ) -> Drawn:
     """Units of a numpy simulator."""
     todo = _in_order(writer)
@@ -53,6 +61,8 @@ def _by_workers(
             if not is_told and workers.seconds is not None:
                 is_told = True
                 told(workers.seconds)
+            reasons += workers.failures
+            workers.failures.clear()
             yield each
 
 
@@ -71,6 +81,14 @@ def _by_jax(writer: Writer, problem: Problem, key: jax.Array, n_per_call: int) -
                     yield name, piece[0], function(*piece)
 
 
+def _thetas(writer: Writer, problem: Problem, key: jax.Array) -> Drawn:
+    """Parameters from a prior."""
+    theta_of = simulations.theta_from(problem, key)
+    for first, stop in list(writer.missing["derivative"]):
+        for start in range(first, stop, THETAS):
+            yield "derivative", start, theta_of(start, min(start + THETAS, stop))
+
+
 def draw(
     writer: Writer,
     key: jax.Array,
@@ -81,6 +99,7 @@ def draw(
     is_whole: bool,
     show: Callable[[int, int, str], None],
     told: Callable[[float], None] = lambda seconds: None,
+    allowed: float = 0.0,
 ) -> None:
     """Draw what is missing of a part.
 
@@ -93,6 +112,7 @@ def draw(
         is_whole: whether the part is all of the set.
         show: (done, all, text) draws a bar.
         told: is called once with the seconds that a simulation of a numpy simulator takes.
+        allowed: the share of simulations from a prior that may fail.
 
     Raises:
         InputError: of the simulator, see `simulations.draw`; or the disk is full.
@@ -100,6 +120,9 @@ def draw(
     """
     layout, problem = writer.layout, writer.layout.problem
     check(problem)
+    if problem.prior is not None:
+        for each in _thetas(writer, problem, key):
+            writer.add(*each)
     is_exact = problem.delta_theta is None
     each = 1 if is_exact else len(problem.columns) // layout.units("derivative")
     size = {"fiducial": 1, "derivative": each}  # of a unit
@@ -108,22 +131,34 @@ def draw(
         for ranges in (lambda name: [layout.range_of(name)], writer.missing.get)
     )
     what = "simulations and derivatives" if is_exact else "simulations"
+    if problem.prior is not None:
+        what = "simulations and their parameters"
     progress = Progress(n_all, n_left, what, show)
+    failures = Failures(problem, allowed, layout.part.stop - layout.part.first)
+    reasons = []
     pieces = (
-        _by_workers(writer, problem, key, path, threads, told)
+        _by_workers(writer, problem, key, path, threads, told, reasons)
         if problem.numpy
         else _by_jax(writer, problem, key, n_per_call)
     )
     n_columns = layout.units("derivative") if problem.numpy else 0
     looks = [FIRST, LOOKED_AT] if problem.numpy else [LOOKED_AT]
+    if problem.prior is not None:
+        looks = []
     with contextlib.closing(pieces):  # whatever happens, which ends the workers
         for name, first, rows in pieces:
             of_one = n_columns * (name == "derivative")
-            check_finite(problem, name, first, rows, of_one)
+            if problem.prior is None:
+                check_finite(problem, name, first, rows, of_one)
+            else:
+                theta = writer.read("derivative", first, first + len(rows))
+                failures.add(first, rows, theta, reasons)
+                reasons.clear()
             writer.add(name, first, rows)
             progress.add(size[name] * (rows.size // math.prod(layout.unit(name))))
             while looks and _is_there(writer, looks[0]):
                 _look(writer, looks.pop(0), is_whole)
+    failures.tell()
     if looks:  # of a smaller part
         _look(writer, looks[-1], is_whole)
 

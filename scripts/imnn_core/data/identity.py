@@ -20,6 +20,14 @@ def _steps(problem: Problem) -> Any:
 
 def attributes(problem: Problem, seed: int, split: str) -> dict[str, Any]:
     """Attributes of a file by which its set is known."""
+    if problem.prior is not None:  # of any theta_fid
+        return {
+            "problem": problem.name,
+            "names": list(problem.names),
+            "prior": json.dumps(problem.prior.plain()),
+            "seed": seed,
+            "split": split,
+        }
     steps = {} if problem.delta_theta is None else {"delta_theta": _steps(problem)}
     return {
         "problem": problem.name,
@@ -45,7 +53,9 @@ def check(file: Any, path: str | Path, problem: Problem, seed: int, split: str) 
         InputError: it is of another; it names what differs.
 
     """
-    wanted = attributes(problem, seed, split) | {"delta_theta": _steps(problem)}
+    wanted = attributes(problem, seed, split)
+    if problem.prior is None:
+        wanted |= {"delta_theta": _steps(problem)}
     for name, value in wanted.items():
         found, expected = plain(file.attrs.get(name)), plain(value)
         if found != expected:

@@ -1,10 +1,11 @@
 """Single calls of a numpy simulator, each with a generator of its own. Imports no jax."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from imnn_core.problems import prior as priors
 from imnn_core.problems.from_file import line_in
 from imnn_core.problems.outputs import check_output
 from imnn_core.problems.problem import Problem
@@ -19,20 +20,27 @@ class Call(NamedTuple):
     theta: np.ndarray
 
 
-def call_of(name: str, unit: int, theta_fid: np.ndarray, shifted: np.ndarray) -> Call:
-    """The call that unit number ``unit`` of an array is.
+def calls_of(
+    problem: Problem, shifted: np.ndarray, words: Sequence[int], name: str, units: Iterable[int]
+) -> Iterator[Call]:
+    """The calls that units of an array are.
 
     Args:
+        problem: with theta_fid, or with a prior.
+        shifted: (n_columns, n_params).
+        words: of the set's key.
         name: "fiducial", of which a unit is a simulation, or "derivative": simulations at shifted
             parameters, row by row.
-        unit: its number in the set.
-        theta_fid: (n_params,).
-        shifted: (n_columns, n_params).
+        units: their numbers in the set.
 
     """
-    if name == "fiducial":
-        return Call(unit, theta_fid)
-    return Call(unit // len(shifted), shifted[unit % len(shifted)])
+    for unit in units:
+        if problem.prior is not None:
+            yield Call(unit, priors.draws(problem.prior, words, unit, unit + 1)[0])
+        elif name == "fiducial":
+            yield Call(unit, problem.theta_fid)
+        else:
+            yield Call(unit // len(shifted), shifted[unit % len(shifted)])
 
 
 def stored_as(dtype: np.dtype) -> np.dtype:

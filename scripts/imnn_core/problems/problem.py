@@ -15,6 +15,7 @@ from imnn_core.config.bounds import (
     fault_of_parameter,
 )
 from imnn_core.problems import stencils
+from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError, in_a_line
 from imnn_core.store.wording import shortened, shown
 
@@ -42,6 +43,8 @@ class Problem:
     of_summaries: whether differences are taken of summaries, after the network, and not in the
         data. The configuration sets it.
     from_files: whether simulations were drawn elsewhere. The configuration sets it.
+    prior: from which each simulation has parameters of its own, which a set holds in place of
+        derivatives; None: all have theta_fid. See `over`.
     name: as in the configuration.
 
     Raises:
@@ -61,6 +64,7 @@ class Problem:
     delta_theta: Sequence[stencils.Step] | None = None
     of_summaries: bool = False
     from_files: bool = False
+    prior: Prior | None = None
     name: str = ""
 
     def __post_init__(self):
@@ -187,7 +191,12 @@ class Problem:
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
-        """Shape of one simulation's tangents, or of its simulations at shifted parameters."""
+        """Shape of what is stored beside one simulation: its tangents, or those at shifted theta.
+
+        From a prior, its theta.
+        """
+        if self.prior is not None:
+            return (self.n_params,)
         if self.delta_theta is None:
             return (*self.input_shape, self.n_params)
         if stencils.is_pairs(self.delta_theta):
@@ -203,6 +212,10 @@ class Problem:
     def derivative_shape(self) -> tuple[int, ...]:
         """Shape of what a network gets: one simulation's tangents, or its shifted simulations."""
         return (*self.input_shape, self.n_params) if self.has_tangents else self.stored_shape
+
+    def over(self, prior: Prior) -> "Problem":
+        """The problem whose simulations have parameters from a prior."""
+        return replace(self, prior=prior, delta_theta=None, of_summaries=False)
 
     def with_half_steps(self) -> "Problem":
         """The problem with half of each step."""

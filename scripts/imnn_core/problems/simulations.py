@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem, in_numpy
+from imnn_core.problems import prior as priors
 from imnn_core.problems.drawn_checks import check_finite, check_first, check_repeated
 from imnn_core.problems.simulator import check, of_key, shifted
 from imnn_core.store.sizes import PIECE
@@ -22,6 +23,10 @@ STREAMS = {
     "augment": 5,
     "on_the_fly": 6,
     "fractions": 7,
+    "prior": 8,
+    "calibration": 9,
+    "pmc": 10,
+    "posterior": 11,
 }
 DRAWN_AS = {"half_step": "test"}  # the same simulations
 # Simulations drawn by one compiled call, at most, in PIECE bytes with their derivatives: whatever
@@ -51,11 +56,12 @@ def seed_key(seed: int, purpose: str) -> jax.Array:
 
 def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
     """See `functions`."""
-    simulate = in_numpy.simulator_of(problem, words_of(key))
+    words = words_of(key)
+    simulate = in_numpy.simulator_of(problem, words)
     shifts = shifted_by(problem)
 
     def draw(name, units):
-        calls = (in_numpy.call_of(name, unit, problem.theta_fid, shifts) for unit in units)
+        calls = in_numpy.calls_of(problem, shifts, words, name, units)
         rows = [simulate(call) for call in calls]
         return np.array(rows, in_numpy.stored_as(rows[0].dtype)) if rows else np.empty(0)
 
@@ -87,28 +93,45 @@ def per_call_of(problem: Problem, n_per_call: int = PER_CALL) -> int:
 def _in_jax(problem: Problem, key: jax.Array, per_call: int) -> tuple[Callable, Callable]:
     """See `functions`. Each call draws as many, so that no bit depends on how many are wanted."""
 
-    def function(of_one):
-        draw = jax.jit(jax.vmap(lambda index: of_one(jax.random.fold_in(key, index))))
+    def function(of_one, *further):
+        def numbered(index, *others):
+            return of_one(jax.random.fold_in(key, index), *others)
+
+        draw = jax.jit(jax.vmap(numbered))
 
         def drawn(start, stop):
-            rows = [
-                np.asarray(draw(np.arange(first, first + per_call)))[
-                    max(0, start - first) : stop - first
-                ]
-                for first in range(start - start % per_call, stop, per_call)
-            ]
+            rows = []
+            for first in range(start - start % per_call, stop, per_call):
+                of_call = (first, first + per_call)
+                d = draw(np.arange(*of_call), *(each(*of_call) for each in further))
+                rows.append(np.asarray(d)[max(0, start - first) : stop - first])
             return np.concatenate(rows)
 
         return drawn
 
+    if problem.prior is not None:
+        theta_of = theta_from(problem, key)
+        return function(problem.simulator, theta_of), theta_of
     fiducial, derivative = map(function, of_key(problem))
     return fiducial, derivative
+
+
+def theta_from(problem: Problem, key: jax.Array) -> Callable[[int, int], np.ndarray]:
+    """Parameters of a prior's simulations by their numbers (start, stop), (n, n_params).
+
+    In float64, but for a simulator in JAX, which gets them in its own precision.
+    """
+    words = words_of(key)
+    dtype = np.float64 if problem.numpy else jnp.result_type(float)
+    return lambda start, stop: priors.draws(problem.prior, words, start, stop).astype(dtype)
 
 
 def functions(
     problem: Problem, key: jax.Array, n_per_call: int = PER_CALL
 ) -> tuple[Callable, Callable]:
     """Functions of numbers (start, stop) of a set: to simulations, and to derivatives.
+
+    From a prior, to simulations and to their parameters; a simulator in numpy is called by others.
 
     Simulation i has the key fold_in(key, i): a set of 2000 begins with the set of 1000.
     """

@@ -93,7 +93,7 @@ def check(problem: Problem) -> None:
             "neither"
         )
     if problem.numpy:
-        if problem.delta_theta is None:
+        if problem.delta_theta is None and problem.prior is None:
             raise InputError(
                 "derivative: expected finite_difference, with delta_theta, since the simulator "
                 f"of problem {problem.name!r} is a numpy function, which JAX cannot "
@@ -109,6 +109,8 @@ def check(problem: Problem) -> None:
             f"{problem.input_shape}, found {shown(found)}; is a return missing?"
         )
     check_output(problem, found.shape, found.dtype)
+    if problem.prior is not None:
+        return
     _traced(
         problem,
         derivative,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.problems.from_file import from_file
-from imnn_core.problems.in_numpy import call_of, simulator_of, stored_as
+from imnn_core.problems.in_numpy import calls_of, simulator_of, stored_as
 from imnn_core.problems.problem import Problem
 from imnn_core.store.errors import InputError
 
@@ -35,9 +35,10 @@ class Task(NamedTuple):
 
 
 def serve(connection: Connection) -> None:
-    """Draw what is asked for: (array, first unit, one after the last) -> (rows, seconds).
+    """Draw what is asked for: (array, first unit, one after the last) -> (rows, seconds, failures).
 
-    Before the first READY; or in place of either the lines of an InputError.
+    Before the first READY; or in place of either the lines of an InputError. From a prior, what
+    could not be drawn is NaN, and failures are the lines that say why.
     """
     task = connection.recv()
     try:
@@ -49,17 +50,23 @@ def serve(connection: Connection) -> None:
     connection.send(READY)
     while True:
         name, first, stop = connection.recv()
-        began, rows = time.perf_counter(), None
-        try:
-            for i, unit in enumerate(range(first, stop)):
-                d = simulate(call_of(name, unit, problem.theta_fid, task.shifted))
-                if rows is None:
-                    rows = np.empty((stop - first, *d.shape), stored_as(d.dtype))
-                rows[i] = d
-        except InputError as error:
-            connection.send(error.lines)
-            return
-        connection.send((rows, time.perf_counter() - began))
+        began, rows, failures = time.perf_counter(), None, []
+        if problem.prior is not None:
+            rows = np.full((stop - first, *problem.input_shape), np.nan)
+        calls = calls_of(problem, task.shifted, task.words, name, range(first, stop))
+        for i, call in enumerate(calls):
+            try:
+                d = simulate(call)
+            except InputError as error:
+                if problem.prior is None:
+                    connection.send(error.lines)
+                    return
+                failures += error.lines
+                continue
+            if rows is None:
+                rows = np.empty((stop - first, *d.shape), stored_as(d.dtype))
+            rows[i] = d
+        connection.send((rows, time.perf_counter() - began, failures))
 
 
 def _end_with(parent: int) -> None:

@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 
 import numpy as np
 from imnn_core.problems.drawn_checks import check_repeated
-from imnn_core.problems.in_numpy import call_of
+from imnn_core.problems.in_numpy import calls_of
 from imnn_core.problems.problem import Problem
 from imnn_core.problems.process import Piece, Process
 from imnn_core.problems.simulations import shifted_by
@@ -56,7 +56,16 @@ class Workers:
             n: how many; each has one thread.
 
         """
-        kept = ("theta_fid", "names", "input_shape", "numpy", "delta_theta", "of_summaries", "name")
+        kept = (
+            "theta_fid",
+            "names",
+            "input_shape",
+            "numpy",
+            "delta_theta",
+            "of_summaries",
+            "name",
+            "prior",
+        )
         self._problem = problem
         self._task = Task(
             path, {key: getattr(problem, key) for key in kept}, words, shifted_by(problem)
@@ -68,6 +77,7 @@ class Workers:
         self._most = {"fiducial": 1, "derivative": 1}  # units of the next piece
         self._spent, self._n_drawn, self._n_stillborn = 0.0, 0, 0
         self._deaths: dict[tuple[str, int], int] = {}
+        self.failures: list[str] = []  # of simulations from a prior, which are NaN
 
     def _new(self) -> Process:
         return Process(self._task, self._folder)
@@ -144,18 +154,29 @@ class Workers:
         try:
             found = worker.connection.recv()
         except (EOFError, OSError):
+            piece = worker.piece
+            try:
+                self._replace(worker)
+            except InputError as error:
+                if self._problem.prior is None or not worker.is_ready:
+                    raise
+                self.failures += error.lines
+                worker.piece = None
+                self._workers[self._workers.index(worker)] = self._new()
+                yield *piece[:2], np.full((1, *self._problem.input_shape), np.nan)
+                return
             if worker.is_again:
                 self._again.is_due = True
             else:
-                self._left.appendleft(worker.piece)
-            self._replace(worker)
+                self._left.appendleft(piece)
             return
         if isinstance(found, str):
             worker.is_ready, self._n_stillborn = True, 0
             return
         if isinstance(found, list):
             raise InputError(*found)
-        (rows, seconds), piece, worker.piece = found, worker.piece, None
+        (rows, seconds, failures), piece, worker.piece = found, worker.piece, None
+        self.failures += failures
         if worker.is_again:
             check_repeated(self._problem, self._again.rows, rows)
             return
@@ -202,7 +223,9 @@ class Workers:
             self._workers[self._workers.index(worker)] = self._new()
             return
         self._most[name] = max(1, (stop - begin) // 4)
-        call = call_of(name, begin, self._problem.theta_fid, self._task.shifted)
+        (call,) = calls_of(
+            self._problem, self._task.shifted, self._task.words, name, range(begin, begin + 1)
+        )
         where = f"simulation {call.number} at theta = {call.theta.tolist()}"
         if stop - begin == 1:
             self._deaths[name, begin] = n = self._deaths.get((name, begin), 0) + 1
