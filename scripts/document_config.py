@@ -7,6 +7,7 @@ from imnn_core.config.bounds import MOST
 from imnn_core.config.files import Files, Set
 from imnn_core.config.listed import Arrays
 from imnn_core.config.network import CNN, MLP, DeepSet
+from imnn_core.config.posterior import PMC, FromPrior, Neural, Posterior, Rejection
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.run import Config, Figures
 from imnn_core.config.simulate import Simulate
@@ -23,6 +24,8 @@ and from its own texts. Edit those files, not this page.
 - `quick.yaml`: the whole graph on small sets, for tests and a first look.
 - `exponential_rate.yaml`: one parameter, simulations drawn on the fly. `gaussian_field.yaml`: a
   field on a grid.
+- `posterior.yaml`: posteriors of the default run's parameters by four methods, and their tests.
+  `influenza.yaml`: the same of real data, an epidemic.
 - `figures.mplstyle`: the style of all figures.
 - `schema.json`: what each key may be. Editors that know YAML complete and check the keys by it, as
   the first line of each config tells them.
@@ -49,6 +52,11 @@ PARTS = [
     ("Arrays in files of their own", "simulations.<set>.", Set),
     ("An array in several files, or with other axes", "simulations.<set>.<array>.", Arrays),
     ("Simulating", "simulate.", Simulate),
+    ("Posteriors", "posterior.", Posterior),
+    ("Simulations of the prior that exist", "posterior.simulations.", FromPrior),
+    ("The method `rejection`", "posterior.rejection.", Rejection),
+    ("The method `pmc`", "posterior.pmc.", PMC),
+    ("The method `neural`", "posterior.neural.", Neural),
     ("Figures", "figures.", Figures),
     ("A recipe", "fits.<name>.", Recipe),
     ("The network `mlp`", "fits.<name>.network.", MLP),
@@ -141,6 +149,8 @@ def type_of(schema, definitions):
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return "list: " + type_of(schema["items"], definitions)
+    if schema.get("type") == "object" and "properties" in schema["additionalProperties"]:
+        return "a mapping of parameters to densities"
     if schema.get("type") == "object" and schema["additionalProperties"].get("minProperties"):
         return "a mapping of parameters to offsets to files"
     if schema.get("type") == "object" and "oneOf" in schema["additionalProperties"]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from imnn_core.config import posterior
 from imnn_core.config.files import SPLITS
 from imnn_core.config.listed import PARAMETERS, SIDES, entries, fault_of_axes
 from imnn_core.config.network import NETWORKS
@@ -19,7 +20,14 @@ MOST_IN_A_CHAIN = 50  # fits, each of which continues the one before: Snakemake 
 
 def faults(config: Any) -> Iterator[str]:
     """A line for each fault of a `run.Config`."""
-    for of_part in (_of_problem, _of_simulations, _of_sets, _of_derivatives, _of_fits):
+    for of_part in (
+        _of_problem,
+        _of_simulations,
+        _of_sets,
+        _of_derivatives,
+        posterior.faults,
+        _of_fits,
+    ):
         for key, expected, found in of_part(config):
             yield f"{key}: expected {expected}, found {found}"
 

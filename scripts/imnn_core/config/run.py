@@ -7,6 +7,7 @@ from imnn_core.config.bounds import MOST_AXES, MOST_PARAMETERS
 from imnn_core.config.files import Files, differences_of
 from imnn_core.config.listed import Listed
 from imnn_core.config.network import DeepSet
+from imnn_core.config.posterior import Posterior
 from imnn_core.config.problem import FILES, PROBLEMS, ProblemSchema, is_file
 from imnn_core.config.recipe import Optimiser, Recipe
 from imnn_core.config.simulate import Simulate
@@ -162,6 +163,11 @@ class Config(Model):
         0,
         description="How many times the run is repeated with theta_fid at the estimate from "
         "`observed`: `refined-1`, ….",
+    )
+    posterior: Posterior | None = Field(
+        None,
+        description="Posteriors of the parameters from each fit's summaries of `observed`, or "
+        "else of a test simulation, and their calibration; see below. If null, none.",
     )
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(not_bool)] = Field(
         5.0,
