@@ -1,0 +1,65 @@
+"""Weighted samples as the files that GetDist reads, and as CSV."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from imnn_core.store.files import replacing
+from imnn_core.store.texts import write_text
+
+DIGITS = "%.17g"  # all that float64 has
+
+
+def write_getdist(
+    root: str | Path,
+    theta: np.ndarray,
+    weights: np.ndarray | None,
+    names: Sequence[str],
+    symbols: Sequence[str],
+    bounds: Any,
+    log_posterior: np.ndarray | None = None,
+) -> list[Path]:
+    """Write a chain of GetDist: root.txt, root.paramnames and root.ranges.
+
+    Args:
+        root: path without a suffix.
+        theta: samples, (n, p).
+        weights: (n,); equal, if None. Samples of weight 0 are left out.
+        names: of the parameters.
+        symbols: their names in TeX, with or without $.
+        bounds: of the prior, (p, 2), with infinities where there is none.
+        log_posterior: log-densities of the samples, (n,); 0 stands in the file where not known.
+
+    Returns:
+        The three paths.
+
+    """
+    theta, weights = np.asarray(theta, np.float64), _weights(theta, weights)
+    minus_log = np.zeros(len(theta)) if log_posterior is None else -np.asarray(log_posterior)
+    kept = weights > 0
+    paths = [Path(f"{root}.{suffix}") for suffix in ("txt", "paramnames", "ranges")]
+    _write_table(paths[0], np.column_stack([weights, minus_log, theta])[kept], " ", "")
+    pairs = zip(names, symbols, strict=True)
+    write_text(paths[1], "".join(f"{name}\t{symbol.strip('$')}\n" for name, symbol in pairs))
+    ends = [[f"{end:.17g}" if np.isfinite(end) else "N" for end in pair] for pair in bounds]
+    lines = [f"{name}\t{low}\t{high}\n" for name, (low, high) in zip(names, ends, strict=True)]
+    write_text(paths[2], "".join(lines))
+    return paths
+
+
+def write_csv(
+    path: str | Path, theta: np.ndarray, weights: np.ndarray | None, names: Sequence[str]
+) -> None:
+    """Write samples (n, p) with their weights (n,) as CSV: a column for each, and `weight`."""
+    table = np.column_stack([theta, _weights(theta, weights)])
+    _write_table(path, table, ",", ",".join([*names, "weight"]))
+
+
+def _weights(theta, weights):
+    return np.ones(len(theta)) if weights is None else np.asarray(weights, np.float64)
+
+
+def _write_table(path, table, delimiter, header):
+    with replacing(path) as temporary:
+        np.savetxt(temporary, table, DIGITS, delimiter, header=header, comments="")
