@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imnn_core.problems.prior import draws, numbers_of, prior_of
+from imnn_core.problems.prior import numbers_of, prior_of
 from scipy import integrate, stats
 
 SPEC = {
@@ -74,4 +74,4 @@ def test_numbers_depend_on_the_simulation_alone():
         assert len(np.unique(whole)) == whole.size
     prior = prior_of(["b", "a"], SPEC)
     assert prior.names == ("b", "a")
-    assert np.array_equal(draws(prior, [1, 2], 5, 9), draws(prior, [1, 2], 0, 9)[5:])
+    assert np.array_equal(prior.rows([1, 2], 5, 9), prior.rows([1, 2], 0, 9)[5:])

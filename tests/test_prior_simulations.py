@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 from imnn_core.problems import load, simulations
-from imnn_core.problems.prior import draws, prior_of
+from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
 from simulate import simulate
 from user_run import numpy_problem
@@ -48,7 +48,7 @@ def test_each_simulation_has_parameters_and_a_key_of_its_own(tmp_path):
     theta, d = drawn(tmp_path / "0-300.h5", {"kind": "gaussian"}, PRIOR)
     problem, key = load.build("gaussian"), key_of_prior()
     prior = prior_of(problem.names, PRIOR["prior"])
-    expected = draws(prior, simulations.words_of(key), 0, 300)
+    expected = prior.rows(simulations.words_of(key), 0, 300)
     np.testing.assert_array_equal(theta, expected.astype(np.float32))
     for i in (0, 63, 64, 299):
         one = problem.simulator(jax.random.fold_in(key, i), theta[i])
@@ -73,7 +73,7 @@ def test_a_numpy_simulator_is_called_with_them(tmp_path, threads):
     theta, d = drawn(tmp_path / "x" / "0-50.h5", {"kind": str(path)}, OF_AB, n=50, threads=threads)
     words = simulations.words_of(key_of_prior())
     assert theta.dtype == d.dtype == np.float64
-    np.testing.assert_array_equal(theta, draws(prior_of("ab", OF_AB["prior"]), words, 0, 50))
+    np.testing.assert_array_equal(theta, prior_of("ab", OF_AB["prior"]).rows(words, 0, 50))
     for i in range(50):
         z = np.random.default_rng([*words, i]).standard_normal(3)
         np.testing.assert_array_equal(d[i], theta[i, 0] + theta[i, 1] * z)

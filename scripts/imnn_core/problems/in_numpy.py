@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.problems import prior as priors
 from imnn_core.problems.from_file import line_in
 from imnn_core.problems.outputs import check_output
 from imnn_core.problems.problem import Problem
@@ -36,7 +35,7 @@ def calls_of(
     """
     for unit in units:
         if problem.prior is not None:
-            yield Call(unit, priors.draws(problem.prior, words, unit, unit + 1)[0])
+            yield Call(unit, problem.prior.rows(words, unit, unit + 1)[0])
         elif name == "fiducial":
             yield Call(unit, problem.theta_fid)
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,6 +121,16 @@ class Prior:
         ]
         return np.stack(columns, axis=-1)
 
+    def rows(self, words: Sequence[int], first: int, stop: int) -> np.ndarray:
+        """Parameters of simulations ``first`` to ``stop - 1`` of a set, (n, n_params).
+
+        Args:
+            words: of the set's key.
+            first, stop: numbers.
+
+        """
+        return self.quantile(numbers_of(words, first, stop, len(self.names)))
+
     def log_density(self, theta: np.ndarray) -> np.ndarray:
         """Log-density ln p(theta), (…, n_params) -> (…); -inf outside of the bounds."""
         theta = np.asarray(theta, np.float64)
@@ -208,6 +218,16 @@ def _key(words: Sequence[int]) -> int:
     return sum(int(word) << 32 * i for i, word in enumerate(words)) % 2**128
 
 
-def draws(prior: Prior, words: Sequence[int], first: int, stop: int) -> np.ndarray:
-    """Parameters of simulations ``first`` to ``stop - 1`` of a set, (n, n_params)."""
-    return prior.quantile(numbers_of(words, first, stop, len(prior.names)))
+class Table(NamedTuple):
+    """Parameters that are given, in the place of a prior, to simulations ``first`` and following.
+
+    names: of the parameters. theta: (n, n_params).
+    """
+
+    names: tuple[str, ...]
+    theta: np.ndarray
+    first: int
+
+    def rows(self, words: Sequence[int], first: int, stop: int) -> np.ndarray:
+        """As `Prior.rows`."""
+        return self.theta[first - self.first : stop - self.first]

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.problems import Problem, in_numpy
-from imnn_core.problems import prior as priors
 from imnn_core.problems.drawn_checks import check_finite, check_first, check_repeated
 from imnn_core.problems.simulator import check, of_key, shifted
 from imnn_core.store.sizes import PIECE
@@ -123,7 +122,7 @@ def theta_from(problem: Problem, key: jax.Array) -> Callable[[int, int], np.ndar
     """
     words = words_of(key)
     dtype = np.float64 if problem.numpy else jnp.result_type(float)
-    return lambda start, stop: priors.draws(problem.prior, words, start, stop).astype(dtype)
+    return lambda start, stop: problem.prior.rows(words, start, stop).astype(dtype)
 
 
 def functions(

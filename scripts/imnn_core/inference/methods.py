@@ -1,0 +1,98 @@
+"""The methods: from summaries to samples of the posterior at some observations.
+
+Each has two functions: `infer` gets what the others need once, a state of plain arrays; `sample`
+takes observations by that state. Their arguments are those of `Task`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from imnn_core.inference import gaussian, neural, rejection
+from imnn_core.inference.summaries import Set, Summaries
+
+LEAST, SHARE = 100, 1000  # accepted by rejection: at least, and one of so many simulations
+State = Mapping[str, np.ndarray]
+
+
+class Samples(NamedTuple):
+    """Weighted samples of the posterior of each observation.
+
+    theta: (n_obs, n, n_params). weights: (n_obs, n).
+    facts: plain numbers by observation, (n_obs,) each, such as epsilon.
+    """
+
+    theta: np.ndarray
+    weights: np.ndarray
+    facts: dict[str, np.ndarray]
+
+    @property
+    def effective(self) -> np.ndarray:
+        """Number of independent samples that they are worth, (n_obs,)."""
+        return self.weights.sum(axis=1) ** 2 / np.sum(self.weights**2, axis=1)
+
+
+class Task(NamedTuple):
+    """What a method is given.
+
+    found: summaries of simulations from the prior. settings: `posterior:` of the configuration.
+    words: of the random stream. show: (done, all, text) draws a bar.
+    """
+
+    found: Summaries
+    settings: Mapping[str, Any]
+    words: tuple[int, ...]
+    show: Callable[[int, int, str], None] = lambda done, n, text: None
+
+
+def of_gaussian(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
+    """N(estimate, F^-1) times the prior."""
+    n, found = task.settings["n_samples"], task.found
+    draws = gaussian.sample(observed.estimates, found.covariance, found.prior, n, list(words))
+    return Samples(draws.theta, draws.weights, {"log_mass": draws.log_mass})
+
+
+def of_rejection(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
+    """The simulations whose estimates are nearest, in units of their bounds."""
+    found, n = task.found, len(task.found.simulated.x)
+    n_kept = task.settings["rejection"]["n_accepted"] or min(n, max(LEAST, n // SHARE))
+    s, at = (found.whitened(each.estimates) for each in (found.simulated, observed))
+    kept = rejection.posterior(found.simulated.theta, s, at, n_kept)
+    return Samples(kept.theta, kept.weights, {"epsilon": kept.epsilon})
+
+
+def trained(task: Task) -> neural.Neural:
+    """The network of `neural`."""
+    given, found = task.settings["neural"], task.found
+    settings = neural.Settings(
+        n_components=given["n_components"],
+        hidden=tuple(given["hidden"]),
+        ensemble=given["ensemble"],
+    )
+    simulated = found.simulated
+    return neural.train(
+        simulated.theta, simulated.x, found.prior, int(task.words[-1]), settings, task.show
+    )
+
+
+def of_neural(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
+    """The density that the network gives."""
+    network = neural.of_arrays(state, task.found.prior)
+    theta = network.sample(observed.x, task.settings["n_samples"], int(words[-1]))
+    return Samples(theta, np.ones(theta.shape[:2]), {})
+
+
+def log_density(
+    method: str, task: Task, state: State, theta: np.ndarray, observed: Set
+) -> np.ndarray | None:
+    """Log-density ln q(theta | observation), theta (n_obs, n_params) -> (n_obs,); None where it is unknown."""
+    found = task.found
+    if method == "gaussian":
+        return gaussian.log_density(theta, observed.estimates, found.covariance, found.prior)[0]
+    if method == "neural":
+        network = neural.of_arrays(state, found.prior)
+        return network.log_density(theta[:, None], observed.x)[:, 0]
+    return None
+
+
+SAMPLE = {"gaussian": of_gaussian, "rejection": of_rejection, "neural": of_neural}
