@@ -51,7 +51,7 @@ class Neural:
             raise InputError(f"x: expected {len(self.scores)} summaries, found shape {np.shape(x)}")
         if not np.isfinite(x).all():
             raise InputError("x: expected finite summaries, found others")
-        s, p = _scores_of(x, self.scores), len(self.prior.names)
+        s, p = scores_of(x, self.scores), len(self.prior.names)
         return [mixture.of_summaries(_doubled(weights), s, p, np) for weights in self.members]
 
     def sample(self, x: np.ndarray, n: int, seed: int) -> np.ndarray:
@@ -63,8 +63,6 @@ class Neural:
             seed: of the random numbers. Draws depend on it, the place and the summaries.
 
         """
-        from scipy.special import ndtr
-
         mixtures = self._mixtures(x)
         theta = np.empty((len(x), n, len(self.prior.names)))
         for i in range(len(x)):
@@ -74,7 +72,7 @@ class Neural:
             for member, of in enumerate(mixtures):
                 its = which == member
                 z[its] = mixture.draw(of, rng, i, int(its.sum()))
-            theta[i] = self.prior.quantile(ndtr(np.clip(z, -FURTHEST, FURTHEST)))
+            theta[i] = parameters_of_scores(z, self.prior)
         return theta
 
     def log_density(self, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -91,7 +89,7 @@ class Neural:
         step = max(1, AT_ONCE // of_all)
         for a in range(0, n_obs, step):
             rows = slice(a, a + step)
-            z = _scores_of_parameters(theta[rows], self.prior)
+            z = scores_of_parameters(theta[rows], self.prior)
             each = [
                 mixture.log_density(mixture.Mixture(*(array[rows] for array in of)), z, np)
                 for of in mixtures
@@ -166,7 +164,7 @@ def train(
     _check(theta, x, prior)
     began = time.monotonic()
     scores = [normal_scores.learnt(x[:, i], f"summary {i}") for i in range(x.shape[1])]
-    s, z = _scores_of(x, scores), _scores_of_parameters(theta, prior)
+    s, z = scores_of(x, scores), scores_of_parameters(theta, prior)
     members, reports = [], []
     for member in range(settings.ensemble):
 
@@ -212,16 +210,24 @@ def _check(theta, x, prior):
         raise InputError(f"theta: expected values within the prior, found {outside} rows outside")
 
 
-def _scores_of(x, scores):
+def scores_of(x: np.ndarray, scores: list[normal_scores.Scores]) -> np.ndarray:
+    """Normal scores of summaries, (n, n_summaries) -> (n, n_summaries)."""
     columns = [normal_scores.applied(of, x[:, i]) for i, of in enumerate(scores)]
     return np.stack(columns, axis=1)
 
 
-def _scores_of_parameters(theta, prior):
-    """Scores z = Phi^-1(P(theta)), of the same shape as theta."""
+def scores_of_parameters(theta: np.ndarray, prior: Prior) -> np.ndarray:
+    """Scores z = Phi^-1(P(theta)), (…, n_params) -> (…, n_params)."""
     from scipy.special import ndtri
 
     return np.clip(ndtri(prior.cdf(theta)), -FURTHEST, FURTHEST)
+
+
+def parameters_of_scores(z: np.ndarray, prior: Prior) -> np.ndarray:
+    """The inverse of `scores_of_parameters`, within the prior's bounds for any z."""
+    from scipy.special import ndtr
+
+    return prior.quantile(ndtr(np.clip(z, -FURTHEST, FURTHEST)))
 
 
 def _doubled(weights):
