@@ -1,0 +1,206 @@
+"""Neural posterior estimation, against exact posteriors."""
+
+import h5py
+import numpy as np
+import pytest
+from imnn_core.inference import mixture, neural, normal_scores
+from imnn_core.inference.prior import prior_of
+from imnn_core.store.errors import InputError
+from scipy import stats
+
+PRIOR = prior_of(["rate", "b"], {"rate": {"uniform": [0, 10]}, "b": {"normal": [3, 2]}})
+QUICK = neural.Settings(n_components=3, hidden=(16,), least_steps=300, most_epochs=3)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """A network that is trained for a moment, on numbers that depend on the parameters a little."""
+    rng = np.random.default_rng(1)
+    theta = PRIOR.draw(rng, 400)
+    x = theta @ np.array([[1.0, 2.0, 0.0], [0.5, 0.0, 1.0]]) + rng.standard_normal((400, 3))
+    return neural.train(theta, x, PRIOR, 2, QUICK._replace(ensemble=2)), theta, x
+
+
+def test_exact_mean_and_width():
+    """Oracle: the gamma posterior of a rate, Gamma(n + 1, sum d), cut at the prior's edge."""
+    prior = prior_of(["rate"], {"rate": {"uniform": [0, 10]}})
+    rng = np.random.default_rng(3)
+    theta = prior.draw(rng, 20_000)
+    x = rng.gamma(10, size=theta.shape) / theta
+    q = neural.train(theta, x, prior, 0, neural.Settings(most_epochs=12))
+    totals = np.array([5.0, 10.0, 1.5])  # of draws; the last has half of its posterior beyond
+    samples = q.sample(totals[:, None], 20_000, 4)
+    assert samples.min() > 0 and samples.max() < 10
+    for total, sample in zip(totals, samples[..., 0], strict=True):
+        grid = (np.arange(40_000) + 0.5) / 4000
+        p = stats.gamma.pdf(grid, 11, scale=1 / total)
+        mean = np.average(grid, weights=p)
+        sd = np.sqrt(np.average((grid - mean) ** 2, weights=p))
+        assert abs(sample.mean() - mean) < 0.1 * sd
+        assert sample.std() == pytest.approx(sd, rel=0.08)
+        density = np.exp(q.log_density(grid[None, ::40, None], np.array([[total]])))[0]
+        exact = p[::40] / p.mean() / 10
+        assert np.abs(density - exact).mean() * 10 < 0.12  # total variation, twice
+
+
+def test_density_is_normalised(quick):
+    """Oracle: one, the integral of a density over the prior (trapezoids)."""
+    q, _, x = quick
+    rate, b = np.linspace(0, 10, 401), np.linspace(-7, 13, 401)
+    grid = np.stack(np.meshgrid(rate, b, indexing="ij"), -1).reshape(1, -1, 2)
+    density = np.exp(q.log_density(grid, x[:1])).reshape(401, 401)
+    assert np.trapezoid(np.trapezoid(density, b), rate) == pytest.approx(1, abs=2e-3)
+    outside = q.log_density(np.array([[[-0.1, 3.0], [10.1, 3.0]]]), x[:1])
+    assert (outside == -np.inf).all()
+
+
+def test_draws_follow_density(quick):
+    """Oracle: probabilities of bins, integrals of the density; draws are binomial in each."""
+    q, _, x = quick
+    n, edges = 40_000, np.linspace(0, 10, 11)
+    theta = q.sample(x[:1], n, 5)[0]
+    rate, b = (np.arange(400) + 0.5) / 40, (np.arange(400) + 0.5) / 20 - 7
+    grid = np.stack(np.meshgrid(rate, b, indexing="ij"), -1).reshape(1, -1, 2)
+    p = np.exp(q.log_density(grid, x[:1])).reshape(10, 40, 400).sum((1, 2)) / 40 / 20
+    counts = np.histogram(theta[:, 0], edges)[0]
+    assert np.abs(counts - n * p).max() < 5 * np.sqrt(n * p.max())
+
+
+def test_mixture_by_scipy():
+    """Oracle: scipy's multivariate normal densities, of components mapped by hand."""
+    rng = np.random.default_rng(6)
+    weights = mixture.initial(
+        rng, rng.standard_normal((50, 2)), rng.standard_normal((50, 3)), (4,), 2
+    )
+    weights["w"] = rng.standard_normal(weights["w"].shape) / 2
+    of = mixture.of_summaries(weights, rng.standard_normal((5, 2)), 3, np)
+    z = rng.standard_normal((5, 4, 3))
+    found = mixture.log_density(of, z, np)
+    for i in range(5):
+        density = 0
+        for k in range(2):
+            F = of.factors[i, k] @ of.factor[i]
+            mean = of.location[i] + np.linalg.solve(of.factor[i], of.locations[i, k])
+            normal = stats.multivariate_normal(mean, np.linalg.inv(F.T @ F))
+            density = density + np.exp(of.log_shares[i, k]) * normal.pdf(z[i])
+        np.testing.assert_allclose(found[i], np.log(density), rtol=1e-6, atol=1e-6)
+
+
+def test_begins_as_linear_regression():
+    """Oracle: numpy's least squares, and the covariance of the residuals."""
+    rng = np.random.default_rng(7)
+    s = rng.standard_normal((200, 2))
+    z = s @ np.array([[1.0, 0.5], [0.0, 2.0]]) + 3 + rng.standard_normal((200, 2)) * [0.1, 0.01]
+    weights = mixture.initial(rng, s, z, (4,), 2)
+    weights["w"] *= 0
+    of = mixture.of_summaries(weights, s, 2, np)
+    np.testing.assert_allclose(of.location, s @ [[1, 0.5], [0, 2]] + 3, atol=0.07)
+    np.testing.assert_allclose(1 / np.diagonal(of.factor[0]), [0.1, 0.01], rtol=0.2)
+
+
+def test_comes_back_from_a_file_to_the_bit(quick, tmp_path):
+    q, theta, x = quick
+    with h5py.File(tmp_path / "q.h5", "w") as file:
+        for name, array in q.arrays().items():
+            file[name] = array
+    with h5py.File(tmp_path / "q.h5") as file:
+        again = neural.of_arrays({name: of[()] for name, of in file.items()}, PRIOR)
+    assert (again.sample(x[:3], 50, 1) == q.sample(x[:3], 50, 1)).all()
+    of = theta[None, :50].repeat(3, 0)
+    assert (again.log_density(of, x[:3]) == q.log_density(of, x[:3])).all()
+    assert again.report == q.report
+
+
+def test_seed_decides_the_bits(quick):
+    q, theta, x = quick
+    shown = []
+    again = neural.train(
+        theta, x, PRIOR, 2, QUICK._replace(ensemble=2), lambda *of: shown.append(of)
+    )
+    for name, array in q.arrays().items():
+        assert name == "report.seconds" or (again.arrays()[name] == array).all(), name
+    other = neural.train(theta, x, PRIOR, 3, QUICK)
+    assert (other.arrays()["member0.w"] != q.arrays()["member0.w"]).any()
+    assert shown[0][0] == 1 and shown[-1][0] <= shown[-1][1] and "held out" in shown[0][2]
+    assert len(shown) == sum(q.report["epochs"])
+
+
+def test_ensemble_is_the_mean_of_its_members(quick):
+    """Oracle: the mean of the members' densities, and of their draws' means."""
+    q, theta, x = quick
+    each = [neural.Neural(PRIOR, q.scores, [weights], {}) for weights in q.members]
+    densities = [np.exp(one.log_density(theta[None, :20], x[:1])) for one in each]
+    together = np.exp(q.log_density(theta[None, :20], x[:1]))
+    np.testing.assert_allclose(together, np.mean(densities, 0), rtol=1e-12)
+    assert (densities[0] != densities[1]).all()
+    means = [one.sample(x[:1], 20_000, 1)[0].mean(0) for one in each]
+    error = q.sample(x[:1], 20_000, 2)[0].mean(0) - np.mean(means, 0)
+    assert np.abs(error).max() < 0.06
+
+
+def test_draws_of_an_observation_do_not_depend_on_later_ones(quick):
+    q, _, x = quick
+    of_four = q.sample(x[:4], 30, 1)
+    np.testing.assert_allclose(q.sample(x[:1], 30, 1)[0], of_four[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: rng.standard_normal(5000),
+        lambda rng: rng.standard_cauchy(5000) ** 3,
+        lambda rng: rng.gamma(0.3, size=5000),
+    ],
+)
+def test_scores_are_normal_and_increasing(draw):
+    """Oracle: the standard normal distribution, by Kolmogorov and Smirnov; monotony beyond."""
+    x = draw(np.random.default_rng(8))
+    scores = normal_scores.learnt(x)
+    assert stats.kstest(normal_scores.applied(scores, x), "norm").statistic < 0.013
+    wide = np.concatenate([-np.logspace(308, -3, 900), np.logspace(-3, 308, 900)])
+    z = normal_scores.applied(scores, np.sort(np.concatenate([x, wide])))
+    assert np.isfinite(z).all() and (np.diff(z) >= 0).all()
+    far = np.sort(x)[-1] + np.ptp(np.sort(x)[500:-500]) * np.array([0, 1, 2, 4])
+    assert (np.diff(normal_scores.applied(scores, far)) > 0).all()
+
+
+def test_scores_of_counts():
+    """Oracle: the normal quantiles of the middle ranks of three values, by hand."""
+    scores = normal_scores.learnt(np.repeat([0.0, 1.0, 5.0], [50, 30, 20]))
+    z = normal_scores.applied(scores, np.array([0.0, 1.0, 5.0]))
+    np.testing.assert_allclose(z, stats.norm.ppf([0.25, 0.65, 0.9]), rtol=1e-12)
+
+
+def test_far_observations_have_draws_and_densities(quick):
+    q, theta, _ = quick
+    far = np.array([[1e300, -1e300, 0.0], [-1e12, 0, 1e5]])
+    samples = q.sample(far, 100, 1)
+    assert PRIOR.contains(samples).all() and np.isfinite(samples).all()
+    assert np.isfinite(q.log_density(samples, far)).all()
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda theta, x: (theta[:60], x[:60]), "expected at least 100, found 60"),
+        (lambda theta, x: (theta, x[:-1]), r"expected theta \(n, 2\)"),
+        (lambda theta, x: (theta[:, :1], x), r"expected theta \(n, 2\)"),
+        (lambda theta, x: (theta, x * [1, 0, 1]), "summary 1: .* found 0 everywhere"),
+        (lambda theta, x: (theta, np.where(x == x[3, 0], np.nan, x)), "x: .* in 1 rows"),
+        (lambda theta, x: (np.where(theta == theta[3, 1], np.inf, theta), x), "theta: .* in 1"),
+        (lambda theta, x: (theta - [5, 0], x), "within the prior, found"),
+    ],
+)
+def test_bad_input_is_one_line(quick, spoil, words):
+    _, theta, x = quick
+    with pytest.raises(InputError, match=words) as error:
+        neural.train(*spoil(theta, x), PRIOR, 0, QUICK)
+    assert len(error.value.lines) == 1
+
+
+def test_summaries_of_another_number_are_refused(quick):
+    q, theta, x = quick
+    with pytest.raises(InputError, match="expected 3 summaries, found shape"):
+        q.sample(x[:, :2], 5, 0)
+    with pytest.raises(InputError, match="expected finite summaries"):
+        q.log_density(theta[None, :5], x[:1] * np.nan)
