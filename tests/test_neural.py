@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from imnn_core.inference import mixture, neural, normal_scores
-from imnn_core.inference.prior import prior_of
+from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
 from scipy import stats
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.inference.prior import Prior, prior_of
+from imnn_core.problems.prior import Prior, prior_of
 from scipy.special import ndtr
 
 N = 10  # draws of a simulation

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from imnn_core.inference import mixture, normal_scores
 from imnn_core.inference.mixture import Settings
-from imnn_core.inference.prior import Prior
+from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 
 __all__ = ["Neural", "Settings", "of_arrays", "train"]
