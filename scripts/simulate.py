@@ -5,9 +5,11 @@ from imnn_core.data.parts import Part
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
 from imnn_core.problems.prior import prior_of
+from imnn_core.store.texts import read_json
 from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
 
+OF_PRIOR = {"prior": "n_simulations", "calibration": "n_calibration"}  # sets, and their sizes
 OF_SUMMARIES = "finite_difference_of_summaries"
 
 
@@ -119,6 +121,8 @@ def tell(seconds, n, split, threads):
 
 def n_of_set(config, split):
     """Simulations of a whole set, those at shifted parameters too; None of the half step's."""
+    if split in OF_PRIOR:
+        return config["posterior"][OF_PRIOR[split]]
     n_columns = parts.n_columns_of(config["delta_theta"])
     sizes = {"test": ("n_test", "n_test"), "half_step": None}.get(split, ("n_s", "n_d"))
     return sizes and parts.n_of_part(Part(0, *(config[key] for key in sizes)), n_columns)
@@ -134,11 +138,15 @@ def is_first(config, wildcards):
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads) as bar:
         name, params, config = snakemake.wildcards.part, snakemake.params, snakemake.config
-        is_few = name == parts.FEW
+        is_few, prior = name == parts.FEW, None
+        if snakemake.wildcards.split in OF_PRIOR:
+            cut = snakemake.input.get("cut_prior")  # of a refinement, to a box
+            prior = read_json(cut) if cut else {"prior": params.prior, "within": None}
         part = Part(0, params.n_test, params.n_test) if is_few else Part.of_name(name)
         simulate(
             path_to_simulations=snakemake.output.simulations,
-            problem=params.problem | {"of_summaries": config["derivative"] == OF_SUMMARIES},
+            problem=params.problem
+            | {"of_summaries": prior is None and config["derivative"] == OF_SUMMARIES},
             seed=int(snakemake.wildcards.seed),
             split=snakemake.wildcards.split,
             first=part.first,
@@ -152,4 +160,6 @@ if __name__ == "__main__":
             n_per_call=config["simulate"]["n_per_call"],
             device=config["simulate"]["devices"],
             bar=bar,
+            prior=prior,
+            failures=params.get("failures", 0.0),
         )

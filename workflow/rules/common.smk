@@ -28,6 +28,7 @@ wildcard_constraints:
     fit="|".join(re.escape(name) for name in settings.fits),
     seed=r"\d+",
     split="training|validation|test|half_step",
+    method="|".join(settings.posterior.methods) if settings.posterior else "none",
     compressed="|".join(re.escape(name) for name in settings.compress) or "none",
     part=rf"{parts.PATTERN}|{parts.FEW}",
 
@@ -144,6 +145,16 @@ FIGURES = [
 ]
 
 
+# Fits, seeds and methods of the posteriors.
+OF_METHODS = {
+    "fit": settings.fits,
+    "seed": settings.seeds,
+    "method": settings.posterior.methods if settings.posterior else [],
+}
+# Figures of posteriors.
+if settings.posterior:
+    FIGURES += ["posterior", *expand("calibration/{fit}", fit=settings.fits)]
+
 FILES_OF_FIT = [
     "fit.h5",
     "history.csv",
@@ -172,6 +183,11 @@ everything = [
         name=settings.compress,
     ),
     *expand("results/{run}/summary.csv", run=RUNS),
+    *expand(
+        "results/{run}/{table}.csv",
+        run=RUNS,
+        table=["posterior", "calibration"] if settings.posterior else [],
+    ),
     *expand("results/{run}/report.html", run=RUNS),
     *expand(
         "results/{run}/figures/{figure}.{format}",

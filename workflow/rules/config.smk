@@ -141,6 +141,15 @@ try:
         name: named_files.found(given, found)
         for name, given in settings.compress.items()
     }
+    # What names simulations of the prior that exist.
+    GIVEN = {
+        key: named_files.found(getattr(settings.posterior.simulations, key), found)
+        for key in (
+            ("theta", "d")
+            if settings.posterior and settings.posterior.simulations
+            else ()
+        )
+    }
     STYLE = local(found(settings.figures.style))
     if workflow.is_main_process:
         SIMULATIONS = check_with_jax(settings, PROBLEM)

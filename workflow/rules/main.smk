@@ -22,6 +22,13 @@ include: "fit.smk"
 include: "evaluate.smk"
 include: "observe.smk"
 include: "compress.smk"
+
+
+if settings.posterior:
+
+    include: "posterior.smk"
+
+
 include: "figures.smk"
 include: "report.smk"
 

@@ -24,6 +24,11 @@ DRAWN = [
     None if SIMULATOR.is_numpy else OF_JAX,
     parts.FORMAT,
 ]
+# Simulations from the prior depend on no theta_fid, and have no derivatives.
+FROM_PRIOR = SIMULATED | {"theta_fid": None, "delta_theta": None}
+DRAWN_FROM_PRIOR = [FROM_PRIOR | {"kind": ANY_FOLDER["kind"]}, *DRAWN[1:]]
+GIVEN_CONTENT = {key: content.of_array(given, KNOWN) for key, given in GIVEN.items()}
+OF_POSTERIOR = settings.posterior and settings.posterior.model_dump()
 USED_BY = ["check_files.py", "use_files.py"]
 PLOTS = ["plot_fit.py", "plot_comparison.py"]
 # Each rule's settings, scripts and parents. Recipes are added to those of `fit`.
@@ -43,6 +48,20 @@ MADE_BY = {
     "export": ([], ["export.py"], ["evaluate"]),
     "compress": ([], ["compress.py"], ["evaluate"]),
     "summarise": ([], ["summarise.py"], ["evaluate"]),
+    "simulate_prior": (DRAWN_FROM_PRIOR, DRAWN_BY, []),
+    "compress_prior": (
+        [OBSERVED, GIVEN_CONTENT],
+        ["compress_prior.py"],
+        ["evaluate", "simulate_prior"],
+    ),
+    "exact_posterior": (
+        [ANY_FOLDER, OBSERVED, GIVEN_CONTENT],
+        ["exact_posterior.py"],
+        ["simulate_prior"],
+    ),
+    "infer": ([OF_POSTERIOR], ["infer.py"], ["compress_prior"]),
+    "calibrate": ([], ["calibrate.py"], ["infer", "exact_posterior"]),
+    "tabulate_posterior": ([], ["tabulate_posterior.py"], ["calibrate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),
     "refine": ([settings.seeds], ["refine.py"], ["estimate"]),
     "report": (

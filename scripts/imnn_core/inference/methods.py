@@ -85,7 +85,7 @@ def of_neural(task: Task, state: State, observed: Set, words: tuple[int, ...]) -
 def log_density(
     method: str, task: Task, state: State, theta: np.ndarray, observed: Set
 ) -> np.ndarray | None:
-    """Log-density ln q(theta | observation), theta (n_obs, n_params) -> (n_obs,); None where it is unknown."""
+    """Log-density q(theta | observation), (n_obs, p) -> (n_obs,); None where it is unknown."""
     found = task.found
     if method == "gaussian":
         return gaussian.log_density(theta, observed.estimates, found.covariance, found.prior)[0]

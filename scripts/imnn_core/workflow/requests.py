@@ -150,3 +150,9 @@ def of_compressing(sizes: Sizes, recipe: Recipe, n_bytes: int, n_gpus: int, atte
     """Of a job that compresses files block by block; an npz file of this many bytes as a whole."""
     at_a_time = COPIES * max(sizes.row, PIECE) + _chunks(sizes, recipe)
     return _asked(attempt, _base(n_gpus) + at_a_time, NPZ * n_bytes)
+
+
+def of_posterior(sizes: Sizes, recipe: Recipe, n_bytes: int, n_gpus: int, attempt: int) -> int:
+    """Of a job with summaries of all simulations from the prior, which are so many bytes."""
+    at_a_time = COPIES * max(sizes.row, PIECE) + _chunks(sizes, recipe)
+    return _asked(attempt, _base(n_gpus) + at_a_time, 4 * n_bytes)

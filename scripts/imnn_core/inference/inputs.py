@@ -1,0 +1,94 @@
+"""What posteriors begin from: simulations from the prior, the prior of a run, the observation."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from imnn_core.data import arrays, sets
+from imnn_core.data.listed import open_listed
+from imnn_core.data.sources import Source
+from imnn_core.inference import summaries
+from imnn_core.problems import Problem
+from imnn_core.store.errors import InputError
+from imnn_core.store.texts import read_json
+
+WHERE = "posterior.simulations"
+
+
+@contextlib.contextmanager
+def opened(
+    paths: Sequence[str],
+    given: Mapping[str, Any] | None,
+    problem: Problem,
+    seed: int,
+    split: str,
+    takes_float32: bool,
+) -> Iterator[Source]:
+    """Simulations ("fiducial") and their parameters ("derivative").
+
+    Args:
+        paths: to parts that were drawn here.
+        given: names a user's files of `theta` and `d`, in place of parts; or None.
+        problem: over the prior.
+        seed, split: of the parts.
+        takes_float32: see `open_listed`.
+
+    Raises:
+        InputError: files that don't go together, or can't be read.
+
+    """
+    if given is None:
+        with sets.open_simulations(
+            paths, problem, seed=seed, split=split, as_stored=True
+        ) as source:
+            yield source
+        return
+    with (
+        open_listed(given["theta"], (problem.n_params,), f"{WHERE}.theta") as theta,
+        open_listed(
+            given["d"], problem.input_shape, f"{WHERE}.d", takes_float32=takes_float32
+        ) as d,
+    ):
+        if d.shape[0] != theta.shape[0]:
+            raise InputError(
+                f"{WHERE}: expected as many simulations as parameters, found d of "
+                f"{d.shape[0]} and theta of {theta.shape[0]}"
+            )
+        yield summaries.in_files(theta, d)
+
+
+def prior_of_run(prior: Mapping[str, Any], path: str | None) -> dict[str, Any]:
+    """The prior as `Prior.plain` has it; that of a refinement may be cut to a box, in a file."""
+    return read_json(path) if path else {"prior": prior, "within": None}
+
+
+def observed_of(seed: int, observed: str | None, test: Sequence[str]) -> dict[str, Any]:
+    """Where the data lie whose posterior is asked for: observed ones, or else a test simulation.
+
+    Args:
+        seed: of the test set. observed: a path, or None. test: paths of the test set.
+
+    """
+    return {"observed": observed, "test": list(test), "seed": seed}
+
+
+def observations(where: Mapping[str, Any], problem: Problem) -> tuple[np.ndarray, str]:
+    """Observations (n_obs, *input_shape), and what to call them in errors.
+
+    Args:
+        where: see `observed_of`.
+        problem: of the run.
+
+    Raises:
+        InputError: see `arrays.read_observed`.
+
+    """
+    if where["observed"] is not None:
+        return arrays.read_observed(where["observed"], problem), f"observed ({where['observed']})"
+    with sets.open_simulations(
+        where["test"], problem, seed=where["seed"], split="test", as_stored=True
+    ) as source:
+        d = np.empty((1, *problem.input_shape), source.fiducial.dtype)
+        source.read("fiducial", 0, d)
+    return d, "test simulation 0"

@@ -1,0 +1,157 @@
+"""Write the tables of a run's posteriors: what they are, and how they are calibrated."""
+
+import numpy as np
+import pandas as pd
+from imnn_core.inference import diagnostics, doubts, results
+from imnn_core.store import texts, unchecked
+from imnn_core.workflow.jobs import job, log
+
+LEVELS = [0.1587, 0.8413]  # of the 68 % interval
+COVERED = 0.9
+
+
+def of_posterior(posterior, exact):
+    """Yield a row for each observation and parameter."""
+    about, p = posterior.about, posterior.theta.shape[-1]
+    observed, _, _ = exact
+    for i, (theta, weights) in enumerate(zip(posterior.theta, posterior.weights, strict=True)):
+        mean, sd = results.moments(theta, weights)
+        low, high = results.quantiles(theta, weights, LEVELS)
+        for k in range(p):
+            yield {
+                "fit": about["fit"],
+                "seed": about["seed"],
+                "method": about["method"],
+                "parameter": posterior.prior.names[k],
+                "mean": mean[k],
+                "sd": sd[k],
+                "q16": low[k],
+                "q84": high[k],
+                "mean_exact": None if observed is None else observed.mean[i, k],
+                "sd_exact": None if observed is None else observed.sd[i, k],
+                "n_simulations": about["n_simulations"],
+                "seconds": round(about["seconds"], 2),
+                "observation": i,
+                "effective": weights.sum() ** 2 / np.sum(weights**2),
+                "epsilon": about["facts"].get("epsilon", {i: None})[i],
+            }
+
+
+def of_calibration(found):
+    """Yield a row for each parameter."""
+    about, each, exact = found.about, found.each, found.exact
+    n = int(np.isfinite(each.fraction).sum())
+    if n < 2:
+        return
+    ranks = diagnostics.ranks(each.pit)
+    covered = diagnostics.coverage(each.pit, [COVERED])
+    tarp = diagnostics.tarp(each.fraction, [])
+    nats = diagnostics.nats(found.log_q, found.log_prior)
+    lost, widths = diagnostics.Mean(np.nan, np.nan), None
+    if exact is not None:
+        of_exact = exact.log_likelihood - exact.log_evidence + found.log_prior
+        lost = diagnostics.nats(of_exact, found.log_q)
+        widths = diagnostics.widths(each.mean, each.sd, exact.mean, exact.sd)
+    for k, name in enumerate(about["names"]):
+        yield {
+            "fit": about["fit"],
+            "seed": about["seed"],
+            "method": about["method"],
+            "parameter": name,
+            "rank_p": ranks.p[k],
+            "coverage_90": covered.covered[0, k],
+            "tarp_deviation": tarp.deviation,
+            "width_over_exact_5": None if widths is None else widths.ratio[0, k],
+            "width_over_exact_95": None if widths is None else widths.ratio[2, k],
+            "nats_lost": lost.mean,
+            "nats_lost_error": lost.error,
+            "n": n,
+            "tarp_p": tarp.p,
+            "nats": nats.mean,
+            "nats_error": nats.error,
+            "width_over_exact_50": None if widths is None else widths.ratio[1, k],
+            "mean_off_exact": None if widths is None else widths.scatter[k],
+        }
+
+
+POSTERIOR = (
+    "fit seed method parameter mean sd q16 q84 mean_exact sd_exact n_simulations seconds "
+    "observation effective epsilon"
+).split()
+CALIBRATION = (
+    "fit seed method parameter rank_p coverage_90 tarp_deviation width_over_exact_5 "
+    "width_over_exact_95 nats_lost nats_lost_error n tarp_p nats nats_error width_over_exact_50 "
+    "mean_off_exact"
+).split()
+
+
+def disagreements(posteriors):
+    """Methods that disagree, by fit, seed and observation."""
+    of_fit = {}
+    for each in posteriors:
+        of_fit.setdefault((each.about["fit"], each.about["seed"]), []).append(each)
+    for (fit, seed), found in of_fit.items():
+        for i in range(len(found[0].theta)):
+            of_method = {
+                each.about["method"]: results.moments(each.theta[i], each.weights[i])
+                for each in found
+            }
+            for line in doubts.between(of_method, found[0].prior.names):
+                yield {"fit": fit, "seed": seed, "observation": i, "what": line}
+
+
+def all_doubts(posteriors):
+    """Doubts about single posteriors, each once for a fit and a seed, and disagreements."""
+    seen = set()
+    for each in posteriors:
+        fit, seed, method = (each.about[key] for key in ("fit", "seed", "method"))
+        for i, of in enumerate(each.about["doubts"]):
+            for line in of:
+                if (fit, seed, i, line) not in seen:
+                    seen.add((fit, seed, i, line))
+                    yield {"fit": fit, "seed": seed, "observation": i, "what": f"{method}: {line}"}
+    yield from disagreements(posteriors)
+
+
+@unchecked.named()
+def tabulate(
+    paths_to_posteriors,
+    paths_to_calibrations,
+    paths_to_exact,
+    path_to_table,
+    path_to_calibration,
+    path_to_doubts,
+):
+    """Write both tables as CSV, and the doubts as JSON.
+
+    Args:
+        paths_to_posteriors, paths_to_calibrations: of each fit, seed and method.
+        paths_to_exact: exact posteriors, by seed.
+
+    """
+    exact = {seed: results.read_exact(path) for seed, path in paths_to_exact.items()}
+    posteriors = [results.read_posterior(path) for path in paths_to_posteriors]
+    rows = [row for each in posteriors for row in of_posterior(each, exact[each.about["seed"]])]
+    texts.write_text(path_to_table, pd.DataFrame(rows, columns=POSTERIOR).to_csv(index=False))
+    calibrations = map(results.read_calibration, paths_to_calibrations)
+    rows = [row for each in calibrations for row in of_calibration(each)]
+    table = pd.DataFrame(rows, columns=CALIBRATION)
+    texts.write_text(path_to_calibration, table.to_csv(index=False))
+    found = list(all_doubts(posteriors))
+    for each in found:
+        log.info("warning: %s, seed %d: %s", each["fit"], each["seed"], each["what"])
+    texts.write_json(path_to_doubts, {"doubts": found})
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]):
+        tabulate(
+            paths_to_posteriors=snakemake.input.posteriors,
+            paths_to_calibrations=snakemake.input.calibrations,
+            paths_to_exact=dict(
+                zip(snakemake.params.seeds, snakemake.input.exact, strict=True)
+            ),
+            path_to_table=snakemake.output.posterior,
+            path_to_calibration=snakemake.output.calibration,
+            path_to_doubts=snakemake.output.doubts,
+        )
