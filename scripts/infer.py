@@ -71,6 +71,11 @@ def infer(
         "n_simulations": n_simulations,
         "seconds": seconds,
         "doubts": told,
+        "det_F": found.about["det_F"][0],
+        "symbols": found.about["symbols"],
+        "theta_fid": found.about["theta_fid"],
+        "is_observed": found.about["is_observed"],
+        "trusted": not found.about["why_not"],
         "facts": {name: array.tolist() for name, array in samples.facts.items()},
     }
     results.write_posterior(path_to_posterior, found, samples, state, about)

@@ -1,8 +1,11 @@
-"""Take theta_fid of the next refinement from the estimates of the observed data."""
+"""Take theta_fid of the next refinement, and a box for its prior, from this run's results."""
 
 import numpy as np
 from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job, log
+
+TAIL = 1e-4  # of each posterior at each side, beyond which the box may end
+WIDER = 0.2  # of the width between these ends, by which it is wider on each side
 
 
 @unchecked.named()
@@ -15,14 +18,18 @@ def refine(paths_to_estimates, path_to_theta):
         paths_to_estimates: one file of `estimate` for each recipe and seed.
 
     """
+    write_theta([texts.read_json(path) for path in paths_to_estimates], path_to_theta, "estimate")
+
+
+def write_theta(found, path_to_theta, what):
+    """Write the mean over seeds of what was found of the recipe with the largest |F|."""
     of_fit = {}
-    for path in paths_to_estimates:
-        found = texts.read_json(path)
-        of_fit.setdefault(found["fit"], []).append(found)
-    fit = max(of_fit, key=lambda name: np.mean([found["det_F"] for found in of_fit[name]]))
-    each = np.array([np.mean(found["estimates"], axis=0) for found in of_fit[fit]])
+    for each in found:
+        of_fit.setdefault(each["fit"], []).append(each)
+    fit = max(of_fit, key=lambda name: np.mean([each["det_F"] for each in of_fit[name]]))
+    each = np.array([np.mean(of["estimates"], axis=0) for of in of_fit[fit]])
     theta_fid, names = each.mean(axis=0), of_fit[fit][0]["names"]
-    log.info("theta_fid: mean estimate of recipe %s over %d seeds", fit, len(each))
+    log.info("theta_fid: mean %s of recipe %s over %d seeds", what, fit, len(each))
     for name, value, spread in zip(names, theta_fid, np.ptp(each, axis=0), strict=True):
         log.info("%s = %.6g; range over seeds %.2g", name, value, spread)
     texts.write_json(
@@ -31,8 +38,69 @@ def refine(paths_to_estimates, path_to_theta):
     )
 
 
+@unchecked.named()
+def refine_by_posterior(paths_to_posteriors, path_to_theta, method):
+    """Write the posterior's mean by one method, of the best recipe, as `refine` does.
+
+    Args:
+        paths_to_posteriors: one file of `infer` for each recipe, seed and method.
+
+    """
+    from imnn_core.inference import results
+
+    found = []
+    for path in paths_to_posteriors:
+        posterior = results.read_posterior(path)
+        if posterior.about["method"] == method:
+            mean, _ = results.moments(posterior.theta, posterior.weights)
+            names = list(posterior.prior.names)
+            found.append(posterior.about | {"estimates": mean.tolist(), "names": names})
+    write_theta(found, path_to_theta, f"posterior by {method}")
+
+
+@unchecked.named()
+def cut_prior(paths_to_posteriors, path_to_prior):
+    """Write the box that holds nearly all of each posterior, by which the next prior is cut.
+
+    Within it the posterior keeps its shape, since likelihood and prior do. What lies outside is
+    lost, which is less than TAIL at each side by this run's posteriors.
+    """
+    from imnn_core.inference import results
+
+    ends, prior = [], None
+    for path in paths_to_posteriors:
+        posterior = results.read_posterior(path)
+        prior = posterior.prior
+        for theta, weights in zip(posterior.theta, posterior.weights, strict=True):
+            ends.append(results.quantiles(theta, weights, [TAIL, 1 - TAIL]))
+    low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
+    margin = WIDER * (high - low)
+    bounds = prior.bounds
+    low, high = np.maximum(low - margin, bounds[:, 0]), np.minimum(high + margin, bounds[:, 1])
+    cut = prior.truncated_to(np.stack([low, high], axis=1))
+    share = float(np.exp(cut.log_mass - prior.log_mass))
+    for name, a, b in zip(prior.names, low, high, strict=True):
+        log.info("prior of %s: from %.6g to %.6g", name, a, b)
+    log.info("of this run's prior %.3g %% lie in this box", 100 * share)
+    texts.write_json(path_to_prior, cut.plain() | {"share": share})
+
+
 if __name__ == "__main__":
     with job(snakemake.log[0]):
-        refine(
-            paths_to_estimates=snakemake.input.estimates, path_to_theta=snakemake.output.theta_fid
-        )
+        method = snakemake.params.get("refine_by")
+        if method is None:
+            refine(
+                paths_to_estimates=snakemake.input.estimates,
+                path_to_theta=snakemake.output.theta_fid,
+            )
+        else:
+            refine_by_posterior(
+                paths_to_posteriors=snakemake.input.posteriors,
+                path_to_theta=snakemake.output.theta_fid,
+                method=method,
+            )
+        if snakemake.output.get("prior"):
+            cut_prior(
+                paths_to_posteriors=snakemake.input.posteriors,
+                path_to_prior=snakemake.output.prior,
+            )

@@ -22,7 +22,8 @@ from imnn_core.evaluation import (
     warnings,
 )
 from imnn_core.evaluation.headline import headline
-from imnn_core.store import git, texts, unchecked
+from imnn_core.inference import page
+from imnn_core.store import texts, unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
@@ -177,20 +178,6 @@ def figures_of(paths, of_fit):
     }
 
 
-def made_by(informations):
-    """Versions, devices and commits of the fits."""
-    versions = {
-        name: " and ".join(sorted({each["versions"][name] for each in informations}))
-        for name in informations[0]["versions"]
-    }
-    return {
-        "versions": versions,
-        "devices": sorted({each["device"] for each in informations}),
-        "commits": sorted({each["commit"] for each in informations}),
-        "unknown": git.UNKNOWN,
-    }
-
-
 def flat(of_fit):
     """Evaluations of all recipes and seeds."""
     return [information for seeds in of_fit.values() for information in seeds]
@@ -234,6 +221,7 @@ def report(
     settings,
     run,
     paths_to_estimates=(),
+    posterior=None,
 ):
     """Read the run's files and render them as one page; no number is typed.
 
@@ -248,6 +236,8 @@ def report(
         settings: the configuration, every key.
         run: its name, with that of the refinement.
         paths_to_estimates: of observed data, one per recipe and seed.
+        posterior: paths to the tables of posteriors (one of each run up to this), of calibration
+            and of doubts, and to the figures; or None.
 
     """
     analytic, of_fit = texts.read_json(path_to_analytic), results.by_fit(paths_to_information)
@@ -271,8 +261,9 @@ def report(
         **results_of(analytic, of_fit, settings),
         **tables_of(analytic, of_fit, observed),
         **warnings_of(analytic, of_fit, observed, settings, refinements),
-        **made_by(flat(of_fit)),
+        **results.made_by(flat(of_fit)),
     }
+    shown |= page.of_run(posterior, analytic["names"], of_fit, shown, run)
     html = render(path_to_template, settings, shown)
     texts.write_text(path_to_report, html)
     log.info("wrote %s, %d kB", path_to_report, len(html) // 1000)
@@ -293,4 +284,13 @@ if __name__ == "__main__":
             settings=snakemake.params.settings,
             run=snakemake.wildcards.run,
             paths_to_estimates=snakemake.input.estimates_of_observed,
+            posterior={
+                "tables": snakemake.input.posteriors,
+                "calibration": snakemake.input.calibration,
+                "doubts": snakemake.input.doubts,
+                "figure": snakemake.input.posterior_figure,
+                "figures": snakemake.input.calibration_figures,
+            }
+            if snakemake.input.get("posteriors")
+            else None,
         )

@@ -140,7 +140,8 @@ def tabulate(
     found = list(all_doubts(posteriors))
     for each in found:
         log.info("warning: %s, seed %d: %s", each["fit"], each["seed"], each["what"])
-    texts.write_json(path_to_doubts, {"doubts": found})
+    is_observed = posteriors[0].about["is_observed"]
+    texts.write_json(path_to_doubts, {"doubts": found, "is_observed": is_observed})
 
 
 if __name__ == "__main__":
@@ -148,9 +149,7 @@ if __name__ == "__main__":
         tabulate(
             paths_to_posteriors=snakemake.input.posteriors,
             paths_to_calibrations=snakemake.input.calibrations,
-            paths_to_exact=dict(
-                zip(snakemake.params.seeds, snakemake.input.exact, strict=True)
-            ),
+            paths_to_exact=dict(zip(snakemake.params.seeds, snakemake.input.exact, strict=True)),
             path_to_table=snakemake.output.posterior,
             path_to_calibration=snakemake.output.calibration,
             path_to_doubts=snakemake.output.doubts,

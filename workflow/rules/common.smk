@@ -207,6 +207,8 @@ REPORT_TEXTS = [
     "estimates.rst",
     "histories.rst",
     "method.rst",
+    "posterior.rst",
+    "calibration.rst",
 ]
 # In one folder, as a rule's script finds them; no `prefix:` of a module stands before it.
 TEXTS = [own(f"workflow/report/{name}") for name in REPORT_TEXTS]

@@ -89,16 +89,18 @@ def check_with_jax(settings, problem):
 
     of_observed = is_made("fits/*/seed-*/observed.json")
     to_compress = {f"compress.{name}": given for name, given in COMPRESS.items()}
+    of_prior = {f"posterior.simulations.{key}": given for key, given in GIVEN.items()}
     sets = {f"simulations.{split}": given for split, given in FILES.items()}
     files, odd = content.to_open(sets, KNOWN, is_made("simulations/checked.json"))
-    further, of_further = content.to_open(
-        to_compress,
-        KNOWN,
-        is_made("fits/*/seed-*/compressed/*.h5"),
-        arrays=True,
-    )
-    files += further + ([("observed", observed)] if observed else [])
-    odd += of_further + trial.faults(files)
+    for arrays, by in (
+        (to_compress, "fits/*/seed-*/compressed/*.h5"),
+        (of_prior, "fits/*/seed-*/posterior/summaries.h5"),
+    ):
+        further, of_further = content.to_open(arrays, KNOWN, is_made(by), arrays=True)
+        files, odd = files + further, odd + of_further
+    to_compress |= of_prior
+    files += [("observed", observed)] if observed else []
+    odd += trial.faults(files)
     others = (STYLE, available, of_observed)
     digest = None
     if not odd:  # else nothing here opens them

@@ -27,16 +27,36 @@ if settings.observed:
         script:
             "../../scripts/estimate.py"
 
+    def posteriors_to_refine_by(wildcards):
+        """The posteriors of the run before, where theta_fid or a box comes from them."""
+        posterior = settings.posterior
+        if not (posterior and (posterior.refine_by or posterior.truncate)):
+            return {}
+        before = RUNS[int(wildcards.step) - 1]
+        return {
+            "posteriors": expand(
+                "results/{run}/fits/{fit}/seed-{seed}/posterior/{method}.h5",
+                run=before,
+                **OF_METHODS,
+            )
+        }
+
     localrules:
         refine,  # no job for a cluster: it takes a second
 
     rule refine:
         """Take theta_fid of the next refinement from the estimates of this run."""
         input:
+            unpack(posteriors_to_refine_by),
             estimates=lambda wildcards: expand(
                 every_estimate, run=RUNS[int(wildcards.step) - 1]
             ),
         output:
+            **(
+                {"prior": "results/{base}/refined-{step}/prior.json"}
+                if settings.posterior and settings.posterior.truncate
+                else {}
+            ),
             theta_fid="results/{base}/refined-{step}/theta_fid.json",
         log:
             "results/{base}/refined-{step}/logs/refine.log",
@@ -46,6 +66,11 @@ if settings.observed:
             base=re.escape(settings.run),
             step=r"\d+",
         params:
+            **(
+                {"refine_by": settings.posterior.refine_by}
+                if settings.posterior and settings.posterior.refine_by
+                else {}
+            ),
             code=code("refine.py"),
             upstream=upstream("refine"),
         script:

@@ -1,6 +1,24 @@
+def posterior_of_report(wildcards):
+    """Tables and figures of posteriors: of this run, and the tables of those before it."""
+    if not settings.posterior:
+        return {}
+    this = f"results/{wildcards.run}"
+    before = RUNS[: RUNS.index(wildcards.run) + 1]
+    return {
+        "posteriors": expand("results/{run}/posterior.csv", run=before),
+        "calibration": f"{this}/calibration.csv",
+        "doubts": f"{this}/posterior/doubts.json",
+        "posterior_figure": f"{this}/figures/posterior.svg",
+        "calibration_figures": expand(
+            f"{this}/figures/calibration/{{fit}}.svg", fit=settings.fits
+        ),
+    }
+
+
 rule report:
     """What the run found, in one HTML file that needs no network."""
     input:
+        unpack(posterior_of_report),
         analytic="results/{run}/analytic_fisher.json",
         information=every_information,
         information_figure="results/{run}/figures/information.svg",

@@ -28,6 +28,9 @@ DRAWN = [
 FROM_PRIOR = SIMULATED | {"theta_fid": None, "delta_theta": None}
 DRAWN_FROM_PRIOR = [FROM_PRIOR | {"kind": ANY_FOLDER["kind"]}, *DRAWN[1:]]
 GIVEN_CONTENT = {key: content.of_array(given, KNOWN) for key, given in GIVEN.items()}
+USES_POSTERIOR = settings.posterior and (
+    settings.posterior.refine_by or settings.posterior.truncate
+)
 OF_POSTERIOR = settings.posterior and settings.posterior.model_dump()
 USED_BY = ["check_files.py", "use_files.py"]
 PLOTS = ["plot_fit.py", "plot_comparison.py"]
@@ -63,11 +66,19 @@ MADE_BY = {
     "calibrate": ([], ["calibrate.py"], ["infer", "exact_posterior"]),
     "tabulate_posterior": ([], ["tabulate_posterior.py"], ["calibrate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),
-    "refine": ([settings.seeds], ["refine.py"], ["estimate"]),
+    "refine": (
+        [settings.seeds],
+        ["refine.py"],
+        ["estimate", *(["infer"] if USES_POSTERIOR else [])],
+    ),
     "report": (
         [content_digest(STYLE)],
         PLOTS,
-        ["summarise", *(["refine"] if settings.observed else [])],
+        [
+            "summarise",
+            *(["refine"] if settings.observed else []),
+            *(["tabulate_posterior"] if settings.posterior else []),
+        ],
     ),
 }
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.evaluation.numbers import with_error
+from imnn_core.store import git
 from imnn_core.store.texts import read_json
 
 
@@ -108,3 +109,17 @@ def of_seeds(value: np.ndarray, error: np.ndarray) -> tuple[float, float]:
     since a few seeds can agree by chance.
     """
     return value.mean(), max(error.mean(), value.std(ddof=1)) if len(value) > 1 else error.mean()
+
+
+def made_by(informations: Sequence[dict]) -> dict:
+    """Versions, devices and commits of the fits."""
+    versions = {
+        name: " and ".join(sorted({each["versions"][name] for each in informations}))
+        for name in informations[0]["versions"]
+    }
+    return {
+        "versions": versions,
+        "devices": sorted({each["device"] for each in informations}),
+        "commits": sorted({each["commit"] for each in informations}),
+        "unknown": git.UNKNOWN,
+    }

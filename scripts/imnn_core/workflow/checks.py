@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 
+from imnn_core.config import prior as priors
 from imnn_core.config.network import NETWORKS
 from imnn_core.config.run import Config
 from imnn_core.data import arrays, named_files
@@ -21,6 +22,7 @@ from imnn_core.store.errors import InputError
 from imnn_core.training import optimisers
 from imnn_core.workflow import requests, room
 
+OF_THETA = "posterior.simulations.theta"  # whose rows are parameters
 BUILT = 50  # networks of this project, a tenth of a second each
 
 
@@ -114,6 +116,7 @@ def faults(
     of_problem += _lines_of(simulator.check_likelihood, built) + _lines_of(built.closed_form)
     if observed is not None and os.path.exists(observed):
         of_problem += _lines_of(arrays.read_observed, observed, built)
+    of_problem += _of_prior(settings, built)
     for key, given in (compress or {}).items():
         lines += _lines_of(_opened, given, built, key)
     lines += of_problem
@@ -129,9 +132,19 @@ def faults(
 
 def _opened(given: Given, problem: Problem, key: str) -> None:
     """Open files that are compressed; those that are not there may be made by a rule."""
+    shape = (problem.n_params,) if key == OF_THETA else problem.input_shape
     if all(map(os.path.exists, named_files.paths_of(given, key))):
-        with open_listed(given, problem.input_shape, key):
+        with open_listed(given, shape, key):
             pass
+
+
+def _of_prior(settings: Config, problem: Problem) -> Iterator[str]:
+    """Faults of a prior that only the user's problem tells."""
+    if settings.posterior is None or settings.parameters is not None:
+        return
+    spec = settings.posterior.prior
+    for key, expected, found in priors.faults(spec, problem.names, problem.theta_fid):
+        yield f"{key}: expected {expected}, found {found}"
 
 
 def _bytes_of_set(given: Given, problem: Problem) -> tuple[int, int]:

@@ -1,0 +1,245 @@
+"""Posteriors in the report: its first sentence, and tables. Imports no jax."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from imnn_core.evaluation import results, warnings
+from imnn_core.evaluation.headline import in_words
+from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.tables import DASH, Cell, Table, measured, number, text
+from imnn_core.store import texts
+
+Row = Mapping[str, Any]
+TEXTS = ("fit", "method", "parameter")
+WHOLE = ("seed", "observation", "n", "n_simulations")
+BEST = ("neural", "pmc", "rejection", "gaussian")  # which is shown first if calibrated as well
+REJECTED = 0.01  # of a test's p, below which a method is not calibrated
+
+
+def rows(path: str | Path) -> list[dict[str, Any]]:
+    """Rows of one of the run's tables; what was not measured is NaN."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            {key: _value(key, found) for key, found in row.items()} for row in csv.DictReader(file)
+        ]
+
+
+def _value(key: str, found: str) -> str | int | float:
+    if key in TEXTS:
+        return found
+    return int(found) if key in WHOLE else float(found or "nan")
+
+
+def is_calibrated(calibration: Sequence[Row], fit: str, method: str) -> bool | None:
+    """Whether ranks and TARP of a method reject none of its seeds; None if it was not tested."""
+    its = [row for row in calibration if (row["fit"], row["method"]) == (fit, method)]
+    if not its:
+        return None
+    # Of many tests the least p is compared with the level over their number (Bonferroni).
+    least = min(p for row in its for p in (row["rank_p"], row["tarp_p"]))
+    return least * (len(its) + len({row["seed"] for row in its})) > REJECTED
+
+
+def chosen(posterior: Sequence[Row], calibration: Sequence[Row], fits: Sequence[str]) -> tuple:
+    """The recipe and the method whose posterior stands first, and whether it is calibrated.
+
+    Args:
+        posterior, calibration: rows of the tables.
+        fits: recipes, the most trusted first.
+
+    """
+    methods = [each for each in BEST if each in {row["method"] for row in posterior}]
+    found = {
+        (fit, method): is_calibrated(calibration, fit, method)
+        for fit in fits[:1]
+        for method in methods
+    }
+    ranked = sorted(found, key=lambda key: {True: 0, None: 1, False: 2}[found[key]])
+    return (*ranked[0], found[ranked[0]])
+
+
+def sentence(
+    posterior: Sequence[Row],
+    calibration: Sequence[Row],
+    fits: Sequence[str],
+    names: Sequence[str],
+    symbols: Sequence[str],
+    is_observed: bool,
+    doubt: str = "",
+) -> str:
+    """The posterior's mean ± sigma of the most trusted recipe, in one sentence.
+
+    Args:
+        fits: recipes, the most trusted first.
+        doubt: why none of them is to be trusted, or empty.
+
+    """
+    fit, method, calibrated = chosen(posterior, calibration, fits)
+    its = [
+        row
+        for row in posterior
+        if (row["fit"], row["method"], row["observation"]) == (fit, method, 0)
+    ]
+    n_seeds = len({row["seed"] for row in its})
+    shown = []
+    for name, symbol in zip(names, symbols, strict=True):
+        of = [row for row in its if row["parameter"] == name]
+        mean, sd = (np.mean([row[key] for row in of]) for key in ("mean", "sd"))
+        shown.append(f"{symbol} = {with_error(mean, sd)}")
+    found = f"{', '.join(shown)}: the posterior’s mean ± σ"
+    if not is_observed:
+        found += " of a test simulation, by"
+    else:
+        found += " by"
+    how = f"{found} {fit} and {method}, {in_words(n_seeds, 'seed')}"
+    if calibrated is False:
+        how += "; not calibrated"
+    if calibrated is None:
+        how += "; its calibration was not tested"
+    return f"{how}; not to be trusted: {doubt}" if doubt else how
+
+
+def of_posteriors(posterior: Sequence[Row], symbols: Mapping[str, str]) -> Table:
+    """A row for each posterior and parameter."""
+    several = any(row["observation"] for row in posterior)
+    has_exact = any(math.isfinite(row["mean_exact"]) for row in posterior)
+    found = []
+    for row in posterior:
+        interval = f"{compact(row['q16'])} to {compact(row['q84'])}"
+        cells = [text(row["fit"]), number(row["seed"]), text(row["method"])]
+        cells += [number(row["observation"])] * several
+        cells += [
+            (symbols[row["parameter"]], row["parameter"]),
+            measured(row["mean"], row["sd"]),
+            (interval, row["q16"]),
+        ]
+        cells += [measured(row["mean_exact"], row["sd_exact"])] * has_exact
+        cells += [number(row["n_simulations"]), number(row["seconds"], 3)]
+        found.append(cells)
+    exact = ["exact mean ± σ"] * has_exact
+    columns = ["fit", "seed", "method", *["observation"] * several, "parameter"]
+    columns += ["mean ± σ", "68 % interval", *exact, "simulations", "seconds"]
+    return Table(columns, found)
+
+
+def _range(low: float, high: float) -> Cell:
+    if not math.isfinite(low):
+        return DASH
+    return (f"{low:.2f} to {high:.2f}", float(high))
+
+
+def of_calibration(calibration: Sequence[Row], symbols: Mapping[str, str]) -> Table:
+    """A row for each method and parameter that were tested."""
+    has_exact = any(math.isfinite(row["width_over_exact_5"]) for row in calibration)
+    found = []
+    for row in calibration:
+        cells = [
+            text(row["fit"]),
+            number(row["seed"]),
+            text(row["method"]),
+            (symbols[row["parameter"]], row["parameter"]),
+            number(row["n"]),
+            number(row["rank_p"], 2),
+            number(row["coverage_90"], 3),
+            number(row["tarp_deviation"], 2),
+            number(row["tarp_p"], 2),
+            measured(row["nats"], row["nats_error"]),
+        ]
+        if has_exact:
+            cells += [
+                _range(row["width_over_exact_5"], row["width_over_exact_95"]),
+                measured(row["nats_lost"], row["nats_lost_error"]),
+            ]
+        found.append(cells)
+    columns = ["fit", "seed", "method", "parameter", "tests", "ranks, p", "90 % cover"]
+    columns += ["TARP, deviation", "p", "nats over the prior"]
+    return Table([*columns, *["σ over exact", "nats lost"] * has_exact], found)
+
+
+def of_rounds(rounds: Mapping[str, Sequence[Row]], symbols: Mapping[str, str]) -> Table:
+    """The posteriors of a run and of its refinements, means over the seeds."""
+    found = []
+    for name, posterior in rounds.items():
+        of = {}
+        for row in posterior:
+            if row["observation"] == 0:
+                key = (row["fit"], row["method"])
+                of.setdefault(key, {}).setdefault(row["parameter"], []).append(row)
+        for (fit, method), by_name in of.items():
+            cells = (
+                measured(*(np.mean([row[key] for row in by_name[p]]) for key in ("mean", "sd")))
+                for p in symbols
+            )
+            found.append([text(name), text(fit), text(method), *cells])
+    return Table(["run", "fit", "method", *symbols.values()], found)
+
+
+def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Warnings about posteriors, each with its remedy.
+
+    Args:
+        doubts: what `tabulate_posterior` wrote.
+        calibration: rows of the table.
+
+    """
+    for each in doubts:
+        yield (
+            f"{each['fit']}, seed {each['seed']}, observation {each['observation']}: "
+            f"{each['what']}.",
+            "See what each method assumes in docs/posterior.md; more simulations, a nearer "
+            "theta_fid by refine, or a wider prior.",
+        )
+    tested = dict.fromkeys((row["fit"], row["method"]) for row in calibration)
+    for fit, method in tested:
+        if is_calibrated(calibration, fit, method) is False:
+            yield (
+                f"{fit}: posteriors by {method} are not calibrated over the prior.",
+                "Read them with care: gaussian and rejection hold near theta_fid and with many "
+                "simulations; take another method, or more simulations.",
+            )
+
+
+def of_run(
+    paths: Mapping[str, Any] | None, names: Sequence[str], of_fit: Mapping, shown: Mapping, run: str
+) -> dict[str, Any]:
+    """What the page shows of posteriors, and its headline and warnings with theirs.
+
+    Args:
+        paths: see `report`; None without posteriors.
+        names: of the parameters.
+        of_fit: information.json of each seed, by recipe.
+        shown: what the page shows besides.
+        run: its name, with that of the refinement.
+
+    """
+    if paths is None:
+        return {"posterior": None}
+    of_runs = {Path(path).parent.name: rows(path) for path in paths["tables"]}
+    posterior, calibration = list(of_runs.values())[-1], rows(paths["calibration"])
+    found = texts.read_json(paths["doubts"])
+    symbols = dict(zip(names, shown["symbols"], strict=True))
+    kept = {fit: results.share(seeds).mean for fit, seeds in of_fit.items()}
+    ranked = sorted(of_fit, key=lambda fit: (fit in shown["doubts"], -kept[fit]))
+    doubt = "" if len(shown["doubts"]) < len(of_fit) else next(iter(shown["doubts"].values()))
+    said = list(said_of(found["doubts"], calibration))
+    return {
+        "headline": sentence(
+            posterior, calibration, ranked, names, shown["symbols"], found["is_observed"], doubt
+        ),
+        "posterior": {
+            "kept": shown["headline"],
+            "is_observed": found["is_observed"],
+            "table": of_posteriors(posterior, symbols),
+            "calibration": of_calibration(calibration, symbols) if calibration else None,
+            "rounds": of_rounds(of_runs, symbols) if "/" in run else None,
+            "figure": paths["figure"],
+            "figures": dict(zip(of_fit, paths["figures"], strict=True)),
+        },
+        "warnings": warnings.by_remedy(said) | shown["warnings"],
+        "n_warnings": len(said) + shown["n_warnings"],
+        "n_serious": len(said) + shown["n_serious"],
+    }
