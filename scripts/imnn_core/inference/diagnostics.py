@@ -1,4 +1,4 @@
-"""Calibration of posteriors: is the truth where they say, how often, and how much do they say?
+"""Calibration of posteriors: how often they hold the truth, and how much they say.
 
 Ranks, coverage and TARP ask whether posteriors are right on average over the prior. They are blind
 to what happens in a part of it, and to information that is thrown away: the prior itself passes all
