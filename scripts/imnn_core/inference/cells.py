@@ -1,134 +1,155 @@
-"""Densities on grids of equal cells, one grid for each of many observations."""
+"""Densities on grids of equal cells, one grid for each of many observations.
+
+A grid is a box in coordinates y, and z = L y with a triangular L, its frame, in which y are hardly
+correlated.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 
-def along(values: np.ndarray, i: int, p: int) -> np.ndarray:
-    """Values of each observation along axis i, (n_obs, n) -> (n_obs, 1, …, n, …, 1)."""
-    shape = [1] * p
-    shape[i] = values.shape[1]
-    return values.reshape(len(values), *shape)
+def shares(n: int, p: int) -> np.ndarray:
+    """Centres of n cells along each of p axes of the unit cube, (n**p, p)."""
+    along = (np.arange(n) + 0.5) / n
+    return np.stack(np.meshgrid(*[along] * p, indexing="ij"), axis=-1).reshape(-1, p)
 
 
-def widths(low: np.ndarray, high: np.ndarray, n: int) -> np.ndarray:
-    """Widths of n cells between two ends, (n_obs, p)."""
-    return (high - low) / n
+class Frame(NamedTuple):
+    """Boxes in coordinates of their own.
 
-
-def centres(low: np.ndarray, high: np.ndarray, n: int) -> np.ndarray:
-    """Centres of n cells between two ends along each axis, (n_obs, n, p)."""
-    shares = (np.arange(n) + 0.5) / n
-    return low[:, None] + shares[None, :, None] * (high - low)[:, None]
-
-
-def halves(values: np.ndarray) -> np.ndarray:
-    """Every second cell along each axis, (n_obs, *cells)."""
-    return values[(slice(None), *(slice(None, None, 2),) * (values.ndim - 1))]
-
-
-def region(
-    log_p: np.ndarray, low: np.ndarray, high: np.ndarray, n_best: int, drop: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The box around the best cells of each grid, and one cell on each side of them.
-
-    The best are those within ``drop`` of the maximum, and at least ``n_best``. Where one lies at
-    the end of its axis, the box reaches beyond it, by half of the axis.
-
-    Args:
-        log_p: log-densities, (n_obs, *cells), with a finite one for each observation.
-        low: ends of the grids, (n_obs, p).
-        high: the other ends.
-        n_best: how many cells are kept at least.
-        drop: in ln p.
-
-    Returns:
-        Low and high of the boxes, (n_obs, p), and whether each is larger than its best cells ask
-        for, since too few of those lie within ``drop`` or some at an end, (n_obs,).
-
+    axes: L, lower triangular, (n_obs, p, p).
+    low, high: ends of the boxes in y, (n_obs, p).
     """
-    n_obs, n, p = len(log_p), log_p.shape[1], log_p.ndim - 1
-    flat = log_p.reshape(n_obs, -1)
-    nth = np.partition(flat, -n_best, axis=1)[:, -n_best]
-    floor = flat.max(axis=1) - drop
-    is_open = nth < floor
-    is_best = log_p >= np.minimum(nth, floor).reshape(-1, *(1,) * p)
-    is_best &= log_p > -np.inf
-    ends = []
-    for i in range(p):
-        there = is_best.any(axis=tuple(j + 1 for j in range(p) if j != i))  # (n_obs, n)
-        first, last = there.argmax(axis=1), n - 1 - there[:, ::-1].argmax(axis=1)
-        is_open |= (first == 0) | (last == n - 1)
-        ends.append((np.where(first, first - 1, -n / 2), np.where(last < n - 1, last + 2, 1.5 * n)))
-    starts, stops = np.stack(ends, axis=-1)  # (n_obs, p) each, in cells
-    width = widths(low, high, n)
-    return low + starts * width, low + stops * width, is_open
+
+    axes: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def z(self, shares: np.ndarray) -> np.ndarray:
+        """Points at shares of the boxes, (n_obs or 1, n, p) -> (n_obs, n, p)."""
+        y = self.low[:, None] + shares * (self.high - self.low)[:, None]
+        return y @ self.axes.swapaxes(1, 2)
+
+    def log_volume(self) -> np.ndarray:
+        """Log-volume of the boxes in z, (n_obs,)."""
+        lengths = np.diagonal(self.axes, axis1=1, axis2=2) * (self.high - self.low)
+        return np.log(lengths).sum(axis=1)
+
+    def around_best(
+        self, log_p: np.ndarray, n_best: int, drop: float
+    ) -> tuple["Frame", np.ndarray]:
+        """Frames in which the best cells of each grid are as wide as long, and boxes around them.
+
+        The best are those within ``drop`` of the maximum, and at least ``n_best``. A box reaches
+        further by two cells on each side, and by half of the grid where a best cell lies at an end.
+
+        Args:
+            log_p: log-densities, (n_obs, *cells), with a finite one for each observation.
+            n_best: how many cells are kept at least.
+            drop: in ln p.
+
+        Returns:
+            Frames, and whether each is wider than ``drop`` asks for, or too narrow, (n_obs,).
+
+        """
+        n_obs, n, p = len(log_p), log_p.shape[1], log_p.ndim - 1
+        flat = log_p.reshape(n_obs, -1)
+        nth = np.partition(flat, -n_best, axis=1)[:, -n_best]
+        floor = np.minimum(flat.max(axis=1) - drop, nth)[:, None]
+        is_best = (flat >= floor) & (flat > -np.inf)
+        is_open = nth < flat.max(axis=1) - drop
+        at_end = np.any(np.abs(shares(n, p) - 0.5) > 0.5 - 1 / n, axis=1)
+        touches = np.any(is_best & at_end[None], axis=1)
+        cell = (self.high - self.low) / n
+        y = self.low[:, None] + shares(n, p)[None] * (self.high - self.low)[:, None]
+        inwards = np.linalg.cholesky(_spread(y, is_best, cell))
+        y = np.linalg.solve(inwards, y.swapaxes(1, 2)).swapaxes(1, 2)
+        low = np.min(np.where(is_best[..., None], y, np.inf), axis=1)
+        high = np.max(np.where(is_best[..., None], y, -np.inf), axis=1)
+        across = np.abs(np.linalg.inv(inwards))  # lengths in old coordinates to those in new ones
+        # The edge lies within a cell of the last centres, and the next grid's within its box.
+        reach = np.einsum("oij,oj->oi", across, 1.75 * cell)
+        further = np.einsum("oij,oj->oi", across, 0.5 * n * cell)
+        reach = np.where(touches[:, None], further, reach)
+        return Frame(self.axes @ inwards, low - reach, high + reach), is_open | touches
+
+
+def _spread(y, is_best, cell):
+    """Covariance of the best cells, (n_obs, p, p), that of points within a cell included."""
+    weights = is_best / is_best.sum(axis=1, keepdims=True)
+    centred = y - np.einsum("on,oni->oi", weights, y)[:, None]
+    return np.einsum("on,oni,onj->oij", weights, centred, centred) + (
+        cell[:, :, None] ** 2 / 12 * np.eye(cell.shape[1])
+    )
+
+
+def halves(values: np.ndarray, p: int) -> np.ndarray:
+    """Every second cell along each of p axes, (n_obs, *cells, …)."""
+    return values[(slice(None), *(slice(None, None, 2),) * p)]
 
 
 class Cells(NamedTuple):
-    """Masses in cells of equal widths.
+    """Masses in the cells of grids.
 
-    low, high: ends of each grid, (n_obs, p).
+    frame: of the grids.
     mass: of each cell, normalised, (n_obs, *cells).
     """
 
-    low: np.ndarray
-    high: np.ndarray
+    frame: Frame
     mass: np.ndarray
 
     @property
-    def n(self) -> int:
-        """How many cells there are along each axis."""
-        return self.mass.shape[1]
-
-    def marginals(self) -> np.ndarray:
-        """Masses along each axis, (n_obs, n, p)."""
-        p = self.low.shape[1]
-        axes = [tuple(j + 1 for j in range(p) if j != i) for i in range(p)]
-        return np.stack([self.mass.sum(axis=others) for others in axes], axis=-1)
-
-    def mean(self, theta: np.ndarray) -> np.ndarray:
-        """Means of functions of one coordinate each, (n_obs, n, p) -> (n_obs, p)."""
-        return np.sum(self.marginals() * theta, axis=1)
-
-    def sd(self, theta: np.ndarray) -> np.ndarray:
-        """Standard deviations of functions of one coordinate each, (n_obs, p)."""
-        centred = theta - self.mean(theta)[:, None]
-        return np.sqrt(np.sum(self.marginals() * centred**2, axis=1))
-
-    def covariance(self, theta: np.ndarray) -> np.ndarray:
-        """Covariances of functions of one coordinate each, (n_obs, p, p)."""
-        p = theta.shape[-1]
-        centred = theta - self.mean(theta)[:, None]  # (n_obs, n, p)
-        found = np.einsum("oa,ai->oai", self.sd(theta) ** 2, np.eye(p))
-        for i in range(p):
-            for j in range(i + 1, p):
-                others = tuple(k + 1 for k in range(p) if k not in (i, j))
-                pair = self.mass.sum(axis=others)  # (n_obs, n, n)
-                found[:, i, j] = np.einsum("oab,oa,ob->o", pair, centred[..., i], centred[..., j])
-                found[:, j, i] = found[:, i, j]
-        return found
+    def widths(self) -> np.ndarray:
+        """Widths of the cells in z, as boxes of the same variance, (n_obs, p)."""
+        sides = (self.frame.high - self.frame.low) / self.mass.shape[1]
+        return np.sqrt(np.sum((self.frame.axes * sides[:, None]) ** 2, axis=-1))
 
     def quantiles(self, levels: np.ndarray) -> np.ndarray:
-        """Quantiles of the marginals, with equal densities within a cell, (n_levels, n_obs, p)."""
-        below = np.cumsum(self.marginals(), axis=1)  # (n_obs, n, p)
-        n_obs, n, p = below.shape
-        edges = np.arange(n + 1)
-        found = np.empty((len(levels), n_obs, p))
-        for o in range(n_obs):
-            for i in range(p):
-                steps = np.concatenate([[0.0], below[o, :, i] / below[o, -1, i]])
-                found[:, o, i] = np.interp(levels, steps, edges)
-        return self.low + found * widths(self.low, self.high, n)
+        """Quantiles of the marginals in z, (n_levels, n_obs, p)."""
+        z = self.frame.z(shares(self.mass.shape[1], self.mass.ndim - 1)[None])
+        found = np.empty((len(levels), *self.widths.shape))
+        for o, widths in enumerate(self.widths):
+            for i, width in enumerate(widths):
+                found[:, o, i] = _quantiles(z[o, :, i], self.mass[o].reshape(-1), width, levels)
+        return found
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, uniform within their cells, (n_obs, n, p)."""
-        n_obs, p = self.low.shape
-        found = np.empty((n_obs, n, p))
+        """Independent draws of z, (n_obs, n, p).
+
+        Cells are drawn by their masses, which are densities at their centres. Within a cell of
+        width h a draw's density has half of the slope of ln p: mean and covariance of any number of
+        draws are then those of p up to h^4, and not wider by h^2 / 12.
+        """
+        n_cells, p = self.mass.shape[1], self.mass.ndim - 1
+        found = np.empty((len(self.mass), n, p))
         for o, mass in enumerate(self.mass):
             below = np.cumsum(mass.reshape(-1))
             drawn = np.searchsorted(below, rng.random(n) * below[-1], side="right")
-            found[o] = np.stack(np.unravel_index(drawn, mass.shape), axis=-1)  # (n, p)
-        found += rng.random(found.shape)
-        return self.low[:, None] + found * widths(self.low, self.high, self.n)[:, None]
+            cell = np.stack(np.unravel_index(drawn, mass.shape))  # (p, n)
+            for i in range(p):
+                found[o, :, i] = cell[i] + _within(mass, cell, i, rng.random(n))
+        return self.frame.z(found / n_cells)
+
+
+def _within(mass, cell, i, u):
+    """Places in [0, 1] within cells along axis i, of density 1 + a (x - 1/2), by u uniform."""
+    up, down = cell.copy(), cell.copy()
+    up[i], down[i] = np.minimum(cell[i] + 1, mass.shape[i] - 1), np.maximum(cell[i] - 1, 0)
+    least = np.finfo(np.float64).tiny
+    a = 0.25 * np.log(np.maximum(mass[tuple(up)], least) / np.maximum(mass[tuple(down)], least))
+    a = np.clip(a, -2, 2)
+    # x + a (x^2 - x) / 2 = u, in the form that has its digits for any a.
+    return 2 * u / (1 - a / 2 + np.sqrt((1 - a / 2) ** 2 + 2 * a * u))
+
+
+def _quantiles(z, mass, width, levels):
+    """Quantiles of boxes of one width around z (n,)."""
+    start = z.min() - width / 2
+    position = (z - width / 2 - start) / width  # of a box's lower end, in boxes
+    first = np.floor(position + 1e-9).astype(int)
+    beyond = mass * np.clip(position - first, 0, 1)
+    n_bins = first.max() + 2
+    counts = np.bincount(first, mass - beyond, n_bins) + np.bincount(first + 1, beyond, n_bins)
+    below = np.concatenate([[0.0], np.cumsum(counts)])
+    return start + width * np.interp(levels, below / below[-1], np.arange(n_bins + 1))

@@ -1,5 +1,8 @@
 """Weighted samples as the files that GetDist reads, and as CSV."""
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ def write_getdist(
         root: path without a suffix.
         theta: samples, (n, p).
         weights: (n,); equal, if None. Samples of weight 0 are left out.
-        names: of the parameters.
+        names: of the parameters; GetDist's own have no spaces, and no asterisk at their end.
         symbols: their names in TeX, with or without $.
         bounds: of the prior, (p, 2), with infinities where there is none.
         log_posterior: log-densities of the samples, (n,); 0 stands in the file where not known.
@@ -40,6 +43,7 @@ def write_getdist(
     kept = weights > 0
     paths = [Path(f"{root}.{suffix}") for suffix in ("txt", "paramnames", "ranges")]
     _write_table(paths[0], np.column_stack([weights, minus_log, theta])[kept], " ", "")
+    names = [re.sub(r"\s", "_", name).rstrip("*") for name in names]
     pairs = zip(names, symbols, strict=True)
     write_text(paths[1], "".join(f"{name}\t{symbol.strip('$')}\n" for name, symbol in pairs))
     ends = [[f"{end:.17g}" if np.isfinite(end) else "N" for end in pair] for pair in bounds]
@@ -53,7 +57,9 @@ def write_csv(
 ) -> None:
     """Write samples (n, p) with their weights (n,) as CSV: a column for each, and `weight`."""
     table = np.column_stack([theta, _weights(theta, weights)])
-    _write_table(path, table, ",", ",".join([*names, "weight"]))
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow([*names, "weight"])  # quoted where they must be
+    _write_table(path, table, ",", row.getvalue())
 
 
 def _weights(theta, weights):
@@ -62,4 +68,6 @@ def _weights(theta, weights):
 
 def _write_table(path, table, delimiter, header):
     with replacing(path) as temporary:
-        np.savetxt(temporary, table, DIGITS, delimiter, header=header, comments="")
+        np.savetxt(
+            temporary, table, DIGITS, delimiter, header=header, comments="", encoding="utf-8"
+        )

@@ -4,14 +4,14 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.gradient import host
-from imnn_core.inference.cells import Cells, along, centres, halves, region, widths
+from imnn_core.inference.cells import Cells, Frame, halves, shares
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 from scipy.special import logsumexp
@@ -21,6 +21,7 @@ log = logging.getLogger("imnn")
 # last one; and how many of the best cells a grid hands on at least.
 FIRST, ZOOM, LAST, BEST = (512, 64, 24), (64, 32, 16), (512, 96, 40), (4, 12, 40)
 DROP = 16.0  # below the maximum, in ln p: 5.7 sigma of a Gaussian
+TAIL = 0.01  # of the prior on each side that the first grid leaves out; others go there if asked to
 MOST_GRIDS = 60
 IN_MEMORY = 8_000_000  # numbers of simulations times cells at once
 TOLERANCE = 0.02  # of the mean in sigma, of sigma's ratio, and of ln evidence
@@ -69,6 +70,8 @@ class Grid:
 
     prior: p(theta).
     cells: the grids, with the mass of each cell.
+    mean: (n_obs, p).
+    covariance: (n_obs, p, p).
     log_evidence: ln of the integral of likelihood times prior, (n_obs,).
     accurate: whether half as many cells along each axis have the same evidence, mean and sigma
         within 2 %, (n_obs,).
@@ -76,28 +79,15 @@ class Grid:
 
     prior: Prior
     cells: Cells
+    mean: np.ndarray
+    covariance: np.ndarray
     log_evidence: np.ndarray
     accurate: np.ndarray
 
-    @cached_property
-    def _theta(self) -> np.ndarray:
-        """Parameters at the centres of cells along each axis, (n_obs, n, p)."""
-        return self.prior.from_unbounded(centres(self.cells.low, self.cells.high, self.cells.n))
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """Means, (n_obs, p)."""
-        return self.cells.mean(self._theta)
-
-    @cached_property
-    def covariance(self) -> np.ndarray:
-        """Covariances, (n_obs, p, p)."""
-        return self.cells.covariance(self._theta)
-
-    @cached_property
+    @property
     def sd(self) -> np.ndarray:
         """Standard deviations, (n_obs, p)."""
-        return self.cells.sd(self._theta)
+        return _sd(self.covariance)
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the marginal posteriors, (n_levels, n_obs, p)."""
@@ -105,9 +95,6 @@ class Grid:
 
     def sample(self, n: int, seed: Any) -> np.ndarray:
         """Independent draws of equal weight, (n_obs, n, p).
-
-        Cells are drawn by their mass, and a draw is uniform within its cell, which makes sigma
-        larger by 0.1 % (two parameters) to 0.5 % (three).
 
         Args:
             n: draws for each observation.
@@ -144,14 +131,14 @@ def posterior(
         raise InputError(f"exact posterior: expected at most {len(LAST)} parameters, found {p}")
     if not d.ndim or not np.all(np.isfinite(d)):
         raise InputError("exact posterior: expected observations of finite numbers, found others")
-    size = LAST[p - 1] ** p * math.prod(d.shape[1:])
+    size = LAST[p - 1] ** p * max(math.prod(d.shape[1:]), p)
     n_block = min(max(IN_MEMORY // size, 1), len(d))
     blocks = []
     for start in range(0, len(d), n_block):
         rows = np.minimum(np.arange(start, start + n_block), len(d) - 1)  # one shape, one program
         blocks.append(_of_block(log_likelihood, prior, d[rows], start))
-    arrays = [np.concatenate(each)[: len(d)] for each in zip(*blocks, strict=True)]
-    low, high, mass, log_evidence, accurate = arrays
+    joined = [np.concatenate(each)[: len(d)] for each in zip(*blocks, strict=True)]
+    *frame, mass, mean, covariance, log_evidence, accurate = joined
     if not np.all(accurate):
         wrong = np.flatnonzero(~accurate)
         log.warning(
@@ -159,72 +146,90 @@ def posterior(
             "grid; expected the same within %g %% with half of the cells",
             len(wrong), len(d), wrong[0], 100 * TOLERANCE,
         )  # fmt: skip
-    return Grid(prior, Cells(low, high, mass), log_evidence, accurate)
+    return Grid(prior, Cells(Frame(*frame), mass), mean, covariance, log_evidence, accurate)
 
 
 def _of_block(log_likelihood, prior, d, first):
-    """Low, high, mass, log_evidence and accurate of a block of observations."""
+    """Arrays of the frame, mass, mean, covariance, log_evidence, accurate of some observations."""
+    p, n = len(prior.names), LAST[len(prior.names) - 1]
+    frame, is_open = _found(log_likelihood, prior, d, first)
+    log_p, theta = _log_density(log_likelihood, prior, d, frame, n)
+    log_volume = frame.log_volume() - p * np.log(n)
+    mass, mean, covariance, log_evidence = _moments(log_p, theta, log_volume)
+    _, *coarse = _moments(halves(log_p, p), halves(theta, p), log_volume + p * np.log(2))
+    with np.errstate(divide="ignore", invalid="ignore"):  # all mass in one cell: no sigma
+        shift = (coarse[0] - mean) / _sd(covariance)
+        ratio = _sd(coarse[1]) / _sd(covariance) - 1
+        differences = np.column_stack([shift, ratio, coarse[2] - log_evidence])
+    accurate = ~is_open & np.all(np.abs(differences) < TOLERANCE, axis=1)
+    return *frame, mass, mean, covariance, log_evidence, accurate
+
+
+def _found(log_likelihood, prior, d, first):
+    """Frames that hold the posteriors, and whether each does not, (n_obs,)."""
     p = len(prior.names)
-
-    def log_density(z):  # (n_obs, n, p) -> (n_obs, *cells)
-        return _log_density(log_likelihood, prior, d, z)
-
-    ends = prior.to_unbounded(prior.quantile(np.array([[1e-6], [1 - 1e-6]]) * np.ones(p)))
-    low, high = (np.tile(end, (len(d), 1)) for end in ends)
+    low, high = prior.to_unbounded(prior.quantile([[TAIL] * p, [1 - TAIL] * p]))
+    frame = Frame(*(np.tile(each, (len(d), 1, 1)) for each in (np.eye(p), low, high)))
+    frame = Frame(frame.axes, frame.low[:, 0], frame.high[:, 0])
     for i in range(MOST_GRIDS):
-        log_p = log_density(centres(low, high, (ZOOM if i else FIRST)[p - 1]))
-        found = np.max(log_p, axis=tuple(range(1, p + 1)))
-        if not np.all(np.isfinite(found)):
+        log_p, _ = _log_density(log_likelihood, prior, d, frame, (ZOOM if i else FIRST)[p - 1])
+        there = np.any(np.isfinite(log_p), axis=tuple(range(1, p + 1)))
+        if not there.all():
             raise InputError(
-                f"exact posterior: observation {first + np.argmin(np.isfinite(found))}: expected a "
-                "finite log-likelihood somewhere in the prior, found none on a grid over it"
+                f"exact posterior: observation {first + np.argmin(there)}: expected a finite "
+                "log-likelihood somewhere in the prior, found none on a grid over it"
             )
-        before = high - low
-        low, high, is_open = region(log_p, low, high, BEST[p - 1], DROP)
-        if not is_open.any() and np.all(high - low > 0.7 * before):
+        before = frame.log_volume()
+        frame, is_open = frame.around_best(log_p, BEST[p - 1], DROP)
+        if not is_open.any() and np.all(frame.log_volume() > before - 0.3 * p):
             break
-    log_p = log_density(centres(low, high, LAST[p - 1]))
-    log_volume = np.log(widths(low, high, LAST[p - 1])).sum(axis=1)
-    log_evidence, mass = _normalised(log_p, log_volume)
-    cells = Cells(low, high, mass)
-    coarse_evidence, coarse_mass = _normalised(halves(log_p), log_volume + p * np.log(2))
-    theta = prior.from_unbounded(centres(low, high, LAST[p - 1]))
-    accurate = np.abs(coarse_evidence - log_evidence) < TOLERANCE
-    accurate &= _agree(cells, theta, Cells(low, high, coarse_mass), theta[:, ::2])
-    return low, high, mass, log_evidence, accurate & ~is_open
+    return frame, is_open
 
 
-def _log_density(log_likelihood, prior, d, z):
-    """Log-density of likelihood, prior and Jacobian at all combinations of z (n_obs, n, p)."""
-    n_obs, n, p = z.shape
-    along_axes = prior.from_unbounded(z)
-    theta = np.empty((n_obs, *(n,) * p, p))
-    for i in range(p):
-        theta[..., i] = along(along_axes[..., i], i, p)
-    found = log_likelihoods(log_likelihood, theta.reshape(n_obs, -1, p), d)
-    found = found.reshape(theta.shape[:-1])
-    # The prior is a product: along each axis its density is one with the others at their medians.
-    middle = prior.to_unbounded(prior.quantile(np.full(p, 0.5)))
-    at_middle = prior.log_density(prior.from_unbounded(middle)) + prior.log_jacobian(middle)
-    for i in range(p):
-        one_varies = np.where(np.arange(p) == i, z, middle[None, None])
-        of_prior = prior.log_density(prior.from_unbounded(one_varies))
-        of_prior = of_prior + prior.log_jacobian(one_varies) - at_middle
-        found = found + along(of_prior, i, p)
-    return found + at_middle
+def _log_density(log_likelihood, prior, d, frame, n):
+    """Log of likelihood, prior and Jacobian on grids (n_obs, *cells), and theta (…, p) there."""
+    p = len(prior.names)
+    z = frame.z(shares(n, p)[None])  # (n_obs, n**p, p)
+    theta = prior.from_unbounded(z)
+    found = log_likelihoods(log_likelihood, theta, d)
+    found = found + _log_prior(prior, theta) + prior.log_jacobian(z)
+    cells = (len(d), *(n,) * p)
+    return found.reshape(cells), theta.reshape(*cells, p)
 
 
-def _normalised(log_p, log_volume):
-    """Log-evidence (n_obs,), and the mass of each cell, of log-densities (n_obs, *cells)."""
-    axes = tuple(range(1, log_p.ndim))
-    total = logsumexp(log_p, axis=axes, keepdims=True)
+def _log_prior(prior, theta):
+    """Log-density of the prior at parameters within its bounds, (…, p) -> (…).
+
+    As `prior.log_density`, whose general functions take longer than a likelihood.
+    """
+
+    def up_to_a_constant(theta):
+        found = 0.0
+        for i, kinds in enumerate(prior.spec.values()):
+            ((kind, numbers),) = kinds.items()
+            if kind == "log_uniform":
+                found = found - np.log(theta[..., i])
+            elif kind != "uniform":
+                mean, sd = (0.0, numbers[0]) if kind == "half_normal" else numbers[:2]
+                found = found - 0.5 * ((theta[..., i] - mean) / sd) ** 2
+        return found
+
+    middle = prior.quantile(np.full(len(prior.names), 0.5))
+    return up_to_a_constant(theta) - up_to_a_constant(middle) + prior.log_density(middle)
+
+
+def _moments(log_p, theta, log_volume):
+    """Mass (n_obs, *cells), mean, covariance and log-evidence of log-densities at theta."""
+    flat = log_p.reshape(len(log_p), -1)
+    theta = theta.reshape(*flat.shape, -1)
+    total = logsumexp(flat, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # half of the cells may have none
-        return total.reshape(-1) + log_volume, np.exp(log_p - total)
+        mass = np.exp(flat - total)
+    mean = np.einsum("on,oni->oi", mass, theta)
+    centred = theta - mean[:, None]
+    covariance = np.einsum("oni,onj->oij", mass[..., None] * centred, centred)
+    return mass.reshape(log_p.shape), mean, covariance, total[:, 0] + log_volume
 
 
-def _agree(cells, theta, coarse, coarse_theta):
-    """Whether two grids have the same means and sigmas, (n_obs,)."""
-    mean, sd = cells.mean(theta), cells.sd(theta)
-    shift = np.abs(coarse.mean(coarse_theta) - mean) / sd
-    ratio = np.abs(coarse.sd(coarse_theta) / sd - 1)
-    return np.all((shift < TOLERANCE) & (ratio < TOLERANCE), axis=1)
+def _sd(covariance):
+    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))

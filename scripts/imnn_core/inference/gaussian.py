@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from imnn_core.problems.prior import Prior
+from imnn_core.store.errors import InputError
+from imnn_core.store.wording import shown
 from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, logsumexp, ndtri_exp
 
@@ -52,9 +54,19 @@ def sample(estimates: Any, covariance: Any, prior: Prior, n: int, seed: Any) -> 
         n: draws for each estimate.
         seed: an integer, a sequence of those, or a numpy.random.Generator.
 
+    Raises:
+        InputError: the covariance is not positive definite.
+
     """
     rng = np.random.default_rng(seed)
-    estimates = np.asarray(estimates, np.float64)
+    estimates, covariance = np.asarray(estimates, np.float64), np.asarray(covariance, np.float64)
+    try:
+        np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "covariance of estimates: expected a positive definite matrix, found "
+            f"{shown(covariance.tolist())}"
+        ) from None
     n_obs, p = estimates.shape
     there = np.all(np.isfinite(estimates), axis=1)
     centre = np.where(there[:, None], estimates, prior.quantile(np.full(p, 0.5))[None])
@@ -109,10 +121,9 @@ def _product(estimates, covariance, prior):
         else:
             factors.append((0.0, np.inf))
     means, variances = np.array(factors).T
-    covariance = np.asarray(covariance, np.float64)
     # C' = (C^-1 + V^-1)^-1 = C (1 + V^-1 C)^-1,  m' = x + C' V^-1 (v - x)
     combined = np.linalg.solve(
-        (np.eye(len(means)) + covariance / variances[None]).T, covariance.T
+        (np.eye(len(means)) + covariance / variances[:, None]).T, covariance.T
     ).T
     combined = (combined + combined.T) / 2
     mean = estimates + ((means[None] - estimates) / variances[None]) @ combined
