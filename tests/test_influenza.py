@@ -1,4 +1,4 @@
-"""The epidemic in a school: its simulator, its numbers, and the likelihood to judge posteriors by."""
+"""The epidemic in a school: its simulator, its numbers, and the likelihood that judges it."""
 
 import importlib.util
 from typing import NamedTuple
