@@ -18,7 +18,7 @@ import numpy as np
 
 BOYS = 763
 IN_BED = (3, 8, 26, 76, 225, 298, 258, 233, 189, 128, 68, 29, 14, 4)
-SLACK = 80  # boys who may be ill between two days above or below both days' numbers
+SLACK = 70  # boys who may be ill between two days above or below both days' numbers
 
 
 def day(p, susceptible, ill, beta, gamma):
@@ -28,14 +28,18 @@ def day(p, susceptible, ill, beta, gamma):
     largest = float((infection + removal).max())
     infects, removes = infection / largest, removal / largest
     stays = 1 - infects - removes
-    n_terms = int(largest + 8 * math.sqrt(largest) + 20)
-    later = np.zeros_like(p)
-    for k in range(n_terms):
-        later += math.exp(k * math.log(largest) - largest - math.lgamma(k + 1)) * p
-        following = stays * p
-        following[:-1, 1:] += (infects * p)[1:, :-1]  # one more ill, one fewer susceptible
-        following[:, :-1] += (removes * p)[:, 1:]
-        p = following
+    spread = 9 * math.sqrt(largest) + 20  # beyond it, less than 1e-16 of Poisson(k; largest)
+    later, following, moved = np.zeros_like(p), np.empty_like(p), np.empty_like(p)
+    p = p.copy()
+    for k in range(int(largest + spread)):
+        if k > largest - spread:
+            later += math.exp(k * math.log(largest) - largest - math.lgamma(k + 1)) * p
+        np.multiply(stays, p, out=following)
+        np.multiply(infects, p, out=moved)  # one more ill, one fewer susceptible
+        following[:-1, 1:] += moved[1:, :-1]
+        np.multiply(removes, p, out=moved)
+        following[:, :-1] += moved[:, 1:]
+        p, following = following, p
     return later
 
 
@@ -76,9 +80,9 @@ def summary(theta, weights):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--beta", type=float, nargs=2, default=(1.4, 2.5))
-    parser.add_argument("--gamma", type=float, nargs=2, default=(0.40, 0.62))
-    parser.add_argument("--n", type=int, default=15, help="points of the grid in each parameter")
+    parser.add_argument("--beta", type=float, nargs=2, default=(1.4, 2.4))
+    parser.add_argument("--gamma", type=float, nargs=2, default=(0.40, 0.56))
+    parser.add_argument("--n", type=int, default=13, help="points of the grid in each parameter")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--csv", help="the grid, with ln L of each point")
     options = parser.parse_args()
