@@ -4,7 +4,7 @@ from imnn_core.config.recipe import Recipe
 from imnn_core.data.progress import Progress
 from imnn_core.fitted.load import of_files
 from imnn_core.gradient import devices
-from imnn_core.inference import doubts, inputs, summaries
+from imnn_core.inference import inputs, reach, summaries
 from imnn_core.problems import load
 from imnn_core.problems.prior import prior_of
 from imnn_core.store import unchecked
@@ -62,7 +62,7 @@ def compress_prior(
                 compressor, source, where, posterior["failures"], progress.add
             )
     if given is not None:
-        which = summaries.held_out(n, posterior["n_calibration"], seed)[found["prior"].index]
+        which = inputs.held_out(n, posterior["n_calibration"], seed)[found["prior"].index]
         found["calibration"] = found["prior"].rows(which)
         found["prior"] = found["prior"].rows(~which)
     d, where = inputs.observations(observed, problem)
@@ -79,8 +79,8 @@ def compress_prior(
     at = summaries.of_observed(compressor, d, where)
     result = summaries.Summaries(prior, found["prior"], found["calibration"], at, about)
     if given is not None:
-        doubts.check_theta(result, inputs.WHERE)
-    about["doubts"] = [list(doubts.of_observation(result, i)) for i in range(len(at.x))]
+        reach.check_theta(result, inputs.WHERE)
+    about["doubts"] = [list(reach.of_observation(result, i)) for i in range(len(at.x))]
     for i, of in enumerate(about["doubts"]):
         for line in of:
             log.info("warning: observation %d: %s", i, line)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from imnn_core.gradient import devices
-from imnn_core.inference import exact, inputs, results, summaries
+from imnn_core.inference import exact, inputs, results
 from imnn_core.problems import load, simulations
 from imnn_core.problems.prior import prior_of
 from imnn_core.store import unchecked
@@ -70,7 +70,7 @@ def calibrated(paths, problem, prior, posterior, seed, given, bar):
         n = len(source.fiducial)
         rows = np.arange(n)
         if given is not None:
-            rows = np.flatnonzero(summaries.held_out(n, posterior["n_calibration"], seed))
+            rows = np.flatnonzero(inputs.held_out(n, posterior["n_calibration"], seed))
         blocks = []
         for start in range(0, len(rows), BLOCK):
             blocks.append(of_block(source, rows[start : start + BLOCK], over, prior))

@@ -78,7 +78,7 @@ def infer(
         "trusted": not found.about["why_not"],
         "facts": {name: array.tolist() for name, array in samples.facts.items()},
     }
-    results.write_posterior(path_to_posterior, found, samples, state, about)
+    results.write_posterior(path_to_posterior, found.prior, samples, state, about)
     write_texts(Path(path_to_posterior), found, samples)
 
 

@@ -5,13 +5,16 @@ import shutil
 import pytest
 from imnn_core.workflow import digest
 
-LOADED = {"estimate", "export", "compress"}
+SIMULATING = {"infer", "calibrate"}  # population Monte Carlo, with a fit
+LOADED = {"estimate", "export", "compress", "compress_prior"} | SIMULATING
+EXACT = {"exact_posterior"}
+SAMPLED = {"plot_posterior", "tabulate_posterior", "refine"}  # from samples alone
 CHECK = {"check"}  # which is always made anew, and has no digest of its own
 FITTED = {"fit", "evaluate"} | LOADED | CHECK
-DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"} | CHECK
-FIGURES = {"plot_fit", "plot_comparison"}
+DRAWN = {"simulate", "analytic_fisher", "use_files", "check_files"} | EXACT | CHECK
+FIGURES = {"plot_fit", "plot_comparison"}  # and plot_posterior, once it draws
 TABLES = {"summarise", "report", "refine", "pack"}
-EACH = FITTED | DRAWN | FIGURES | TABLES | {"check_simulations"}
+EACH = FITTED | DRAWN | FIGURES | TABLES | SAMPLED | {"check_simulations"}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,9 @@ def digests(scripts):
         ("compression/linear", {"evaluate", "fit"} | CHECK),
         ("fitted/compressor", LOADED),
         ("fitted/export", {"export"}),
+        ("inference/results", {"exact_posterior"} | SIMULATING | SAMPLED),
+        ("inference/neural", SIMULATING),
+        ("inference/page", {"report"}),
         ("training/loop", {"fit"} | CHECK),
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from imnn_core.data import arrays, sets
 from imnn_core.data.listed import open_listed
 from imnn_core.data.sources import Source
-from imnn_core.inference import summaries
-from imnn_core.problems import Problem
+from imnn_core.problems import Problem, simulations
 from imnn_core.store.errors import InputError
 from imnn_core.store.texts import read_json
 
@@ -55,7 +55,7 @@ def opened(
                 f"{WHERE}: expected as many simulations as parameters, found d of "
                 f"{d.shape[0]} and theta of {theta.shape[0]}"
             )
-        yield summaries.in_files(theta, d)
+        yield in_files(theta, d)
 
 
 def prior_of_run(prior: Mapping[str, Any], path: str | None) -> dict[str, Any]:
@@ -92,3 +92,19 @@ def observations(where: Mapping[str, Any], problem: Problem) -> tuple[np.ndarray
         d = np.empty((1, *problem.input_shape), source.fiducial.dtype)
         source.read("fiducial", 0, d)
     return d, "test simulation 0"
+
+
+def held_out(n: int, n_calibration: int, seed: int) -> np.ndarray:
+    """Which of a user's n simulations test the posteriors, by the seed, (n,) of bool."""
+    words = simulations.words_of(simulations.seed_key(seed, "calibration"))
+    chosen = np.random.default_rng(words).permutation(n)[:n_calibration]
+    which = np.zeros(n, bool)
+    which[chosen] = True
+    return which
+
+
+def in_files(theta: Any, d: Any) -> Source:
+    """The source of two arrays in files, see `data.reading.Array`."""
+    arrays = {"fiducial": d, "derivative": theta}
+    shapes = (jax.ShapeDtypeStruct(each.shape, each.dtype) for each in arrays.values())
+    return Source(*shapes, lambda name, start, out: arrays[name].read(start, out))

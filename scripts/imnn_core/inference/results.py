@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from imnn_core.inference.diagnostics import Each
-from imnn_core.inference.summaries import Summaries
 from imnn_core.problems.prior import Prior, prior_of
 from imnn_core.store import hdf5
 
@@ -62,11 +61,11 @@ def quantiles(theta: np.ndarray, weights: np.ndarray, levels: Any) -> np.ndarray
 
 
 def write_posterior(
-    path: str | Path, found: Summaries, samples: Any, state: Mapping[str, Any], about: dict
+    path: str | Path, prior: Prior, samples: Any, state: Mapping[str, Any], about: dict
 ) -> None:
     """Write samples (see `methods.Samples`) with the state of their method."""
-    texts = {"about": json.dumps(about), "prior": json.dumps(found.prior.plain())}
-    names = {"names": list(found.prior.names)}
+    texts = {"about": json.dumps(about), "prior": json.dumps(prior.plain())}
+    names = {"names": list(prior.names)}
     with hdf5.writing(path, "posterior", texts | names) as file:
         file["theta"], file["weights"] = samples.theta, samples.weights
         for name, array in state.items():

@@ -6,11 +6,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from imnn_core.data.sources import Source
 from imnn_core.fitted.compressor import Compressor
-from imnn_core.problems import simulations
 from imnn_core.problems.prior import Prior, prior_of
 from imnn_core.store import hdf5
 from imnn_core.store.errors import InputError
@@ -135,22 +133,6 @@ def of_observed(compressor: Compressor, observed: np.ndarray, where: str) -> Set
     x = x.astype(np.float64)
     theta = np.empty((len(x), 0))
     return Set(theta, x, compressor.estimates_of(x), np.arange(len(x)))
-
-
-def held_out(n: int, n_calibration: int, seed: int) -> np.ndarray:
-    """Which of a user's n simulations test the posteriors, by the seed, (n,) of bool."""
-    words = simulations.words_of(simulations.seed_key(seed, "calibration"))
-    chosen = np.random.default_rng(words).permutation(n)[:n_calibration]
-    which = np.zeros(n, bool)
-    which[chosen] = True
-    return which
-
-
-def in_files(theta: Any, d: Any) -> Source:
-    """The source of two arrays in files, see `data.reading.Array`."""
-    arrays = {"fiducial": d, "derivative": theta}
-    shapes = (jax.ShapeDtypeStruct(each.shape, each.dtype) for each in arrays.values())
-    return Source(*shapes, lambda name, start, out: arrays[name].read(start, out))
 
 
 def write(path: str | Path, found: Summaries, attributes: Mapping[str, Any]) -> None:
