@@ -7,7 +7,7 @@ from imnn_core.inference.summaries import Summaries
 from imnn_core.store.errors import InputError
 
 FAR = 5  # bounds from theta_fid, from which on F and estimates need not hold
-BEYOND = 10.0  # times the distance between simulations: a prior that misses the observation by far
+BEYOND = 4.0  # times the distance between simulations: a prior that misses the observation by far
 RARE = 0.001  # share of simulations that lie as far from others as the observation does
 NEIGHBOUR = 10  # whose distance tells how dense simulations are
 MOST = 4000  # simulations by which distances are judged

@@ -1,0 +1,105 @@
+"""Whether simulations reach the observation and go with their parameters, and doubts of samples.
+
+Oracle: by construction; what is right is not told.
+"""
+
+import numpy as np
+import pytest
+from imnn_core.inference import doubts, reach
+from imnn_core.inference.summaries import Set, Summaries
+from imnn_core.problems.prior import prior_of
+from imnn_core.store.errors import InputError
+
+SPEC = {"a": {"uniform": [-5, 5]}, "b": {"uniform": [-5, 5]}}
+SD = 0.3
+
+
+def found(rng, observed=(0.1, 0.2), n=3000, theta=None, estimates=None, why_not=()):
+    """Simulations whose estimates scatter by SD."""
+    prior = prior_of("ab", SPEC)
+    theta = prior.draw(rng, n) if theta is None else theta
+    if estimates is None:
+        estimates = theta + SD * rng.standard_normal(theta.shape)
+    at = np.array([observed], float)
+    about = {
+        "names": ["a", "b"],
+        "theta_fid": [0.0, 0.0],
+        "covariance": (SD**2 * np.eye(2)).tolist(),
+        "why_not": list(why_not),
+    }
+    simulated = Set(theta, estimates, estimates, np.arange(n))
+    empty = Set(*(np.empty((0, 2)),) * 3, np.empty(0, int))
+    return Summaries(prior, simulated, empty, Set(np.empty((1, 0)), at, at, np.arange(1)), about)
+
+
+def test_what_is_right_is_not_told(rng):
+    of = found(rng)
+    reach.check_theta(of, "here")
+    assert list(reach.of_observation(of, 0)) == []
+    theta = of.prior.draw(rng, 2000)
+    assert list(doubts.of_samples(theta, np.ones(2000), 2000, of.prior)) == []
+
+
+def test_an_observation_that_the_prior_misses_by_far_is_refused(rng):
+    for away in ((9.0, 0.0), (0.0, -50.0)):
+        with pytest.raises(InputError, match="expected a prior that reaches the observation"):
+            list(reach.of_observation(found(rng, away), 0))
+
+
+def test_doubts_of_an_observation(rng):
+    (line,) = reach.of_observation(found(rng, (3.0, 0.0)), 0)
+    assert "lies 10 bounds from theta_fid" in line
+    lines = list(reach.of_observation(found(rng, (6.9, 0.0)), 0))
+    assert any("outside of the simulations" in line for line in lines)
+    assert any("lie beyond those of all simulations" in line for line in lines)
+    (line,) = reach.of_observation(found(rng, why_not=["steps are too wide"]), 0)
+    assert line == "the fit is not to be trusted: steps are too wide"
+
+
+def test_a_hole_in_the_simulations_is_seen(rng):
+    """An observation amid the simulations, but with none near it."""
+    theta = prior_of("ab", SPEC).draw(rng, 20_000)
+    estimates = theta + 0.01 * rng.standard_normal(theta.shape)
+    estimates = estimates[np.linalg.norm(estimates, axis=1) > 2.5]
+    of = found(rng, (0.0, 0.0), len(estimates), theta[: len(estimates)], estimates)
+    (line,) = reach.of_observation(of, 0)
+    assert "the observation lies outside of the simulations" in line
+
+
+def test_parameters_that_do_not_go_with_the_simulations_are_refused(rng):
+    right = found(rng)
+    theta, estimates = right.simulated.theta, right.simulated.estimates
+    cases = {
+        "expected the parameters in the order a, b": (theta[:, ::-1], estimates),
+        "in another order than their parameters": (rng.permutation(theta), estimates),
+        "expected parameters within the prior": (theta + [1, 0], estimates),
+        "expected b drawn from the prior": (theta * [1, 0.7], estimates),
+    }
+    for words, (theta, estimates) in cases.items():
+        of = found(rng, n=len(theta), theta=theta, estimates=estimates)
+        with pytest.raises(InputError, match=words) as error:
+            reach.check_theta(of, "posterior.simulations")
+        assert len(error.value.lines) == 1
+
+
+def test_doubts_of_samples(rng):
+    """Few effective samples; mass at an edge, by its share in a hundredth of the prior."""
+    prior = prior_of("ab", SPEC)
+    theta = prior.draw(rng, 5000)
+    weights = np.zeros(5000)
+    weights[:20] = 1
+    (line,) = doubts.of_samples(theta, weights, 20, prior)
+    assert "worth 20 independent ones" in line
+    theta[:, 1] = 5 - rng.exponential(0.3, 5000)
+    lines = list(doubts.of_samples(theta, np.ones(5000), 5000, prior))
+    assert len(lines) == 1
+    assert "at the upper edge of the prior of b, 5" in lines[0]
+
+
+def test_methods_that_disagree():
+    of = {"one": ([0, 0], [1, 1]), "two": ([0.1, 0.1], [1.1, 1])}
+    assert list(doubts.between(of, "ab")) == []
+    (line,) = doubts.between(of | {"two": ([0.1, 0.8], [1, 1])}, "ab")
+    assert "one and two disagree, most in b" in line
+    (line,) = doubts.between(of | {"two": ([0, 0], [2, 1])}, "ab")
+    assert "most in a" in line
