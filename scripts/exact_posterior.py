@@ -38,7 +38,12 @@ def exact_posterior(
     d, _ = inputs.observations(observed, problem)
     grid = exact.posterior(problem.log_likelihood, whole, d)
     at = results.Exact(
-        grid.mean, grid.sd, grid.log_evidence, np.full(len(d), np.nan), grid.accurate, np.arange(len(d))
+        grid.mean,
+        grid.sd,
+        grid.log_evidence,
+        np.full(len(d), np.nan),
+        grid.accurate,
+        np.arange(len(d)),
     )
     theta = grid.sample(posterior["n_samples"], words)
     calibration = calibrated(paths, problem, prior, posterior, seed, given, bar)

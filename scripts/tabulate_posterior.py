@@ -148,9 +148,7 @@ if __name__ == "__main__":
         tabulate(
             paths_to_posteriors=snakemake.input.posteriors,
             paths_to_calibrations=snakemake.input.calibrations,
-            paths_to_exact=dict(
-                zip(snakemake.params.seeds, snakemake.input.exact, strict=True)
-            ),
+            paths_to_exact=dict(zip(snakemake.params.seeds, snakemake.input.exact, strict=True)),
             path_to_table=snakemake.output.posterior,
             path_to_calibration=snakemake.output.calibration,
             path_to_doubts=snakemake.output.doubts,
