@@ -198,6 +198,8 @@ def test_far_observations_have_draws_and_densities(quick):
     samples = q.sample(far, 100, 1)
     assert PRIOR.contains(samples).all() and np.isfinite(samples).all()
     assert np.isfinite(q.log_density(samples, far)).all()
+    furthest = neural.parameters_of_scores(np.array([[50.0, 50.0], [-50.0, -50.0]]), PRIOR)
+    assert PRIOR.contains(furthest).all() and np.isfinite(furthest).all()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 The mixture-density network of imnn_core.inference.neural and, where flowjax is installed, its
 masked autoregressive and its coupling flow with rational-quadratic splines: on the same
-simulations, in the same scores, with the same share held out, in turn in one process. The
-CPUs' seconds are compared, since a shared machine's others are not. A run in seconds: --n 1000 --over 20 --draws 500 --problems
-gaussian --methods mixture.
+simulations, in the same scores, with the same share held out, in turn in one process. The CPUs'
+seconds are compared, since other work of a shared machine does not change them much.
+
+In seconds: --n 1000 --over 20 --draws 500 --ranks 50 --problems gaussian --methods mixture.
 """
 
 import argparse
