@@ -66,24 +66,45 @@ def test_draws_follow_density(quick):
     assert np.abs(counts - n * p).max() < 5 * np.sqrt(n * p.max())
 
 
-def test_mixture_by_scipy():
-    """Oracle: scipy's multivariate normal densities, of components mapped by hand."""
-    rng = np.random.default_rng(6)
-    weights = mixture.initial(
-        rng, rng.standard_normal((50, 2)), rng.standard_normal((50, 3)), (4,), 2
-    )
+def random_mixtures(rng, n, p=3):
+    """Mixtures of two components for n observations, with factors far from diagonal."""
+    s, z = rng.standard_normal((50, 2)), rng.standard_normal((50, p)) @ rng.random((p, p))
+    weights = mixture.initial(rng, s, z, (4,), 2)
     weights["w"] = rng.standard_normal(weights["w"].shape) / 2
-    of = mixture.of_summaries(weights, rng.standard_normal((5, 2)), 3, np)
-    z = rng.standard_normal((5, 4, 3))
+    return mixture.of_summaries(weights, rng.standard_normal((n, 2)), p, np)
+
+
+def components(of, i):
+    """Shares, means and covariances of the components of observation i, mapped by hand."""
+    for k in range(of.log_shares.shape[1]):
+        F = of.factors[i, k] @ of.factor[i]
+        mean = of.location[i] + np.linalg.solve(of.factor[i], of.locations[i, k])
+        yield np.exp(of.log_shares[i, k]), mean, np.linalg.inv(F.T @ F)
+
+
+def test_mixture_by_scipy():
+    """Oracle: scipy's multivariate normal densities."""
+    rng = np.random.default_rng(6)
+    of, z = random_mixtures(rng, 5), rng.standard_normal((5, 4, 3))
     found = mixture.log_density(of, z, np)
     for i in range(5):
-        density = 0
-        for k in range(2):
-            F = of.factors[i, k] @ of.factor[i]
-            mean = of.location[i] + np.linalg.solve(of.factor[i], of.locations[i, k])
-            normal = stats.multivariate_normal(mean, np.linalg.inv(F.T @ F))
-            density = density + np.exp(of.log_shares[i, k]) * normal.pdf(z[i])
-        np.testing.assert_allclose(found[i], np.log(density), rtol=1e-6, atol=1e-6)
+        each = [
+            share * stats.multivariate_normal(m, C).pdf(z[i]) for share, m, C in components(of, i)
+        ]
+        np.testing.assert_allclose(found[i], np.log(sum(each)), rtol=1e-6, atol=1e-6)
+
+
+def test_draws_have_the_moments_of_the_mixture():
+    """Oracle: mean and covariance of a mixture in closed form."""
+    rng = np.random.default_rng(9)
+    of = random_mixtures(rng, 3)
+    for i in range(3):
+        z = mixture.draw(of, rng, i, 100_000)
+        mean = sum(share * m for share, m, _ in components(of, i))
+        C = sum(share * (C + np.outer(m - mean, m - mean)) for share, m, C in components(of, i))
+        sd = np.sqrt(np.diag(C))
+        assert (np.abs(z.mean(0) - mean) < 0.02 * sd).all()
+        np.testing.assert_allclose(np.cov(z.T) / np.outer(sd, sd), C / np.outer(sd, sd), atol=0.03)
 
 
 def test_begins_as_linear_regression():
@@ -177,6 +198,8 @@ def test_far_observations_have_draws_and_densities(quick):
     samples = q.sample(far, 100, 1)
     assert PRIOR.contains(samples).all() and np.isfinite(samples).all()
     assert np.isfinite(q.log_density(samples, far)).all()
+    furthest = neural.parameters_of_scores(np.array([[50.0, 50.0], [-50.0, -50.0]]), PRIOR)
+    assert PRIOR.contains(furthest).all() and np.isfinite(furthest).all()
 
 
 @pytest.mark.parametrize(

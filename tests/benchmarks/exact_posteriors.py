@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from imnn_core.problems.prior import Prior, prior_of
 from scipy.special import ndtr
+from scipy.stats import multivariate_normal
 
 N = 10  # draws of a simulation
 
@@ -209,7 +210,14 @@ def linear(p=4) -> Exact:
         found = [(of.mean(0), of.std(0)) for of in (inside(row)[0] for row in x)]
         return tuple(np.array(of) for of in zip(*found, strict=True))
 
-    return Exact(prior, (0.2, -0.1, 0.3, 0.0)[:p], simulate, lambda x: x, moments, None)
+    def log_density(theta, x):
+        covariance = root_there @ root_there.T
+        normal = multivariate_normal(np.zeros(p), covariance, maxpts=20_000, releps=1e-3)
+        centre = x @ to_theta.T
+        mass = normal.cdf(1 - centre, lower_limit=-1 - centre)
+        return normal.logpdf(theta - centre) - np.log(mass)
+
+    return Exact(prior, (0.2, -0.1, 0.3, 0.0)[:p], simulate, lambda x: x, moments, log_density)
 
 
 PROBLEMS = {

@@ -23,7 +23,7 @@ from imnn_core.store.errors import InputError
 __all__ = ["Neural", "Settings", "of_arrays", "train"]
 Show = Callable[[int, int, str], None]  # epochs done, at most, a line
 FURTHEST = 8.0  # |z|: a share of 1e-15 of the prior lies beyond
-AT_ONCE = 2**17  # densities of components that are calculated at once
+AT_ONCE = 2**15  # densities that are calculated at once
 
 
 class Neural:
@@ -83,20 +83,22 @@ class Neural:
             x: summaries, (n_obs, n_summaries).
 
         """
-        mixtures, (n_obs, m, p) = self._mixtures(x), theta.shape
-        log_q = np.empty((n_obs, m))
-        of_all = m * max(1, len(mixtures[0].log_shares[0]))
-        step = max(1, AT_ONCE // of_all)
-        for a in range(0, n_obs, step):
-            rows = slice(a, a + step)
-            z = scores_of_parameters(theta[rows], self.prior)
-            each = [
-                mixture.log_density(mixture.Mixture(*(array[rows] for array in of)), z, np)
-                for of in mixtures
-            ]
-            log_q[rows] = mixture.log_sum(np.stack(each, -1), np) - math.log(len(each))
-            log_q[rows] += 0.5 * (z**2).sum(-1) + 0.5 * p * math.log(2 * math.pi)
-        return log_q + self.prior.log_density(theta)
+        mixtures, (n_obs, m, _) = self._mixtures(x), theta.shape
+        log_q, columns = np.empty((n_obs, m)), min(m, AT_ONCE)
+        rows = max(1, AT_ONCE // max(1, columns))
+        for a in range(0, n_obs, rows):
+            block = [mixture.Mixture(*(array[a : a + rows] for array in of)) for of in mixtures]
+            for b in range(0, m, columns):
+                part = slice(a, a + rows), slice(b, b + columns)
+                log_q[part] = self._log_density(theta[part], block)
+        return log_q
+
+    def _log_density(self, theta, mixtures):
+        z = scores_of_parameters(theta, self.prior)
+        each = [mixture.log_density(of, z, np) for of in mixtures]
+        log_q = mixture.log_sum(np.stack(each, -1), np) - math.log(len(each))
+        log_normal = -0.5 * (z**2).sum(-1) - 0.5 * z.shape[-1] * math.log(2 * math.pi)
+        return log_q - log_normal + self.prior.log_density(theta)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that it consists of but the prior, flat, by name."""

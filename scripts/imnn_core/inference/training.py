@@ -74,7 +74,8 @@ def trained(
     weights = mixture.initial(rng, s[rows], z[rows], settings.hidden, settings.n_components)
     s, z = (jnp.asarray(array, jnp.float32) for array in (s, z))
     weights = jax.tree.map(jnp.asarray, weights)
-    adam = _optimiser(settings.weight_decay).init(weights)
+    decay = settings.weight_decay / len(rows)
+    adam = _optimiser(decay).init(weights)
     state = _State(weights, jax.tree.map(jnp.copy, weights), adam)
 
     n_batch = min(settings.n_batch, len(rows))
@@ -91,7 +92,7 @@ def trained(
             z,
             order,
             rates,
-            weight_decay=settings.weight_decay,
+            weight_decay=decay,
             averaged=settings.averaged,
         )
         loss_there = float(_held_out_loss(state.average, s[held_out], z[held_out]))
