@@ -12,6 +12,7 @@ from imnn_core.inference import pmc_kernel, rejection
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 
+NOT_FAR = 2.5  # in which the last step may accept fewer than a quantile of the particles' distances
 Simulate = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -21,7 +22,7 @@ class Settings(NamedTuple):
     n_particles: of the population.
     quantile: of the population's distances, which is the next epsilon.
     batch: simulations asked for together, always as many.
-    degrees: of freedom of the kernel's t-distributions; infinite for Gaussians.
+    degrees: of freedom of the kernel's t-distributions, an integer of at least 3.
     share: of draws that come from the prior, so that no weight is large.
     epsilon_end: no smaller epsilon is asked for.
     smallest_acceptance: a step that accepts fewer is the last one.
@@ -30,10 +31,10 @@ class Settings(NamedTuple):
     """
 
     n_particles: int = 4000
-    quantile: float = 0.5
+    quantile: float = 0.25
     batch: int = 10_000
-    degrees: float = 5.0
-    share: float = 0.05
+    degrees: int = 5
+    share: float = 0.1
     epsilon_end: float = 0.0
     smallest_acceptance: float = 0.005
     most_simulations: int = 10_000_000
@@ -181,7 +182,7 @@ def _first(simulate, prior, observed, key, settings):
 
 def _next(simulate, prior, observed, key, settings, before):
     share = pmc_kernel.n_of_prior(settings.share, settings.batch) / settings.batch
-    kernel = pmc_kernel.kernel_of(before.z, before.weights, settings.degrees, share)
+    kernel = pmc_kernel.kernel_of(prior, before.z, before.weights, settings.degrees, share)
     step, spent = len(before.epsilon), int(before.n_simulations[-1])
     allowed = _batches(settings.n_particles / settings.smallest_acceptance, settings)
     most = min(allowed * settings.batch, settings.most_simulations - spent)
@@ -262,9 +263,12 @@ def _population(prior, drawn, weights, acceptance, before):
 
 
 def _next_epsilon(population, settings):
-    """The weighted quantile of the distances, but not less than epsilon_end."""
-    reached = np.searchsorted(np.cumsum(population.weights), settings.quantile)
-    at = min(int(reached), len(population.distance) - 1)
+    """The weighted quantile of the distances; the last one at once, if it is not far from that."""
+    reached = np.cumsum(population.weights)
+    n_within = np.searchsorted(population.distance, settings.epsilon_end, side="right")
+    if n_within and reached[n_within - 1] > settings.quantile / NOT_FAR:
+        return settings.epsilon_end
+    at = min(int(np.searchsorted(reached, settings.quantile)), len(reached) - 1)
     return max(population.distance[at], settings.epsilon_end)
 
 
