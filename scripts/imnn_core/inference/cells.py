@@ -36,6 +36,15 @@ class Frame(NamedTuple):
         lengths = np.diagonal(self.axes, axis1=1, axis2=2) * (self.high - self.low)
         return np.log(lengths).sum(axis=1)
 
+    def where(self, kept: np.ndarray, other: "Frame") -> "Frame":
+        """The same where kept (n_obs,), and the other elsewhere."""
+        return Frame(
+            *(
+                np.where(kept.reshape(-1, *(1,) * (ours.ndim - 1)), ours, theirs)
+                for ours, theirs in zip(self, other, strict=True)
+            )
+        )
+
     def around_best(
         self, log_p: np.ndarray, n_best: int, drop: float
     ) -> tuple["Frame", np.ndarray]:

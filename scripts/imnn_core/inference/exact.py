@@ -152,7 +152,7 @@ def posterior(
 def _of_block(log_likelihood, prior, d, first):
     """Arrays of the frame, mass, mean, covariance, log_evidence, accurate of some observations."""
     p, n = len(prior.names), LAST[len(prior.names) - 1]
-    frame, is_open = _found(log_likelihood, prior, d, first)
+    frame, is_found = _found(log_likelihood, prior, d, first)
     log_p, theta = _log_density(log_likelihood, prior, d, frame, n)
     log_volume = frame.log_volume() - p * np.log(n)
     mass, mean, covariance, log_evidence = _moments(log_p, theta, log_volume)
@@ -161,16 +161,16 @@ def _of_block(log_likelihood, prior, d, first):
         shift = (coarse[0] - mean) / _sd(covariance)
         ratio = _sd(coarse[1]) / _sd(covariance) - 1
         differences = np.column_stack([shift, ratio, coarse[2] - log_evidence])
-    accurate = ~is_open & np.all(np.abs(differences) < TOLERANCE, axis=1)
+    accurate = is_found & np.all(np.abs(differences) < TOLERANCE, axis=1)
     return *frame, mass, mean, covariance, log_evidence, accurate
 
 
 def _found(log_likelihood, prior, d, first):
-    """Frames that hold the posteriors, and whether each does not, (n_obs,)."""
+    """Frames that hold the posteriors, and whether each does, (n_obs,)."""
     p = len(prior.names)
     low, high = prior.to_unbounded(prior.quantile([[TAIL] * p, [1 - TAIL] * p]))
-    frame = Frame(*(np.tile(each, (len(d), 1, 1)) for each in (np.eye(p), low, high)))
-    frame = Frame(frame.axes, frame.low[:, 0], frame.high[:, 0])
+    frame = Frame(*(np.repeat(each[None], len(d), axis=0) for each in (np.eye(p), low, high)))
+    is_found = np.zeros(len(d), bool)
     for i in range(MOST_GRIDS):
         log_p, _ = _log_density(log_likelihood, prior, d, frame, (ZOOM if i else FIRST)[p - 1])
         there = np.any(np.isfinite(log_p), axis=tuple(range(1, p + 1)))
@@ -179,11 +179,13 @@ def _found(log_likelihood, prior, d, first):
                 f"exact posterior: observation {first + np.argmin(there)}: expected a finite "
                 "log-likelihood somewhere in the prior, found none on a grid over it"
             )
-        before = frame.log_volume()
-        frame, is_open = frame.around_best(log_p, BEST[p - 1], DROP)
-        if not is_open.any() and np.all(frame.log_volume() > before - 0.3 * p):
+        smaller, is_open = frame.around_best(log_p, BEST[p - 1], DROP)
+        is_small = smaller.log_volume() > frame.log_volume() - 0.3 * p
+        frame = frame.where(is_found, smaller)
+        is_found |= ~is_open & is_small
+        if is_found.all():
             break
-    return frame, is_open
+    return frame, is_found
 
 
 def _log_density(log_likelihood, prior, d, frame, n):
