@@ -1,7 +1,8 @@
 """Influenza in a school of 763 boys, January 1978: how many are in bed, day by day.
 
 A stochastic epidemic (SIR), event by event: a boy is infected at the rate beta S I / 763, and one
-recovers at the rate gamma I (per day), where S are susceptible and I are ill.
+recovers at the rate gamma I (per day), where S are susceptible and I are ill. An epidemic that dies
+out before it is an outbreak begins again: it would not have been in the journal.
 """
 
 import jax
@@ -10,8 +11,9 @@ import numpy as np
 from imnn_core.problems import Problem
 
 BOYS, IN_BED_FIRST = 763, 3  # the first day's number is given: the simulation begins with it
+OUTBREAK = 50  # boys who have been ill at least once
 DAYS = np.arange(1, 14)  # the other thirteen days
-EVENTS = 2 * BOYS - IN_BED_FIRST  # at most: each boy is infected once and recovers once
+EVENTS = 2 * BOYS + 100  # each boy is infected once and recovers once; the others to begin again
 
 
 def simulator(key, theta):  # one epidemic: boys in bed on these days, (13,)
@@ -19,22 +21,28 @@ def simulator(key, theta):  # one epidemic: boys in bed on these days, (13,)
     of_kinds, of_waits = jax.random.split(key)
     kinds = jax.random.uniform(of_kinds, (EVENTS,))
     waits = jax.random.exponential(of_waits, (EVENTS,))
+    start = 0.0, float(BOYS - IN_BED_FIRST), float(IN_BED_FIRST)
 
     def event(state, randoms):
-        susceptible, ill = state
+        _, susceptible, ill = state
+        again = (ill == 0) & (susceptible > BOYS - OUTBREAK)
+        time, susceptible, ill = (jnp.where(again, a, b) for a, b in zip(start, state, strict=True))
         kind, wait = randoms
         infection, recovery = beta * susceptible / BOYS, gamma  # rates for each boy who is ill
-        goes_on = ill > 0
         infects = kind * (infection + recovery) < infection
-        susceptible = jnp.where(goes_on & infects, susceptible - 1, susceptible)
-        wait = jnp.where(goes_on, wait / (ill * (infection + recovery)), jnp.inf)
-        ill = jnp.where(goes_on, jnp.where(infects, ill + 1, ill - 1), 0)
-        return (susceptible, ill), (wait, ill)
+        goes_on = ill > 0
+        following = (
+            jnp.where(goes_on, time + wait / (ill * (infection + recovery)), time),
+            jnp.where(goes_on & infects, susceptible - 1, susceptible),
+            jnp.where(goes_on, jnp.where(infects, ill + 1, ill - 1), ill),
+        )
+        return following, (again, time, ill)
 
-    start = jnp.array(BOYS - IN_BED_FIRST), jnp.array(IN_BED_FIRST)
-    _, (waits, ill) = jax.lax.scan(event, start, (kinds, waits))
-    ill = jnp.append(start[1], ill)  # after 0, 1, … events
-    return ill[jnp.searchsorted(jnp.cumsum(waits), DAYS)].astype(beta.dtype)
+    state = jax.tree.map(jnp.asarray, start)
+    _, (again, times, ill) = jax.lax.scan(event, state, (kinds, waits))
+    run = jnp.cumsum(again)
+    times = jnp.where(run == run[-1], times, -jnp.inf)  # the last one, which became an outbreak
+    return ill[jnp.searchsorted(times, DAYS, side="right") - 1]
 
 
 problem = Problem(

@@ -18,6 +18,7 @@ import numpy as np
 
 BOYS = 763
 IN_BED = (3, 8, 26, 76, 225, 298, 258, 233, 189, 128, 68, 29, 14, 4)
+OUTBREAK = 50  # boys ever ill, without whom there is no simulation
 SLACK = 70  # boys who may be ill between two days above or below both days' numbers
 
 
@@ -43,9 +44,24 @@ def day(p, susceptible, ill, beta, gamma):
     return later
 
 
+def chance_of_outbreak(beta, gamma, first=IN_BED[0]):
+    """Probability that OUTBREAK boys become ill before nobody is, by the order of events alone."""
+    later = np.ones(OUTBREAK + 1)  # with so many ill now, once OUTBREAK have been
+    for ever_ill in range(OUTBREAK - 1, first - 1, -1):
+        infects = beta * (BOYS - ever_ill) / BOYS
+        infects /= infects + gamma
+        now = np.zeros(OUTBREAK + 1)
+        for ill in range(1, ever_ill + 1):
+            now[ill] = infects * later[ill + 1] + (1 - infects) * now[ill - 1]
+        later = now
+    return later[first]
+
+
 def log_likelihood(beta, gamma, in_bed=IN_BED):
-    """Log probability of the numbers after the first one, given that one, beta and gamma."""
-    total = 0.0
+    """Log probability of the numbers after the first one, given that one, beta, gamma and that
+    there is an outbreak; of numbers that reach OUTBREAK.
+    """
+    total = -math.log(chance_of_outbreak(beta, gamma, in_bed[0]))
     low = high = BOYS - in_bed[0]
     chance = np.ones(
         1
