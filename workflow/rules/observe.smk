@@ -27,20 +27,6 @@ if settings.observed:
         script:
             "../../scripts/estimate.py"
 
-    def posteriors_to_refine_by(wildcards):
-        """The posteriors of the run before, where theta_fid or a box comes from them."""
-        posterior = settings.posterior
-        if not (posterior and (posterior.refine_by or posterior.truncate)):
-            return {}
-        before = RUNS[int(wildcards.step) - 1]
-        return {
-            "posteriors": expand(
-                "results/{run}/fits/{fit}/seed-{seed}/posterior/{method}.h5",
-                run=before,
-                **OF_METHODS,
-            )
-        }
-
     localrules:
         refine,  # no job for a cluster: it takes a second
 

@@ -1,20 +1,3 @@
-def posterior_of_report(wildcards):
-    """Tables and figures of posteriors: of this run, and the tables of those before it."""
-    if not settings.posterior:
-        return {}
-    this = f"results/{wildcards.run}"
-    before = RUNS[: RUNS.index(wildcards.run) + 1]
-    return {
-        "posteriors": expand("results/{run}/posterior.csv", run=before),
-        "calibration": f"{this}/calibration.csv",
-        "doubts": f"{this}/posterior/doubts.json",
-        "posterior_figure": f"{this}/figures/posterior.svg",
-        "calibration_figures": expand(
-            f"{this}/figures/calibration/{{fit}}.svg", fit=settings.fits
-        ),
-    }
-
-
 rule report:
     """What the run found, in one HTML file that needs no network."""
     input:
