@@ -8,10 +8,10 @@ from imnn_core.figures.plots import GREY, SHOWN, head, new_figure
 from imnn_core.figures.posteriors import STYLES, look_of_method
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from scipy import stats
 
-BANDS = "#ececec", "#dcdcdc"  # of the fewest posteriors, and of the most
+BANDS = "#ebebeb", "#d2d2d2"  # of the fewest posteriors, and of the most
 THICK, THIN = 1.2, 0.5
 IN_A_BIN, MOST_BINS = 20, 8  # posteriors in a bin of widths, at least, and bins at most
 WIDTHS = 0.05, 0.5, 0.95  # quantiles of widths in a bin
@@ -210,7 +210,8 @@ def _all_ranks(figure, grid, methods, symbols):
             _ranks(axes, each, i)
             if i == 0:
                 axes.set_title(f"{each.method}\nn = {each.n}", fontsize="small", loc="center")
-        row[0].set_ylabel(symbols[i])
+        row[0].set_ylabel(symbols[i], fontsize="small")
     panels[0, 0].set_ylim(0, float(np.clip(panels[0, 0].get_ylim()[1], *HIGHEST)))
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(3, integer=True))
     for axes in panels[-1]:
         axes.set_xlabel("rank")
