@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 from scipy import stats
 
 BANDS = "#ebebeb", "#d2d2d2"  # of the fewest posteriors, and of the most
+GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}  # of a text
 THICK, THIN = 1.2, 0.5
 IN_A_BIN, MOST_BINS = 20, 8  # posteriors in a bin of widths, at least, and bins at most
 WIDTHS = 0.05, 0.5, 0.95  # quantiles of widths in a bin
@@ -113,7 +114,7 @@ def _coverage(axes: Axes, levels: np.ndarray, methods: Sequence[Checked], i: int
     for y, edge, text in ((0.98, "top", "too wide"), (0.02, "bottom", "too narrow")):
         axes.text(
             0.03, y, text, transform=axes.transAxes, ha="left", va=edge, color=GREY,
-            fontsize="x-small",
+            fontsize="x-small", bbox=GROUND,
         )  # fmt: skip
 
 
@@ -179,17 +180,7 @@ def calibration_figure(
     _all_ranks(figure, upper.subgridspec(n, len(methods)), methods, symbols)
     cells = lower.subgridspec(n_rows, 2)
     panels = [figure.add_subplot(cells[k // 2, k % 2]) for k in range(n_cells)]
-    for i in range(n):
-        axes = panels[2 * i if exact else i]
-        _coverage(axes, levels, methods, i)
-        axes.set_title(symbols[i])
-        axes.set_xlabel("level of interval")
-        axes.set_ylabel("coverage − level")
-        if exact:
-            _widths(panels[2 * i + 1], exact, i)
-            panels[2 * i + 1].set_title(symbols[i])
-            panels[2 * i + 1].set_xlabel(f"true {symbols[i]}")
-            panels[2 * i + 1].set_ylabel("σ / exact σ")
+    _of_parameters(panels, methods, exact, levels, symbols)
     _tarp(panels[-1], levels, methods)
     panels[-1].set_title("all parameters (TARP)")
     panels[-1].set_xlabel("credibility")
@@ -200,6 +191,21 @@ def calibration_figure(
     head(figure, title, panels[-1])
     figure.set_figheight(height + figure.legends[0].get_window_extent().height / figure.dpi)
     return figure
+
+
+def _of_parameters(panels, methods, exact, levels, symbols):
+    """Draw coverage, and widths where exact ones are known, of each parameter."""
+    for i, symbol in enumerate(symbols):
+        axes = panels[2 * i if exact else i]
+        _coverage(axes, levels, methods, i)
+        axes.set_title(symbol)
+        axes.set_xlabel("level of interval")
+        axes.set_ylabel("coverage − level")
+        if exact:
+            _widths(panels[2 * i + 1], exact, i)
+            panels[2 * i + 1].set_title(symbol)
+            panels[2 * i + 1].set_xlabel(f"true {symbol}")
+            panels[2 * i + 1].set_ylabel("σ / exact σ")
 
 
 def _all_ranks(figure, grid, methods, symbols):
