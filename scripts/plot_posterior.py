@@ -29,7 +29,8 @@ def posterior_of(posteriors, theta_exact, symbols):
         exact = Curve("", "exact", theta_exact[0], np.ones(len(theta_exact[0])), bounds)
     theta, is_truth = about.get("theta_fid"), not about.get("is_observed", True)
     masses = "68 and 95 %" if len(curves) <= MANY else "95 %"
-    which = "first observation" if len(posteriors[0].theta) > 1 else "observation"
+    which = "a test simulation" if is_truth else "the observation"
+    which = "the first observation" if len(posteriors[0].theta) > 1 else which
     return posterior_figure(
         curves,
         exact=exact,
@@ -37,7 +38,7 @@ def posterior_of(posteriors, theta_exact, symbols):
         mark="truth" if is_truth else r"$\theta_\mathrm{fid}$",
         is_truth=is_truth,
         symbols=symbols,
-        title=f"Posterior of the {which}, seed {about['seed']}: {masses}",
+        title=f"Posterior of {which}, seed {about['seed']}: {masses}",
     )
 
 

@@ -8,10 +8,11 @@ from imnn_core.figures.plots import GREY, SHOWN, head, new_figure
 from imnn_core.figures.posteriors import STYLES, look_of_method
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from scipy import stats
 
-BANDS = "#ececec", "#dcdcdc"  # of the fewest posteriors, and of the most
+BANDS = "#ebebeb", "#d2d2d2"  # of the fewest posteriors, and of the most
+GROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}  # of a text
 THICK, THIN = 1.2, 0.5
 IN_A_BIN, MOST_BINS = 20, 8  # posteriors in a bin of widths, at least, and bins at most
 WIDTHS = 0.05, 0.5, 0.95  # quantiles of widths in a bin
@@ -113,7 +114,7 @@ def _coverage(axes: Axes, levels: np.ndarray, methods: Sequence[Checked], i: int
     for y, edge, text in ((0.98, "top", "too wide"), (0.02, "bottom", "too narrow")):
         axes.text(
             0.03, y, text, transform=axes.transAxes, ha="left", va=edge, color=GREY,
-            fontsize="x-small",
+            fontsize="x-small", bbox=GROUND,
         )  # fmt: skip
 
 
@@ -179,17 +180,7 @@ def calibration_figure(
     _all_ranks(figure, upper.subgridspec(n, len(methods)), methods, symbols)
     cells = lower.subgridspec(n_rows, 2)
     panels = [figure.add_subplot(cells[k // 2, k % 2]) for k in range(n_cells)]
-    for i in range(n):
-        axes = panels[2 * i if exact else i]
-        _coverage(axes, levels, methods, i)
-        axes.set_title(symbols[i])
-        axes.set_xlabel("level of interval")
-        axes.set_ylabel("coverage − level")
-        if exact:
-            _widths(panels[2 * i + 1], exact, i)
-            panels[2 * i + 1].set_title(symbols[i])
-            panels[2 * i + 1].set_xlabel(f"true {symbols[i]}")
-            panels[2 * i + 1].set_ylabel("σ / exact σ")
+    _of_parameters(panels, methods, exact, levels, symbols)
     _tarp(panels[-1], levels, methods)
     panels[-1].set_title("all parameters (TARP)")
     panels[-1].set_xlabel("credibility")
@@ -202,6 +193,21 @@ def calibration_figure(
     return figure
 
 
+def _of_parameters(panels, methods, exact, levels, symbols):
+    """Draw coverage, and widths where exact ones are known, of each parameter."""
+    for i, symbol in enumerate(symbols):
+        axes = panels[2 * i if exact else i]
+        _coverage(axes, levels, methods, i)
+        axes.set_title(symbol)
+        axes.set_xlabel("level of interval")
+        axes.set_ylabel("coverage − level")
+        if exact:
+            _widths(panels[2 * i + 1], exact, i)
+            panels[2 * i + 1].set_title(symbol)
+            panels[2 * i + 1].set_xlabel(f"true {symbol}")
+            panels[2 * i + 1].set_ylabel("σ / exact σ")
+
+
 def _all_ranks(figure, grid, methods, symbols):
     """Draw rank histograms, a row per parameter and a column per method."""
     panels = grid.subplots(sharex=True, sharey=True, squeeze=False)
@@ -210,7 +216,8 @@ def _all_ranks(figure, grid, methods, symbols):
             _ranks(axes, each, i)
             if i == 0:
                 axes.set_title(f"{each.method}\nn = {each.n}", fontsize="small", loc="center")
-        row[0].set_ylabel(symbols[i])
+        row[0].set_ylabel(symbols[i], fontsize="small")
     panels[0, 0].set_ylim(0, float(np.clip(panels[0, 0].get_ylim()[1], *HIGHEST)))
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(3, integer=True))
     for axes in panels[-1]:
         axes.set_xlabel("rank")

@@ -178,7 +178,7 @@ def posterior_figure(
     shown = extents(every, theta if is_truth else None)
     figure = new_figure(0.4 + max(2.2, 1.05 * n), min_width=0.5 + 1.05 * n)
     height = figure.get_figheight()
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.01)
     panels = figure.subplots(n, n, squeeze=False)
     for j in range(n):
         for i in range(n):
