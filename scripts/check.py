@@ -6,9 +6,10 @@ import time
 import jax
 import numpy as np
 from imnn_core.config.run import Config
-from imnn_core.data import sample_check, sample_of_files, sets
+from imnn_core.data import prior_check, sample_check, sample_of_files, sets
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, sample, simulations, simulator
+from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shortened, shown
 from imnn_core.training import timing
@@ -19,6 +20,7 @@ from imnn_core.workflow.jobs import has_gpu, job, log
 SECONDS = 20.0  # of comparing derivatives by JAX, at most
 OF_FITS = 30.0  # seconds of all fits, after which no other is begun
 HALVED, OF_HALVED = 50, 5.0  # simulations drawn with half the steps, and their seconds
+OF_PRIOR = 100  # simulations from the prior, at most
 ENOUGH = 100  # simulations, by fewer of which a fit may fail that would not by all
 
 
@@ -102,6 +104,22 @@ def look_at_derivatives(findings, settings, problem, drawn, path, n_workers):
             findings.add("derivatives", "", [f"{line} or infinity"])
         else:
             findings.add("derivatives", "steps are not looked at: too dear; a full run does")
+
+
+def look_at_prior(findings, settings, problem, drawn, path, n_workers):
+    """Simulations at parameters of the prior, where the simulator may fail."""
+    posterior, key = settings.posterior, simulations.seed_key(settings.seeds[0], "prior")
+    prior = prior_of(problem.names, posterior.prior)
+    n = (
+        OF_PRIOR
+        if drawn is None
+        else int(min(OF_PRIOR, max(5, SECONDS / max(drawn.seconds, 1e-9))))
+    )
+    try:
+        found = prior_check.look(problem, prior, key, path, n_workers, n, posterior.failures)
+    except InputError as error:
+        found = "could not be drawn", error.lines
+    findings.add("prior", *found)
 
 
 def time_fits(findings, settings, problem, source, sizes, n_bytes):
@@ -205,6 +223,8 @@ def check(say, *, settings, problem, files, sizes, needed, n_workers=1, cores=1)
                 look_at_derivatives(findings, settings, problem, drawn, path, n_workers)
             if is_right:
                 source = sample_check.source_of(drawn, problem)
+    if settings.posterior and settings.posterior.draws and problem.simulator:
+        look_at_prior(findings, settings, problem, drawn, path, n_workers)
     if of_set:
         n_bytes = sum(n for split, n in sizes.sets.items() if split != "test")
         fits = time_fits(findings, settings, problem, source, of_set, n_bytes)

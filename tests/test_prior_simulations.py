@@ -4,6 +4,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from imnn_core.data import prior_check
 from imnn_core.problems import load, simulations
 from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
@@ -144,3 +145,22 @@ def test_another_prior_is_another_set(tmp_path):
     ) as source:
         assert source.fiducial.shape == (100, 10)
         assert source.derivative.shape == (100, 2)
+
+
+def test_a_check_sees_where_a_simulator_fails(tmp_path):
+    """Oracle: by construction; simulations that are fine are the first of the set."""
+    prior, key = prior_of("ab", OF_AB["prior"]), key_of_prior()
+    for more, n_failed in (("pass", 0), (FAILS["raises"], None)):
+        path = numpy_problem(tmp_path, SIMULATOR.format(more=more))
+        problem = load.build(str(path), delta_theta=[0.1, 0.1])
+        words, faults = prior_check.look(problem, prior, key, str(path), 2, 40, 0.0)
+        assert words.startswith("40 simulations from the prior and 4 at its corners")
+        assert (len(faults) == 0) == (n_failed == 0)
+    bad = int(np.sum(prior.rows(simulations.words_of(key), 0, 40)[:, 0] < -0.5))
+    assert f"{bad} and 2 failed" in words
+    assert "a < -0.5" in words
+    problem = load.build("gaussian")
+    prior = prior_of(problem.names, PRIOR["prior"] | {"Sigma": {"uniform": [-1, 9]}})
+    words, (fault,) = prior_check.look(problem, prior, key, "", 1, 50, 0.0)
+    assert "posterior.failures" in fault
+    assert prior_check.look(problem, prior, key, "", 1, 50, 0.5)[1] == []

@@ -145,6 +145,8 @@ FIGURES = [
 ]
 
 
+# A part of a set of simulations that are drawn here.
+A_PART = "results/{run}/simulations/seed-{seed}/{split}/{part}.h5"
 # Fits, seeds and methods of the posteriors.
 OF_METHODS = {
     "fit": settings.fits,

@@ -7,7 +7,7 @@ if settings.posterior.draws:
         input:
             unpack(cut_prior),
         output:
-            simulations="results/{run}/simulations/seed-{seed}/{split}/{part}.h5",
+            simulations=(temp(A_PART) if settings.simulate.keep is False else A_PART),
         log:
             "results/{run}/logs/simulate_prior/seed-{seed}/{split}/{part}.log",
         benchmark:

@@ -40,7 +40,9 @@ def minutes_of_simulating(wildcards, attempt):
         return 240 * attempt
     n = parts.MOST_HALVED_IN_NUMPY * N_COLUMNS
     if wildcards.part != parts.FEW:
-        n = parts.n_of_part(parts.Part.of_name(wildcards.part), N_COLUMNS)
+        is_of_prior = wildcards.split in ("prior", "calibration")
+        n_columns = 0 if is_of_prior else N_COLUMNS
+        n = parts.n_of_part(parts.Part.of_name(wildcards.part), n_columns)
     return memory.minutes(seconds * n / threads_of_simulating(wildcards), attempt)
 
 

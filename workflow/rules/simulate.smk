@@ -54,7 +54,6 @@ if settings.files:
             "../../scripts/use_files.py"
 
 else:
-    A_PART = "results/{run}/simulations/seed-{seed}/{split}/{part}.h5"
 
     rule simulate:
         """Draw a part of one split of one seed: simulations at theta_fid, and derivatives."""

@@ -116,4 +116,8 @@ def needed():
         settings.n_test, math.prod(SIMULATIONS.shape), N_COLUMNS, SIMULATOR.is_numpy
     )
     digests = {run: upstream("simulate")({"run": run}) for run in RUNS}
-    return inventory.of_run(settings, digests, n_halved), n_halved
+    found = inventory.of_run(settings, digests, n_halved)
+    is_cut = settings.posterior and settings.posterior.truncate
+    runs = RUNS if is_cut else RUNS[:1]
+    digests = {run: upstream("simulate_prior")({"run": run}) for run in runs}
+    return found | inventory.of_prior(settings, digests), n_halved

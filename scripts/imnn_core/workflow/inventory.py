@@ -70,6 +70,33 @@ def of_run(settings: Config, made_from: Mapping[str, str], n_halved: int) -> dic
     }
 
 
+def of_prior(settings: Config, made_from: Mapping[str, str]) -> dict[str, Needed]:
+    """What each set from the prior needs, of all seeds; see `of_run`.
+
+    Refinements share those of the run, but for a prior that is cut to a box.
+    """
+    posterior = settings.posterior
+    if posterior is None or not posterior.draws:
+        return {}
+    sets = {"prior": posterior.n_simulations, "calibration": posterior.n_calibration}
+    folders = {
+        f"results/{run}/simulations/seed-{seed}": digest
+        for run, digest in made_from.items()
+        for seed in settings.seeds
+    }
+    return {
+        split: Needed(
+            len(folders) * n,
+            sum(
+                n_there(f"{folder}/{split}", Part(0, n, n), digest, 0)
+                for folder, digest in folders.items()
+            ),
+        )
+        for split, n in sets.items()
+        if n
+    }
+
+
 def in_words(found: Mapping[str, Needed], n_monte_carlo: int, seconds: float | None) -> str:
     """A line in all, and one per rule.
 
