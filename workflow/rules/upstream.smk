@@ -62,12 +62,13 @@ MADE_BY = {
         ["exact_posterior.py"],
         ["simulate_prior"],
     ),
-    "infer": ([OF_POSTERIOR], ["infer.py"], ["compress_prior"]),
+    # Each method's own settings are among its rule's parameters.
+    "infer": ([], ["infer.py"], ["compress_prior"]),
     "calibrate": ([], ["calibrate.py"], ["infer", "exact_posterior"]),
-    "tabulate_posterior": ([], ["tabulate_posterior.py"], ["calibrate"]),
+    "tabulate_posterior": ([OF_POSTERIOR], ["tabulate_posterior.py"], ["calibrate"]),
     "estimate": ([OBSERVED], ["estimate.py"], ["evaluate"]),
     "refine": (
-        [settings.seeds],
+        [settings.seeds, USES_POSTERIOR and OF_POSTERIOR],
         ["refine.py"],
         ["estimate", *(["infer"] if USES_POSTERIOR else [])],
     ),
