@@ -144,7 +144,7 @@ def posterior(
         wrong = np.flatnonzero(~accurate)
         log.warning(
             "the exact posterior of %d of %d observations (first: %d) has not converged on its "
-            "grid; expected the same within %g %% with half of the cells",
+            "grid; expected the same within %g %% of every second cell",
             len(wrong), len(d), wrong[0], 100 * TOLERANCE,
         )  # fmt: skip
     return Grid(prior, Cells(Frame(*frame), mass), mean, covariance, log_evidence, accurate)
