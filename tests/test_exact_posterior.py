@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from imnn_core.inference import exact
+from imnn_core.inference.standard import theta_of
 from imnn_core.problems import shipped
 from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
@@ -163,6 +164,30 @@ def test_nats_follow_from_the_evidence():
     error = nats.std() / np.sqrt(2000)
     assert nats.mean() == pytest.approx(np.log(101) / 2, abs=3 * error)
     assert error < 0.03
+
+
+def test_likelihoods_that_are_no_numbers_are_none():
+    theta = np.array([[[np.nan], [np.inf], [-np.inf], [1.0]]])
+    found = exact.log_likelihoods(lambda theta, d: theta[0] * d[0], theta, np.array([[2.0]]))
+    assert found.tolist() == [[-np.inf, -np.inf, -np.inf, 2.0]]
+
+
+def test_parameters_from_standard_normal_numbers():
+    """Oracle: the prior's own quantiles, and far in its tails the normal's symmetry."""
+    spec = {
+        "a": {"uniform": [-1, 2]},
+        "b": {"log_uniform": [0.1, 10]},
+        "c": {"normal": [3, 2]},
+        "d": {"half_normal": [2]},
+        "e": {"truncated": [1, 2, 0, 5]},
+    }
+    y = np.linspace(-5, 5, 21)[:, None] * np.ones(5)
+    for within in (None, [[0, 1], [0.5, 2], [0, 4], [0.5, 1], [1, 2]]):
+        prior = prior_of(list(spec), spec, within)
+        expected = prior.quantile(special.ndtr(y))
+        np.testing.assert_allclose(theta_of(prior, y), expected, rtol=1e-8, atol=1e-12)
+    far = theta_of(prior_of(["c"], spec), np.array([[-30.0], [30.0]]))
+    np.testing.assert_allclose(far, [[3 - 60], [3 + 60]])
 
 
 def test_one_observation_is_one_of_many():
