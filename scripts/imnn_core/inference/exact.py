@@ -20,7 +20,7 @@ from scipy.special import logsumexp
 log = logging.getLogger("imnn")
 # By number of parameters: cells along an axis of the first grid, of those that zoom in, and of the
 # last one; and how many of the best cells a grid hands on at least.
-FIRST, ZOOM, LAST, BEST = (512, 64, 24), (64, 32, 16), (512, 96, 40), (4, 8, 12)
+FIRST, ZOOM, LAST, BEST = (512, 48, 24), (64, 24, 16), (512, 80, 32), (4, 8, 12)
 DROP = 16.0  # below the maximum, in ln p: 5.7 sigma of a Gaussian
 REACH = 2.5  # of the first grid in the prior's sigma; others go further if they are asked to
 MOST_GRIDS = 60
