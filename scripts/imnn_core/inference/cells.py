@@ -46,7 +46,7 @@ class Frame(NamedTuple):
         )
 
     def around_best(
-        self, log_p: np.ndarray, n_best: int, drop: float
+        self, log_p: np.ndarray, n: int, n_best: int, drop: float
     ) -> tuple["Frame", np.ndarray]:
         """Frames in which the best cells of each grid are as wide as long, and boxes around them.
 
@@ -54,7 +54,8 @@ class Frame(NamedTuple):
         further by two cells on each side, and by half of the grid where a best cell lies at an end.
 
         Args:
-            log_p: log-densities, (n_obs, *cells), with a finite one for each observation.
+            log_p: log-densities, (n_obs, n**p), with a finite one for each observation.
+            n: cells along each axis.
             n_best: how many cells are kept at least.
             drop: in ln p.
 
@@ -62,12 +63,11 @@ class Frame(NamedTuple):
             Frames, and whether each is wider than ``drop`` asks for, or too narrow, (n_obs,).
 
         """
-        n_obs, n, p = len(log_p), log_p.shape[1], log_p.ndim - 1
-        flat = log_p.reshape(n_obs, -1)
-        nth = np.partition(flat, -n_best, axis=1)[:, -n_best]
-        floor = np.minimum(flat.max(axis=1) - drop, nth)[:, None]
-        is_best = (flat >= floor) & (flat > -np.inf)
-        is_open = nth < flat.max(axis=1) - drop
+        p = self.low.shape[1]
+        nth = np.partition(log_p, -n_best, axis=1)[:, -n_best]
+        floor = log_p.max(axis=1) - drop
+        is_best = (log_p >= np.minimum(floor, nth)[:, None]) & (log_p > -np.inf)
+        is_open = nth < floor
         at_end = np.any(np.abs(shares(n, p) - 0.5) > 0.5 - 1 / n, axis=1)
         touches = np.any(is_best & at_end[None], axis=1)
         cell = (self.high - self.low) / n
@@ -93,9 +93,9 @@ def _spread(y, is_best, cell):
     )
 
 
-def halves(values: np.ndarray, p: int) -> np.ndarray:
-    """Every second cell along each of p axes, (n_obs, *cells, …)."""
-    return values[(slice(None), *(slice(None, None, 2),) * p)]
+def chessboard(n: int, p: int) -> np.ndarray:
+    """Whether a cell is one of every second, by the sum of its numbers, (n**p,)."""
+    return np.indices((n,) * p).sum(axis=0).reshape(-1) % 2 == 0
 
 
 class Cells(NamedTuple):

@@ -62,9 +62,8 @@ def of_each(
     """
     n, m, p = samples.shape
     weights = np.ones((n, m)) if weights is None else np.asarray(weights, np.float64)
-    total = weights.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weights = weights / np.where(total > 0, total, np.nan)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):  # no weight: NaN
+        weights = weights / weights.sum(axis=1, keepdims=True)
     own = np.sum(weights**2, axis=1)  # of the truth, as a share of the total: 1 / effective
     share = rng.random((n, p + 1))
     pit = np.stack(

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from imnn_core.gradient import host
-from imnn_core.inference.cells import Cells, Frame, halves, shares
+from imnn_core.inference.cells import Cells, Frame, chessboard, shares
+from imnn_core.inference.standard import theta_of
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 from scipy.special import logsumexp
@@ -19,9 +20,9 @@ from scipy.special import logsumexp
 log = logging.getLogger("imnn")
 # By number of parameters: cells along an axis of the first grid, of those that zoom in, and of the
 # last one; and how many of the best cells a grid hands on at least.
-FIRST, ZOOM, LAST, BEST = (512, 64, 24), (64, 32, 16), (512, 96, 40), (4, 12, 40)
+FIRST, ZOOM, LAST, BEST = (512, 48, 24), (64, 24, 16), (512, 80, 32), (4, 8, 12)
 DROP = 16.0  # below the maximum, in ln p: 5.7 sigma of a Gaussian
-TAIL = 0.01  # of the prior on each side that the first grid leaves out; others go there if asked to
+REACH = 2.5  # of the first grid in the prior's sigma; others go further if they are asked to
 MOST_GRIDS = 60
 IN_MEMORY = 8_000_000  # numbers of simulations times cells at once
 TOLERANCE = 0.02  # of the mean in sigma, of sigma's ratio, and of ln evidence
@@ -66,14 +67,14 @@ def log_likelihoods(log_likelihood: Callable, theta: Any, d: Any) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Posteriors of observations, each on a grid of its own in the prior's unbounded space.
+    """Posteriors of observations, each on a grid of its own, in a space where the prior is N(0, 1).
 
     prior: p(theta).
     cells: the grids, with the mass of each cell.
     mean: (n_obs, p).
     covariance: (n_obs, p, p).
     log_evidence: ln of the integral of likelihood times prior, (n_obs,).
-    accurate: whether half as many cells along each axis have the same evidence, mean and sigma
+    accurate: whether every second cell has the same evidence, mean and sigma
         within 2 %, (n_obs,).
     """
 
@@ -91,7 +92,7 @@ class Grid:
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         """Quantiles of the marginal posteriors, (n_levels, n_obs, p)."""
-        return self.prior.from_unbounded(self.cells.quantiles(np.asarray(levels, np.float64)))
+        return theta_of(self.prior, self.cells.quantiles(np.asarray(levels, np.float64)))
 
     def sample(self, n: int, seed: Any) -> np.ndarray:
         """Independent draws of equal weight, (n_obs, n, p).
@@ -101,7 +102,7 @@ class Grid:
             seed: an integer, a sequence of those, or a numpy.random.Generator.
 
         """
-        return self.prior.from_unbounded(self.cells.sample(n, np.random.default_rng(seed)))
+        return theta_of(self.prior, self.cells.sample(n, np.random.default_rng(seed)))
 
 
 def posterior(
@@ -143,7 +144,7 @@ def posterior(
         wrong = np.flatnonzero(~accurate)
         log.warning(
             "the exact posterior of %d of %d observations (first: %d) has not converged on its "
-            "grid; expected the same within %g %% with half of the cells",
+            "grid; expected the same within %g %% of every second cell",
             len(wrong), len(d), wrong[0], 100 * TOLERANCE,
         )  # fmt: skip
     return Grid(prior, Cells(Frame(*frame), mass), mean, covariance, log_evidence, accurate)
@@ -154,32 +155,33 @@ def _of_block(log_likelihood, prior, d, first):
     p, n = len(prior.names), LAST[len(prior.names) - 1]
     frame, is_found = _found(log_likelihood, prior, d, first)
     log_p, theta = _log_density(log_likelihood, prior, d, frame, n)
-    log_volume = frame.log_volume() - p * np.log(n)
+    log_volume, half = frame.log_volume() - p * np.log(n), chessboard(n, p)
     mass, mean, covariance, log_evidence = _moments(log_p, theta, log_volume)
-    _, *coarse = _moments(halves(log_p, p), halves(theta, p), log_volume + p * np.log(2))
+    _, *coarse = _moments(log_p[:, half], theta[:, half], log_volume + np.log(2))
     with np.errstate(divide="ignore", invalid="ignore"):  # all mass in one cell: no sigma
         shift = (coarse[0] - mean) / _sd(covariance)
         ratio = _sd(coarse[1]) / _sd(covariance) - 1
         differences = np.column_stack([shift, ratio, coarse[2] - log_evidence])
     accurate = is_found & np.all(np.abs(differences) < TOLERANCE, axis=1)
-    return *frame, mass, mean, covariance, log_evidence, accurate
+    return *frame, mass.reshape(-1, *(n,) * p), mean, covariance, log_evidence, accurate
 
 
 def _found(log_likelihood, prior, d, first):
     """Frames that hold the posteriors, and whether each does, (n_obs,)."""
     p = len(prior.names)
-    low, high = prior.to_unbounded(prior.quantile([[TAIL] * p, [1 - TAIL] * p]))
-    frame = Frame(*(np.repeat(each[None], len(d), axis=0) for each in (np.eye(p), low, high)))
+    box = np.full((len(d), p), REACH)
+    frame = Frame(np.repeat(np.eye(p)[None], len(d), axis=0), -box, box)
     is_found = np.zeros(len(d), bool)
     for i in range(MOST_GRIDS):
-        log_p, _ = _log_density(log_likelihood, prior, d, frame, (ZOOM if i else FIRST)[p - 1])
-        there = np.any(np.isfinite(log_p), axis=tuple(range(1, p + 1)))
+        n = (ZOOM if i else FIRST)[p - 1]
+        log_p, _ = _log_density(log_likelihood, prior, d, frame, n)
+        there = np.any(np.isfinite(log_p), axis=1)
         if not there.all():
             raise InputError(
                 f"exact posterior: observation {first + np.argmin(there)}: expected a finite "
                 "log-likelihood somewhere in the prior, found none on a grid over it"
             )
-        smaller, is_open = frame.around_best(log_p, BEST[p - 1], DROP)
+        smaller, is_open = frame.around_best(log_p, n, BEST[p - 1], DROP)
         is_small = smaller.log_volume() > frame.log_volume() - 0.3 * p
         frame = frame.where(is_found, smaller)
         is_found |= ~is_open & is_small
@@ -189,48 +191,23 @@ def _found(log_likelihood, prior, d, first):
 
 
 def _log_density(log_likelihood, prior, d, frame, n):
-    """Log of likelihood, prior and Jacobian on grids (n_obs, *cells), and theta (…, p) there."""
+    """Log of likelihood times prior (n_obs, n**p) on grids, and theta (n_obs, n**p, p) there."""
     p = len(prior.names)
-    z = frame.z(shares(n, p)[None])  # (n_obs, n**p, p)
-    theta = prior.from_unbounded(z)
-    found = log_likelihoods(log_likelihood, theta, d)
-    found = found + _log_prior(prior, theta) + prior.log_jacobian(z)
-    cells = (len(d), *(n,) * p)
-    return found.reshape(cells), theta.reshape(*cells, p)
-
-
-def _log_prior(prior, theta):
-    """Log-density of the prior at parameters within its bounds, (…, p) -> (…).
-
-    As `prior.log_density`, whose general functions take longer than a likelihood.
-    """
-
-    def up_to_a_constant(theta):
-        found = 0.0
-        for i, kinds in enumerate(prior.spec.values()):
-            ((kind, numbers),) = kinds.items()
-            if kind == "log_uniform":
-                found = found - np.log(theta[..., i])
-            elif kind != "uniform":
-                mean, sd = (0.0, numbers[0]) if kind == "half_normal" else numbers[:2]
-                found = found - 0.5 * ((theta[..., i] - mean) / sd) ** 2
-        return found
-
-    middle = prior.quantile(np.full(len(prior.names), 0.5))
-    return up_to_a_constant(theta) - up_to_a_constant(middle) + prior.log_density(middle)
+    z = frame.z(shares(n, p)[None])
+    theta = theta_of(prior, z)
+    log_prior = -0.5 * np.sum(z**2, axis=-1) - 0.5 * p * np.log(2 * np.pi)
+    return log_likelihoods(log_likelihood, theta, d) + log_prior, theta
 
 
 def _moments(log_p, theta, log_volume):
-    """Mass (n_obs, *cells), mean, covariance and log-evidence of log-densities at theta."""
-    flat = log_p.reshape(len(log_p), -1)
-    theta = theta.reshape(*flat.shape, -1)
-    total = logsumexp(flat, axis=1, keepdims=True)
+    """Mass (n_obs, n), mean, covariance and log-evidence of log-densities (n_obs, n) at theta."""
+    total = logsumexp(log_p, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # half of the cells may have none
-        mass = np.exp(flat - total)
+        mass = np.exp(log_p - total)
     mean = np.einsum("on,oni->oi", mass, theta)
     centred = theta - mean[:, None]
     covariance = np.einsum("oni,onj->oij", mass[..., None] * centred, centred)
-    return mass.reshape(log_p.shape), mean, covariance, total[:, 0] + log_volume
+    return mass, mean, covariance, total[:, 0] + log_volume
 
 
 def _sd(covariance):

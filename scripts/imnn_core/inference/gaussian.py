@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from imnn_core.inference.standard import log_masses, normal_factors, truncated
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 from imnn_core.store.wording import shown
 from scipy.linalg import solve_triangular
-from scipy.special import log_ndtr, logsumexp, ndtri_exp
+from scipy.special import logsumexp
 
 LOG_2PI = np.log(2 * np.pi)
 
@@ -111,16 +112,8 @@ def log_density(
 
 def _product(estimates, covariance, prior):
     """Multiply the normal factors of the prior into the Gaussian."""
-    factors = []  # mean and variance of each parameter's factor
-    for kinds in prior.spec.values():
-        ((kind, numbers),) = kinds.items()
-        if kind == "half_normal":
-            factors.append((0.0, numbers[0] ** 2))
-        elif kind in ("normal", "truncated"):
-            factors.append((numbers[0], numbers[1] ** 2))
-        else:
-            factors.append((0.0, np.inf))
-    means, variances = np.array(factors).T
+    factors = [factor or (0.0, np.inf) for factor in normal_factors(prior)]
+    means, variances = np.array(factors).T ** np.array([[1], [2]])
     # C' = (C^-1 + V^-1)^-1 = C (1 + V^-1 C)^-1,  m' = x + C' V^-1 (v - x)
     combined = np.linalg.solve(
         (np.eye(len(means)) + covariance / variances[:, None]).T, covariance.T
@@ -137,29 +130,15 @@ def _ends(product, i, z):
     return [(end - centre) / L[i, i] for end in product.bounds[i]]
 
 
-def _log_masses(a, b):
-    """Logs of the normal distribution at two ends and of the mass between; mirrored if a + b > 0.
-
-    In the mirror image both are far from 1, where float64 has no digits for what is missing.
-    """
-    with np.errstate(invalid="ignore"):  # -inf + inf: nothing is cut off
-        is_mirrored = a + b > 0
-    a, b = np.where(is_mirrored, -b, a), np.where(is_mirrored, -a, b)
-    log_a, log_b = log_ndtr(a), log_ndtr(b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return is_mirrored, log_a, log_b, log_b + np.log(-np.expm1(log_a - log_b))
-
-
 def _sequential(product, uniform):
     """Draws within the bounds, (n_obs, n, p), and their log-densities (n_obs, n)."""
     z, log_q = np.zeros_like(uniform), 0.0
     for i in range(uniform.shape[-1]):
         a, b = _ends(product, i, z)
-        is_mirrored, log_a, log_b, log_mass = _log_masses(a, b)
-        u = uniform[..., i]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = ndtri_exp(np.logaddexp(log_a + np.log1p(-u), log_b + np.log(u)))
-        z[..., i] = np.clip(np.where(is_mirrored, -drawn, drawn), a, b)
+        log_mass, *ends = log_masses(a, b)
+        with np.errstate(divide="ignore"):
+            drawn = truncated(*ends, np.log(uniform[..., i]), np.log1p(-uniform[..., i]))
+        z[..., i] = np.clip(drawn, a, b)
         log_q = log_q - log_mass
     theta = product.mean[:, None] + z @ product.cholesky.T
     theta = np.clip(theta, *product.bounds.T)  # an end may be off by a digit
@@ -169,7 +148,7 @@ def _sequential(product, uniform):
 def _log_q(product, theta):
     """Log-density of what `_sequential` draws, (n_obs, n)."""
     z = _whitened(theta, product.mean, product.cholesky)
-    masses = [_log_masses(*_ends(product, i, z))[-1] for i in range(theta.shape[-1])]
+    masses = [log_masses(*_ends(product, i, z))[0] for i in range(theta.shape[-1])]
     return _log_standard(z, product.cholesky) - sum(masses)
 
 
