@@ -146,6 +146,21 @@ def test_seed_decides_the_bits(quick):
     assert len(shown) == sum(q.report["epochs"])
 
 
+def test_best_weights_are_kept(quick):
+    """Oracle: the smallest loss shown, and the loss on the simulations held out, by numpy."""
+    _, theta, x = quick
+    shown, settings = [], QUICK._replace(learning_rate=0.02, least_steps=600, weight_decay=0.0)
+    q = neural.train(theta, x, PRIOR, 5, settings, lambda done, n, text: shown.append(text))
+    losses = [float(text.split()[-1]) for text in shown]
+    assert losses[q.report["best_epoch"][0] - 1] == min(losses)
+    assert losses[-1] > min(losses) + 0.01  # it had begun to learn the simulations by heart
+    held_out = np.random.default_rng([5, 0]).permutation(len(x))[:40]
+    log_q = q.log_density(theta[held_out, None], x[held_out])[:, 0]
+    z = neural.scores_of_parameters(theta[held_out], PRIOR)
+    log_ratio = stats.norm.logpdf(z).sum(1) - PRIOR.log_density(theta[held_out])
+    assert -(log_q + log_ratio).mean() == pytest.approx(min(losses), abs=2e-4)
+
+
 def test_ensemble_is_the_mean_of_its_members(quick):
     """Oracle: the mean of the members' densities, and of their draws' means."""
     q, theta, x = quick

@@ -35,7 +35,7 @@ class Settings(NamedTuple):
     """
 
     n_components: int = 8
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 2e-3
     n_batch: int = 256
     most_epochs: int = 50
