@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from imnn_core.inference import mixture, neural, normal_scores
+from imnn_core.inference import mixture, neural
 from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
 from scipy import stats
@@ -146,6 +146,21 @@ def test_seed_decides_the_bits(quick):
     assert len(shown) == sum(q.report["epochs"])
 
 
+def test_best_weights_are_kept(quick):
+    """Oracle: the smallest loss shown, and the loss on the simulations held out, by numpy."""
+    _, theta, x = quick
+    shown, settings = [], QUICK._replace(learning_rate=0.02, least_steps=600, weight_decay=0.0)
+    q = neural.train(theta, x, PRIOR, 5, settings, lambda done, n, text: shown.append(text))
+    losses = [float(text.split()[-1]) for text in shown]
+    assert losses[q.report["best_epoch"][0] - 1] == min(losses)
+    assert losses[-1] > min(losses) + 0.01  # it had begun to learn the simulations by heart
+    held_out = np.random.default_rng([5, 0]).permutation(len(x))[:40]
+    log_q = q.log_density(theta[held_out, None], x[held_out])[:, 0]
+    z = neural.scores_of_parameters(theta[held_out], PRIOR)
+    log_ratio = stats.norm.logpdf(z).sum(1) - PRIOR.log_density(theta[held_out])
+    assert -(log_q + log_ratio).mean() == pytest.approx(min(losses), abs=2e-4)
+
+
 def test_ensemble_is_the_mean_of_its_members(quick):
     """Oracle: the mean of the members' densities, and of their draws' means."""
     q, theta, x = quick
@@ -163,33 +178,6 @@ def test_draws_of_an_observation_do_not_depend_on_later_ones(quick):
     q, _, x = quick
     of_four = q.sample(x[:4], 30, 1)
     np.testing.assert_allclose(q.sample(x[:1], 30, 1)[0], of_four[0], rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda rng: rng.standard_normal(5000),
-        lambda rng: rng.standard_cauchy(5000) ** 3,
-        lambda rng: rng.gamma(0.3, size=5000),
-    ],
-)
-def test_scores_are_normal_and_increasing(draw):
-    """Oracle: the standard normal distribution, by Kolmogorov and Smirnov; monotony beyond."""
-    x = draw(np.random.default_rng(8))
-    scores = normal_scores.learnt(x)
-    assert stats.kstest(normal_scores.applied(scores, x), "norm").statistic < 0.013
-    wide = np.concatenate([-np.logspace(308, -3, 900), np.logspace(-3, 308, 900)])
-    z = normal_scores.applied(scores, np.sort(np.concatenate([x, wide])))
-    assert np.isfinite(z).all() and (np.diff(z) >= 0).all()
-    far = np.sort(x)[-1] + np.ptp(np.sort(x)[500:-500]) * np.array([0, 1, 2, 4])
-    assert (np.diff(normal_scores.applied(scores, far)) > 0).all()
-
-
-def test_scores_of_counts():
-    """Oracle: the normal quantiles of the middle ranks of three values, by hand."""
-    scores = normal_scores.learnt(np.repeat([0.0, 1.0, 5.0], [50, 30, 20]))
-    z = normal_scores.applied(scores, np.array([0.0, 1.0, 5.0]))
-    np.testing.assert_allclose(z, stats.norm.ppf([0.25, 0.65, 0.9]), rtol=1e-12)
 
 
 def test_far_observations_have_draws_and_densities(quick):
@@ -219,6 +207,20 @@ def test_bad_input_is_one_line(quick, spoil, words):
     with pytest.raises(InputError, match=words) as error:
         neural.train(*spoil(theta, x), PRIOR, 0, QUICK)
     assert len(error.value.lines) == 1
+
+
+def test_training_that_diverges_is_one_line(quick):
+    _, theta, x = quick
+    with pytest.raises(InputError, match="expected a finite loss, found none at learning rate"):
+        neural.train(theta, x, PRIOR, 0, QUICK._replace(learning_rate=1e30))
+
+
+def test_trains_where_jax_is_in_double_precision(quick, float64):
+    q, theta, x = quick
+    again = neural.train(theta, x, PRIOR, 2, QUICK)
+    assert all(array.dtype == np.float32 for array in again.members[0].values())
+    loss, before = again.report["held_out_loss"][0], q.report["held_out_loss"][0]
+    assert loss == pytest.approx(before, abs=0.01)
 
 
 def test_summaries_of_another_number_are_refused(quick):

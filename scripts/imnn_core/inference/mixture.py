@@ -28,14 +28,14 @@ class Settings(NamedTuple):
     most_steps: fewer epochs where they would have more.
     patience: share of the epochs without a better held-out loss after which training ends.
     held_out: share of the simulations.
-    averaged: steps over which weights are averaged, exponentially.
+    averaged: share of the steps over which weights are averaged, exponentially.
     weight_decay: of AdamW, times the number of simulations: a prior of the weights counts for less,
         the more simulations there are.
     ensemble: members, trained from other first weights and in another order.
     """
 
     n_components: int = 8
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 2e-3
     n_batch: int = 256
     most_epochs: int = 50
@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     most_steps: int = 100_000
     patience: float = 0.2
     held_out: float = 0.1
-    averaged: int = 500
+    averaged: float = 0.03
     weight_decay: float = 3_000.0
     ensemble: int = 1
 

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from imnn_core.inference import mixture
 from imnn_core.inference.mixture import Settings
+from imnn_core.store.errors import InputError
 
 Show = Callable[[int, int, str], None]  # epochs done, at most, a line
 
@@ -66,6 +67,9 @@ def trained(
         settings: see `Settings`.
         show: is called after each epoch.
 
+    Raises:
+        InputError: no loss was finite.
+
     """
     rng = np.random.default_rng(seed)
     mixed = rng.permutation(len(s))
@@ -74,6 +78,7 @@ def trained(
     weights = mixture.initial(rng, s[rows], z[rows], settings.hidden, settings.n_components)
     s, z = (jnp.asarray(array, jnp.float32) for array in (s, z))
     weights = jax.tree.map(jnp.asarray, weights)
+    there = s[held_out], z[held_out]
     decay = settings.weight_decay / len(rows)
     adam = _optimiser(decay).init(weights)
     state = _State(weights, jax.tree.map(jnp.copy, weights), adam)
@@ -82,20 +87,13 @@ def trained(
     n_steps = len(rows) // n_batch
     wanted = np.clip(settings.most_epochs * n_steps, settings.least_steps, settings.most_steps)
     n_epochs = math.ceil(wanted / n_steps)
+    averaged = max(1.0, settings.averaged * n_epochs * n_steps)
     best, report = (math.inf, 0, weights), {"training_loss": [], "held_out_loss": []}
     for epoch in range(n_epochs):
         order = rng.permutation(rows)[: n_steps * n_batch].reshape(n_steps, n_batch)
         rates = _rates(epoch * n_steps + np.arange(n_steps), n_epochs * n_steps, settings)
-        state, loss = _epoch(
-            state,
-            s,
-            z,
-            order,
-            rates,
-            weight_decay=decay,
-            averaged=settings.averaged,
-        )
-        loss_there = float(_held_out_loss(state.average, s[held_out], z[held_out]))
+        state, loss = _epoch(state, s, z, order, rates, weight_decay=decay, averaged=averaged)
+        loss_there = float(_held_out_loss(state.average, *there))
         report["training_loss"].append(float(loss))
         report["held_out_loss"].append(loss_there)
         if loss_there < best[0]:
@@ -103,6 +101,9 @@ def trained(
         show(epoch + 1, n_epochs, f"loss {float(loss):.4f}, held out {loss_there:.4f}")
         if epoch - best[1] >= max(2, settings.patience * n_epochs):
             break
+    if not math.isfinite(best[0]):
+        rate = settings.learning_rate
+        raise InputError(f"training: expected a finite loss, found none at learning rate {rate:g}")
     return jax.tree.map(np.asarray, best[2]), report
 
 
