@@ -91,7 +91,7 @@ def squared_distances(s: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances of rows (n, k) from one point (k,), (n,) in float64."""
     total = np.zeros(len(s))
     with np.errstate(over="ignore", invalid="ignore"):  # failed simulations have any number
-        for column, of in zip(np.asarray(s, np.float64).T, x, strict=True):
+        for column, of in zip(s.T, x, strict=True):
             total += (column - of) ** 2
     return total
 
@@ -140,7 +140,7 @@ def _by_tree(s, observed, n_kept):
 
 def _chunks(s) -> Iterator[tuple[int, np.ndarray]]:
     for first in range(0, len(s), ROWS):
-        yield first, np.asarray(s[first : first + ROWS])
+        yield first, np.asarray(s[first : first + ROWS], np.float64)
 
 
 def _usable(rows):
