@@ -77,7 +77,7 @@ def nearest(s: np.ndarray, observed: np.ndarray, n_kept: int) -> Nearest:
 
     """
     observed = np.asarray(observed, np.float64)
-    _expect_finite(observed)
+    expect_finite(observed)
     search = _by_tree if len(observed) >= TREE_FROM else _by_all_distances
     return search(s, observed, n_kept)
 
@@ -147,7 +147,8 @@ def _usable(rows):
     return np.all(np.abs(rows) < LARGEST, axis=1)  # nan is not
 
 
-def _expect_finite(observed):
+def expect_finite(observed: np.ndarray) -> None:
+    """Raise an InputError if summaries of observations, (n_obs, k), are not all finite."""
     wrong = np.flatnonzero(~_usable(observed))
     if len(wrong):
         raise InputError(
