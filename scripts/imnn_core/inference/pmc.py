@@ -129,6 +129,7 @@ def run(
 
     """
     observed = np.asarray(observed, np.float64)
+    rejection.expect_finite(observed[None])
     population = resume
     if population is None:
         population = _first(simulate, prior, observed, key, settings)

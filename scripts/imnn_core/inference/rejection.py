@@ -77,7 +77,7 @@ def nearest(s: np.ndarray, observed: np.ndarray, n_kept: int) -> Nearest:
 
     """
     observed = np.asarray(observed, np.float64)
-    _expect_finite(observed)
+    expect_finite(observed)
     search = _by_tree if len(observed) >= TREE_FROM else _by_all_distances
     return search(s, observed, n_kept)
 
@@ -91,7 +91,7 @@ def squared_distances(s: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances of rows (n, k) from one point (k,), (n,) in float64."""
     total = np.zeros(len(s))
     with np.errstate(over="ignore", invalid="ignore"):  # failed simulations have any number
-        for column, of in zip(np.asarray(s, np.float64).T, x, strict=True):
+        for column, of in zip(s.T, x, strict=True):
             total += (column - of) ** 2
     return total
 
@@ -140,14 +140,15 @@ def _by_tree(s, observed, n_kept):
 
 def _chunks(s) -> Iterator[tuple[int, np.ndarray]]:
     for first in range(0, len(s), ROWS):
-        yield first, np.asarray(s[first : first + ROWS])
+        yield first, np.asarray(s[first : first + ROWS], np.float64)
 
 
 def _usable(rows):
     return np.all(np.abs(rows) < LARGEST, axis=1)  # nan is not
 
 
-def _expect_finite(observed):
+def expect_finite(observed: np.ndarray) -> None:
+    """Raise an InputError if summaries of observations, (n_obs, k), are not all finite."""
     wrong = np.flatnonzero(~_usable(observed))
     if len(wrong):
         raise InputError(
