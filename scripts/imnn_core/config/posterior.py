@@ -68,7 +68,7 @@ class Neural(Model):
     """Settings of `neural`, neural posterior estimation by a mixture density network."""
 
     n_components: counted(1, 1000) = Field(8, description="Gaussians in the mixture.")
-    hidden: Layers = Field([32, 32], description="Widths of the hidden layers.")
+    hidden: Layers = Field([64, 64], description="Widths of the hidden layers.")
     ensemble: counted(1, 100) = Field(
         1, description="Networks that are trained from different weights; their mean is taken."
     )
