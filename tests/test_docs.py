@@ -51,6 +51,7 @@ PLANNED = {
     "snakemake --cores all --configfile config/examples/decay.yaml --config "
     "problem=my_problem.py run=mine": "test_bring_your_own.py",
     "snakemake --cores all --configfile config/examples/folder.yaml": "test_folder.py",
+    "snakemake --cores all --configfile config/posterior.yaml": "test_posterior_run.py, in full",
     "snakemake --cores all --configfile config/influenza.yaml": "pytest -m long, test_influenza.py",
 }
 # What comes before a command that is run alone, by what it names.

@@ -29,11 +29,13 @@ for split, given in FILES.items():
         for name in named_sets.entries_of(named_sets.plain(settings.files.given[split]))
     }
     CONTENTS |= {names[name]: each for name, each in there.items()}
-for name, given in COMPRESS.items():
+of_prior = settings.posterior and settings.posterior.simulations
+for given, named in (
+    *((given, settings.compress[name]) for name, given in COMPRESS.items()),
+    *((given, getattr(of_prior, key)) for key, given in GIVEN.items()),
+):
     there = content.of_entries({"fiducial": given}, KNOWN)
-    names = {
-        found(entry): entry for entry in named_files.entries(settings.compress[name])
-    }
+    names = {found(entry): entry for entry in named_files.entries(named)}
     CONTENTS |= {names[entry]: each for entry, each in there.items()}
 
 
@@ -43,6 +45,11 @@ rule pack:
         results=everything,
         analytic=expand("results/{run}/analytic_fisher.json", run=RUNS),
         theta_fid=expand("results/{run}/theta_fid.json", run=RUNS[1:]),
+        samples=expand(
+            "results/{run}/fits/{fit}/seed-{seed}/posterior/{method}.h5",
+            run=RUNS,
+            **OF_METHODS,
+        ),
     output:
         archive=ARCHIVE,
     log:
