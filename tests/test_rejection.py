@@ -92,7 +92,7 @@ def test_posterior_of_normal_draws():
         assert width / exact_width == pytest.approx(1, abs=0.2)
 
 
-@pytest.mark.long  # ten seconds, 0.6 GB
+@pytest.mark.long  # half a minute, 1 GB
 def test_posterior_of_normal_draws_by_many_simulations():
     """2 * 10^7 drawn, 2000 kept: mean within 0.05 sigma; oracle: the posterior by quadrature.
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from imnn_core.inference import pmc_kernel, rejection
+from imnn_core.inference import pmc_kernel, pmc_step, rejection
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
 
-NOT_FAR = 2.5  # in which the last step may accept fewer than a quantile of the particles' distances
-Simulate = Callable[[np.ndarray, int], np.ndarray]
+NOT_FAR = 2.5  # the last step is made at once if it lies within quantile / NOT_FAR
 
 
 class Settings(NamedTuple):
@@ -66,16 +65,6 @@ class Population(NamedTuple):
     n_effective: np.ndarray
 
 
-class Drawn(NamedTuple):
-    """The nearest simulations of a step so far, and how many there were."""
-
-    z: np.ndarray
-    distance: np.ndarray
-    n: int
-    n_within: int
-    n_failed: int
-
-
 def log_step(population: Population) -> None:
     """One line of the log on the latest step."""
     logging.getLogger("imnn").info(
@@ -91,7 +80,7 @@ def log_step(population: Population) -> None:
 
 
 def run(
-    simulate: Simulate,
+    simulate: pmc_step.Simulate,
     prior: Prior,
     observed: np.ndarray,
     key: tuple[int, ...],
@@ -170,7 +159,8 @@ def _first(simulate, prior, observed, key, settings):
     def propose(rng):
         return prior.to_unbounded(prior.draw(rng, settings.batch))
 
-    drawn = _draw(simulate, prior, propose, observed, (*key, 0), settings, 0, n, -np.inf)
+    sizes = pmc_step.Sizes(settings.n_particles, settings.batch, n)
+    drawn = pmc_step.nearest(simulate, prior, propose, observed, (*key, 0), sizes, 0, -np.inf)
     if len(drawn.distance) < settings.n_particles:
         raise InputError(
             f"pmc: expected at least {settings.n_particles} simulations from the prior with finite "
@@ -187,13 +177,14 @@ def _next(simulate, prior, observed, key, settings, before):
     step, spent = len(before.epsilon), int(before.n_simulations[-1])
     allowed = _batches(settings.n_particles / settings.smallest_acceptance, settings)
     most = min(allowed * settings.batch, settings.most_simulations - spent)
-    most -= most % settings.batch
     target = _next_epsilon(before, settings)
 
     def propose(rng):
         return pmc_kernel.draw(kernel, prior, rng, settings.batch)
 
-    drawn = _draw(simulate, prior, propose, observed, (*key, step), settings, spent, most, target)
+    sizes = pmc_step.Sizes(settings.n_particles, settings.batch, most - most % settings.batch)
+    words = (*key, step)
+    drawn = pmc_step.nearest(simulate, prior, propose, observed, words, sizes, spent, target)
     acceptance = drawn.n_within / drawn.n
     if len(drawn.distance) < settings.n_particles or drawn.distance[-1] >= before.epsilon[-1]:
         weights, drawn = before.weights, drawn._replace(z=before.z, distance=before.distance)
@@ -207,45 +198,6 @@ def importance(prior: Prior, kernel: pmc_kernel.Kernel, z: np.ndarray) -> np.nda
     log_weights = pmc_kernel.log_prior(prior, z) - pmc_kernel.log_density(kernel, prior, z)
     weights = np.exp(log_weights - log_weights.max())
     return weights / weights.sum()
-
-
-def _draw(simulate, prior, propose, observed, words, settings, first, most, target):
-    """Batches until n_particles lie within target; of all of them the nearest."""
-    drawn = Drawn(np.empty((0, len(prior.names))), np.empty(0), 0, 0, 0)
-    while drawn.n < most and drawn.n_within < settings.n_particles:
-        words_of_batch = (*words, drawn.n // settings.batch)
-        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence(words_of_batch)))
-        z = propose(rng)
-        theta, possible = _parameters(prior, z)
-        s = np.asarray(simulate(theta, first + drawn.n), np.float64)
-        distance = np.sqrt(rejection.squared_distances(s, observed))
-        failed = ~np.isfinite(distance)
-        distance[failed | ~possible] = np.inf
-        drawn = _with(drawn, z, distance, failed.sum(), target, settings.n_particles)
-    return drawn
-
-
-def _parameters(prior, z):
-    """Parameters, and whether the prior has a density there; elsewhere its median stands in."""
-    theta = prior.from_unbounded(z)
-    with np.errstate(invalid="ignore"):
-        possible = np.isfinite(pmc_kernel.log_prior(prior, z))
-    return np.where(
-        possible[:, None], theta, prior.quantile(np.full(theta.shape[1:], 0.5))
-    ), possible
-
-
-def _with(drawn, z, distance, n_failed, target, n_kept):
-    all_z, all_distances = np.concatenate([drawn.z, z]), np.append(drawn.distance, distance)
-    order = rejection.smallest(all_distances, n_kept)
-    order = order[np.isfinite(all_distances[order])]
-    return Drawn(
-        all_z[order],
-        all_distances[order],
-        drawn.n + len(z),
-        drawn.n_within + int((distance <= target).sum()),
-        drawn.n_failed + int(n_failed),
-    )
 
 
 def _population(prior, drawn, weights, acceptance, before):

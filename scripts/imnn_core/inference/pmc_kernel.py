@@ -7,9 +7,7 @@ import numpy as np
 from imnn_core.problems.prior import Prior
 
 WIDER = 2.0  # the kernel's covariance over the population's (Beaumont et al. 2009)
-TEMPER = (
-    0.75  # of what particles are drawn by; 0: as Beaumont et al., with a third of the precision
-)
+TEMPER = 0.75  # see kernel_of; 0 is Beaumont et al.'s, with a third of the precision
 PAIRS = 1 << 14  # of points and particles, whose densities are computed together: 128 KiB
 
 
