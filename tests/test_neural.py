@@ -9,7 +9,7 @@ from imnn_core.store.errors import InputError
 from scipy import stats
 
 PRIOR = prior_of(["rate", "b"], {"rate": {"uniform": [0, 10]}, "b": {"normal": [3, 2]}})
-QUICK = neural.Settings(n_components=3, hidden=(16,), least_steps=300, most_epochs=3)
+QUICK = neural.Settings(3, hidden=(16,), least_steps=300, most_epochs=3, ensemble=1)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_exact_mean_and_width():
     rng = np.random.default_rng(3)
     theta = prior.draw(rng, 20_000)
     x = rng.gamma(10, size=theta.shape) / theta
-    q = neural.train(theta, x, prior, 0, neural.Settings(most_epochs=12))
+    q = neural.train(theta, x, prior, 0, neural.Settings(most_epochs=12, ensemble=1))
     totals = np.array([5.0, 10.0, 1.5])  # of draws; the last has half of its posterior beyond
     samples = q.sample(totals[:, None], 20_000, 4)
     assert samples.min() > 0 and samples.max() < 10

@@ -168,7 +168,7 @@ def main():
     parser.add_argument("--over", type=int, default=200, help="observations over the prior")
     parser.add_argument("--draws", type=int, default=20_000, help="of which widths are taken")
     parser.add_argument("--ranks", type=int, default=1000, help="observations for ranks")
-    parser.add_argument("--ensemble", type=int, default=1, help="members of the mixture's")
+    parser.add_argument("--ensemble", type=int, default=4, help="members of the mixture's")
     parser.add_argument("--epochs", type=int, help="of a flow, in place of 20 to 150 by n")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path)

@@ -38,14 +38,14 @@ class Settings(NamedTuple):
     hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 2e-3
     n_batch: int = 256
-    most_epochs: int = 50
+    most_epochs: int = 25
     least_steps: int = 5_000
-    most_steps: int = 100_000
+    most_steps: int = 40_000
     patience: float = 0.2
     held_out: float = 0.1
     averaged: float = 0.03
     weight_decay: float = 3_000.0
-    ensemble: int = 1
+    ensemble: int = 4
 
 
 class Mixture(NamedTuple):
