@@ -12,6 +12,7 @@ from imnn_core.store.errors import InputError
 
 SHIPPED = (
     *("config", "quick", "ten_seeds", "exponential_rate", "gaussian_field"),
+    *("posterior", "influenza"),
     *("examples/decay", "examples/autoregression", "examples/files", "examples/folder"),
     *("examples/expensive", "examples/outside"),
 )
