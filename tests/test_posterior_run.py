@@ -149,6 +149,10 @@ FAULTS = {
     ),
     "an odd density": ({"prior": PRIOR | {"mu": {"flat": [0, 1]}}}, "expected one density of"),
     "an unknown method": ({"methods": ["abc"]}, "posterior.methods.0: expected"),
+    "too few for a population": (
+        {"pmc": {"n_particles": 200, "n_simulations": 700}},
+        "posterior.pmc.n_simulations: expected at least n_particles / quantile = 800",
+    ),
     "nothing to refine": ({"truncate": True}, "posterior.truncate: expected false without"),
 }
 

@@ -1,5 +1,6 @@
 """Posteriors of the parameters: priors, methods and their settings. Imports no jax."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -48,10 +49,10 @@ class PMC(Model):
 
     n_particles: counted(100) = Field(2000, description="Particles of a population.")
     quantile: Annotated[float, Field(gt=0, lt=1), BeforeValidator(not_bool)] = Field(
-        0.5, description="Of the distances of one population: the largest distance of the next."
+        0.25, description="Of the distances of one population: the largest distance of the next."
     )
     acceptance: Positive = Field(
-        0.03, description="The share of accepted simulations below which no further step is made."
+        0.01, description="The share of accepted simulations below which no further step is made."
     )
     n_simulations: Count = Field(
         1000000, description="Simulations in all of one posterior, at most."
@@ -166,6 +167,11 @@ def faults(config: Any) -> Iterator[tuple[str, str, str]]:
         yield "posterior.truncate", "false without `refine`", "true"
     if posterior.truncate and posterior.simulations is not None:
         yield "posterior.truncate", "false with simulations that exist", "true"
+    pmc = posterior.pmc
+    least = math.ceil(pmc.n_particles / pmc.quantile)
+    if "pmc" in posterior.methods and pmc.n_simulations < least:
+        expected = f"at least n_particles / quantile = {least}, for the first population"
+        yield "posterior.pmc.n_simulations", expected, pmc.n_simulations
     n = posterior.rejection.n_accepted
     if n is not None and posterior.simulations is None and n > posterior.n_simulations:
         expected = f"at most n_simulations = {posterior.n_simulations}"
