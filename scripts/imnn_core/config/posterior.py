@@ -47,7 +47,7 @@ class Rejection(Model):
 class PMC(Model):
     """Settings of `pmc`, population Monte Carlo."""
 
-    n_particles: counted(100) = Field(2000, description="Particles of a population.")
+    n_particles: counted(100) = Field(4000, description="Particles of a population.")
     quantile: Annotated[float, Field(gt=0, lt=1), BeforeValidator(not_bool)] = Field(
         0.25, description="Of the distances of one population: the largest distance of the next."
     )
