@@ -19,7 +19,7 @@ POSTERIOR = {
     "n_calibration": 20,
     "n_samples": 500,
     "pmc": {"n_particles": 200, "n_simulations": 4000, "n_calibration": 2},
-    "neural": {"n_components": 2, "hidden": [8]},
+    "neural": {"n_components": 2, "hidden": [8], "ensemble": 1},
 }
 METHODS = POSTERIOR["methods"]
 FIT = "results/tiny/fits/small/seed-1/posterior"
@@ -115,7 +115,7 @@ def test_what_a_change_makes_again(finished, root):
             write_config(finished, posterior=POSTERIOR)
 
     last = {"tabulate_posterior": 1, "plot_posterior": 1, "report": 1}
-    found = jobs(neural={"n_components": 3, "hidden": [8]})
+    found = jobs(neural={"n_components": 3, "hidden": [8], "ensemble": 1})
     assert found["infer"] == found["calibrate"] == 1
     assert not {"simulate_prior", "compress_prior", "fit", "exact_posterior"} & set(found)
     found = jobs(n_calibration=30)

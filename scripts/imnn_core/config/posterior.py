@@ -71,7 +71,7 @@ class Neural(Model):
     n_components: counted(1, 1000) = Field(8, description="Gaussians in the mixture.")
     hidden: Layers = Field([64, 64], description="Widths of the hidden layers.")
     ensemble: counted(1, 100) = Field(
-        1, description="Networks that are trained from different weights; their mean is taken."
+        4, description="Networks that are trained from different weights; their mean is taken."
     )
 
 
