@@ -79,8 +79,8 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
     if away.max() > FAR and (beyond is None or beyond > BEYOND):
         raise InputError(
             f"posterior.prior: expected a prior that reaches the observation, found the estimate "
-            f"{where} of observation {i} {away.max():.3g} bounds outside of it; widen the prior, or see that the data "
-            "are like the simulations (units, masks)"
+            f"{where} of observation {i} {away.max():.3g} bounds outside; widen the prior, or "
+            "see that the data are like the simulations (units, masks)"
         )
     if much is not None and much < RARE:
         yield (
