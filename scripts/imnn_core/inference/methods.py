@@ -11,7 +11,7 @@ import numpy as np
 from imnn_core.inference import gaussian, neural, rejection
 from imnn_core.inference.summaries import Set, Summaries
 
-LEAST, SHARE = 100, 1000  # accepted by rejection: at least, and one of so many simulations
+LEAST, SHARE = 200, 1000  # accepted by rejection: at least, and one of so many simulations
 State = Mapping[str, np.ndarray]
 
 
