@@ -9,6 +9,7 @@ from imnn_core.problems import load, simulations
 from imnn_core.store import unchecked
 from imnn_core.workflow.jobs import job, log
 
+FEW = 1000  # samples of rejection, about
 NUMBERS = 2_000_000  # of samples that are in memory at a time
 
 
@@ -57,7 +58,7 @@ def calibrate(
     rng = np.random.default_rng(words)
     n, p = calibration.theta.shape
     reference = rng.random((n, p))
-    block = max(1, NUMBERS // (posterior["n_samples"] * p))
+    block = max(1, NUMBERS // (posterior.get("n_samples", FEW) * p))
     blocks, log_q = [], np.full(n, np.nan)
     for start in range(0, n, block):
         rows = slice(start, start + block)

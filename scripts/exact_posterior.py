@@ -46,6 +46,9 @@ def exact_posterior(
         np.arange(len(d)),
     )
     theta = grid.sample(posterior["n_samples"], words)
+    at, theta = kept(at), theta if grid.accurate[0] else None
+    if not grid.accurate.all():
+        log.info("warning: the exact posterior of the observation is not known: no grid holds it")
     calibration = calibrated(paths, problem, prior, posterior, seed, given, bar)
     results.write_exact(path_to_exact, at, calibration, "", theta)
     log.info("wrote %s", path_to_exact)
@@ -77,8 +80,18 @@ def calibrated(paths, problem, prior, posterior, seed, given, bar):
             bar.show(min(start + BLOCK, len(rows)), len(rows), "exact posteriors")
     found = results.Exact(*map(np.concatenate, zip(*blocks, strict=True)))
     if n_odd := int(np.sum(~found.accurate)):
-        log.info("warning: %d of %d grids are not accurate to 2 %%", n_odd, len(rows))
-    return found
+        log.info("warning: %d of %d are left out: no grid holds them to 2 %%", n_odd, len(rows))
+    return kept(found)
+
+
+def kept(found):
+    """Exact posteriors, NaN where the grid is not accurate."""
+    fine = found.accurate
+    return found._replace(
+        mean=np.where(fine[:, None], found.mean, np.nan),
+        sd=np.where(fine[:, None], found.sd, np.nan),
+        log_evidence=np.where(fine, found.log_evidence, np.nan),
+    )
 
 
 def of_block(source, rows, problem, prior):

@@ -44,7 +44,7 @@ def infer(
     began = time.monotonic()
     key = simulations.seed_key(seed, "posterior")
     task = methods.Task(found, posterior, tuple(simulations.words_of(key)), bar.show)
-    state, n_simulations = {}, len(found.simulated.x)
+    state, n_simulations = {}, len(found.simulated.x) * (method != "gaussian")
     if method == "neural":
         network = methods.trained(task)
         state = network.arrays()
@@ -84,10 +84,12 @@ def infer(
 
 def of_all(found, samples):
     """Doubts about each observation's samples; what each one is."""
+    zeros = np.zeros(len(samples.theta))
     for i, (theta, weights) in enumerate(zip(samples.theta, samples.weights, strict=True)):
         of = [
             *found.about["doubts"][i],
             *doubts.of_samples(theta, weights, samples.effective[i], found.prior),
+            *doubts.of_epsilon(samples.facts.get("epsilon", zeros)[i], theta.shape[-1]),
         ]
         mean, sd = results.moments(theta, weights)
         for name, value, width in zip(found.prior.names, mean, sd, strict=True):

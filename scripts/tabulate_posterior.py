@@ -29,7 +29,9 @@ def of_posterior(posterior, exact):
                 "q84": high[k],
                 "mean_exact": None if observed is None else observed.mean[i, k],
                 "sd_exact": None if observed is None else observed.sd[i, k],
-                "n_simulations": about["n_simulations"],
+                "n_simulations": about["facts"].get("n_simulations", {i: about["n_simulations"]})[
+                    i
+                ],
                 "seconds": round(about["seconds"], 2),
                 "observation": i,
                 "effective": weights.sum() ** 2 / np.sum(weights**2),
@@ -85,8 +87,8 @@ CALIBRATION = (
 ).split()
 
 
-def disagreements(posteriors):
-    """Methods that disagree, by fit, seed and observation."""
+def disagreements(posteriors, exact):
+    """Methods that disagree, also with the exact posterior, by fit, seed and observation."""
     of_fit = {}
     for each in posteriors:
         of_fit.setdefault((each.about["fit"], each.about["seed"]), []).append(each)
@@ -96,11 +98,15 @@ def disagreements(posteriors):
                 each.about["method"]: results.moments(each.theta[i], each.weights[i])
                 for each in found
             }
-            for line in doubts.between(of_method, found[0].prior.names):
+            names, (at, *_) = found[0].prior.names, exact[seed]
+            lines = list(doubts.between(of_method, names))
+            for method, of in of_method.items() if at is not None else ():
+                lines += doubts.against_exact(method, of, (at.mean[i], at.sd[i]), names)
+            for line in lines:
                 yield {"fit": fit, "seed": seed, "observation": i, "what": line}
 
 
-def all_doubts(posteriors):
+def all_doubts(posteriors, exact):
     """Doubts about single posteriors, each once for a fit and a seed, and disagreements."""
     seen = set()
     for each in posteriors:
@@ -110,7 +116,7 @@ def all_doubts(posteriors):
                 if (fit, seed, i, line) not in seen:
                     seen.add((fit, seed, i, line))
                     yield {"fit": fit, "seed": seed, "observation": i, "what": f"{method}: {line}"}
-    yield from disagreements(posteriors)
+    yield from disagreements(posteriors, exact)
 
 
 @unchecked.named()
@@ -137,7 +143,7 @@ def tabulate(
     rows = [row for each in calibrations for row in of_calibration(each)]
     table = pd.DataFrame(rows, columns=CALIBRATION)
     texts.write_text(path_to_calibration, table.to_csv(index=False))
-    found = list(all_doubts(posteriors))
+    found = list(all_doubts(posteriors, exact))
     for each in found:
         log.info("warning: %s, seed %d: %s", each["fit"], each["seed"], each["what"])
     is_observed = posteriors[0].about["is_observed"]

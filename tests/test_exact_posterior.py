@@ -227,3 +227,18 @@ def test_nothing_to_find():
         exact.posterior(of_gaussians(np.eye(4)), uniform(0, 1, 4), np.zeros((1, 4)))
     with pytest.raises(InputError, match="expected observations of finite numbers"):
         exact.posterior(of_gaussians(np.eye(1)), uniform(0, 1), np.array([[np.nan]]))
+
+
+def test_a_grid_that_is_too_coarse_for_a_thin_and_bent_posterior_is_not_accurate():
+    """By construction: b = a^2 + d within s, from wide to a hair."""
+    prior = prior_of(["a", "b"], {"a": {"uniform": [-3, 3]}, "b": {"uniform": [-5, 10]}})
+    observed = np.array([[0.5, 3.0], [-0.2, 1.0], [1.0, 4.0]])
+    for s, is_held in ((1.0, True), (0.02, False), (0.002, False)):
+
+        def log_likelihood(theta, d, s=s):
+            a, b = theta
+            return -0.5 * (((b - a**2 - d[1]) / s) ** 2 + ((a - d[0]) / 2.0) ** 2)
+
+        grid = exact.posterior(log_likelihood, prior, observed)
+        assert grid.accurate.all() == is_held
+        assert not grid.accurate.any() or is_held

@@ -103,3 +103,23 @@ def test_methods_that_disagree():
     assert "one and two disagree, most in b" in line
     (line,) = doubts.between(of | {"two": ([0, 0], [2, 1])}, "ab")
     assert "most in a" in line
+
+
+def test_a_method_that_is_off_the_exact_posterior():
+    right = ([0.1, 0.0], [1.0, 1.1])
+    exact = ([0.0, 0.0], [1.0, 1.0])
+    assert list(doubts.against_exact("neural", right, exact, "ab")) == []
+    (line,) = doubts.against_exact("neural", ([0.0, 0.0], [1.0, 0.7]), exact, "ab")
+    assert line.startswith("neural is off the exact posterior, most in b: 0 ± 0.7, exactly 0 ± 1")
+    unknown = ([np.nan, np.nan], [np.nan, np.nan])
+    assert list(doubts.against_exact("neural", right, unknown, "ab")) == []
+
+
+def test_the_blur_of_accepted_simulations(rng):
+    """Oracle: the variance of points in a ball, drawn."""
+    points = rng.standard_normal((100_000, 3))
+    points *= 2 * rng.random((100_000, 1)) ** (1 / 3) / np.linalg.norm(points, axis=1)[:, None]
+    blur = np.sqrt(1 + points.var(axis=0).mean())
+    (line,) = doubts.of_epsilon(2.0, 3)
+    assert f"about {100 * (blur - 1):.0f} % wider" in line
+    assert list(doubts.of_epsilon(0.5, 3)) == []

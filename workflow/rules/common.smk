@@ -184,6 +184,12 @@ everything = [
         seed=settings.seeds,
         name=settings.compress,
     ),
+    *expand(
+        "results/{run}/fits/{fit}/seed-{seed}/posterior/{method}.{kind}",
+        run=RUNS,
+        kind=["h5", "csv", "txt", "paramnames", "ranges"],
+        **OF_METHODS,
+    ),
     *expand("results/{run}/summary.csv", run=RUNS),
     *expand(
         "results/{run}/{table}.csv",

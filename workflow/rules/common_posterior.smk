@@ -47,10 +47,11 @@ def data_of_posterior(wildcards):
 
 
 def settings_of_method(wildcards):
-    """Of one method."""
+    """Of one method: what changes its samples."""
     method = wildcards.method
     own = {method: OF_POSTERIOR[method]} if method in OF_POSTERIOR else {}
-    return {"n_samples": OF_POSTERIOR["n_samples"]} | own
+    has_choice = method in ("gaussian", "neural")  # of how many samples it gives
+    return {"n_samples": OF_POSTERIOR["n_samples"]} | own if has_choice else own
 
 
 def threads_of_inferring(wildcards):

@@ -124,7 +124,11 @@ def draw(
         for each in _thetas(writer, problem, key):
             writer.add(*each)
     is_exact = problem.delta_theta is None
-    each = 1 if is_exact else len(problem.columns) // layout.units("derivative")
+    each = (
+        int(problem.prior is None)
+        if is_exact
+        else len(problem.columns) // layout.units("derivative")
+    )
     size = {"fiducial": 1, "derivative": each}  # of a unit
     n_all, n_left = (
         sum(size[name] * total(ranges(name)) for name in ARRAYS)

@@ -5,10 +5,11 @@ import math
 EXACT, ZERO = 1e-9, 1e-12  # rounding errors: relative to a number, and of 0
 
 
-def with_error(value: float, error: float) -> str:
+def with_error(value: float, error: float, exact: float = EXACT) -> str:
     """Print a number with its error, to two digits of the error where it has decimals.
 
-    49.92 ± 0.11. A dash where the number is not finite; no error where it is only rounding.
+    49.92 ± 0.11. A dash where the number is not finite; no error where it is only rounding, which
+    is below ``exact`` of the number.
     """
     if not math.isfinite(value):
         return "–"
@@ -17,11 +18,12 @@ def with_error(value: float, error: float) -> str:
         return "0"
     if not math.isfinite(error):
         return compact(value, 3)
-    if error <= EXACT * abs(value):
+    if error <= exact * abs(value):
         return compact(value, 6)
     if not 1e-3 <= size < 1e6:
         power = math.floor(math.log10(size))
-        return f"({with_error(value / 10**power, error / 10**power)}) × 10{_raised(power)}"
+        scaled = with_error(value / 10**power, error / 10**power, exact)
+        return f"({scaled}) × 10{_raised(power)}"
     decimals = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.evaluation import results, trust
-from imnn_core.evaluation.numbers import compact, with_error
+from imnn_core.evaluation.numbers import EXACT, compact, with_error
 
 Cell = tuple[str, str | float]  # the text, and the value that it is sorted by
 
@@ -40,12 +40,14 @@ def number(value: float | None, n: int = 4) -> Cell:
     return (shown, float(value))
 
 
-def measured(value: float | None, error: float | None, percent: bool = False) -> Cell:
-    """A number with its error, as a percentage where it is a share."""
+def measured(
+    value: float | None, error: float | None, percent: bool = False, exact: float = EXACT
+) -> Cell:
+    """A number with its error, as a percentage where it is a share; see `numbers.with_error`."""
     if value is None or not np.isfinite(value):
         return DASH
     scale, unit = (100, " %") if percent else (1, "")
-    return (with_error(scale * value, scale * error) + unit, float(value))
+    return (with_error(scale * value, scale * error, exact) + unit, float(value))
 
 
 def of_test(found: dict, *keys: str) -> list[np.ndarray]:

@@ -8,6 +8,8 @@ from imnn_core.problems.prior import Prior
 FEW = 200  # effective samples
 EDGE, AT_EDGE = 0.01, 0.05  # share of the prior next to a bound, and of the posterior in it
 APART, WIDER = 0.5, 1.4  # of two methods: means in sigma, and ratio of sigmas
+OFF, OTHER = 0.3, 1.25  # the same of a method and the exact posterior
+BLUR = 1.1  # of sigma by the distance of accepted simulations
 
 
 def of_samples(
@@ -27,6 +29,40 @@ def of_samples(
                     f"{100 * share:.0f} % of it lie at the {side} edge of the prior of {name}, "
                     f"{bound:g}, which so decides where it ends"
                 )
+
+
+def of_epsilon(epsilon: float, n_params: int) -> Iterator[str]:
+    """Doubts about accepted simulations within a distance of the observation, in bounds.
+
+    Points that fill a ball in p dimensions have the variance epsilon^2 / (p + 2) in each of them.
+    """
+    blur = np.sqrt(1 + epsilon**2 / (n_params + 2))
+    if blur > BLUR:
+        yield (
+            f"it accepted simulations up to ε = {epsilon:.2g} bounds away, which makes it about "
+            f"{100 * (blur - 1):.0f} % wider where the bounds are its width"
+        )
+
+
+def against_exact(method: str, found: tuple, exact: tuple, names: Sequence[str]) -> Iterator[str]:
+    """A method that is off the exact posterior of one observation.
+
+    Args:
+        method: its name.
+        found, exact: means and standard deviations, (n_params,) each.
+        names: of the parameters.
+
+    """
+    (mean, sd), (mean_exact, sd_exact) = (np.array(each) for each in (found, exact))
+    off = np.abs(mean - mean_exact) / sd_exact
+    ratio = sd / sd_exact
+    other = np.maximum(ratio, 1 / ratio)
+    if np.any((off > OFF) | (other > OTHER)):
+        k = int(np.nanargmax(np.maximum(off / OFF, other / OTHER)))
+        yield (
+            f"{method} is off the exact posterior, most in {names[k]}: {mean[k]:.4g} ± "
+            f"{sd[k]:.2g}, exactly {mean_exact[k]:.4g} ± {sd_exact[k]:.2g}"
+        )
 
 
 def between(of_method: dict[str, tuple[Sequence[float], Sequence[float]]], names) -> Iterator[str]:

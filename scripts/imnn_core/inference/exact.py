@@ -25,6 +25,9 @@ DROP = 16.0  # below the maximum, in ln p: 5.7 sigma of a Gaussian
 REACH = 2.5  # of the first grid in the prior's sigma; others go further if they are asked to
 MOST_GRIDS = 60
 IN_MEMORY = 8_000_000  # numbers of simulations times cells at once
+# Mean step of ln p from a cell to the next, from which on a grid is too coarse for what it covers:
+# 0.1 to 0.3 of a Gaussian, tens of a thin and bent posterior between whose cells most of it lies.
+ROUGH = 1.0
 TOLERANCE = 0.02  # of the mean in sigma, of sigma's ratio, and of ln evidence
 
 
@@ -163,7 +166,30 @@ def _of_block(log_likelihood, prior, d, first):
         ratio = _sd(coarse[1]) / _sd(covariance) - 1
         differences = np.column_stack([shift, ratio, coarse[2] - log_evidence])
     accurate = is_found & np.all(np.abs(differences) < TOLERANCE, axis=1)
+    accurate &= roughness(log_p, mass, n, p) < ROUGH
     return *frame, mass.reshape(-1, *(n,) * p), mean, covariance, log_evidence, accurate
+
+
+def roughness(log_p: np.ndarray, mass: np.ndarray, n: int, p: int) -> np.ndarray:
+    """Mean of |ln p - ln p of the next cell| by mass, of the roughest axis, (n_obs,).
+
+    Args:
+        log_p, mass: of the cells, (n_obs, n**p).
+        n: cells along each of p axes.
+
+    """
+    log_p, mass = (array.reshape(-1, *(n,) * p) for array in (log_p, mass))
+    found = np.zeros(len(log_p))
+    for axis in range(1, p + 1):
+        with np.errstate(invalid="ignore"):  # -inf less -inf
+            steps = np.abs(np.diff(log_p, axis=axis))
+        between = mass + np.roll(mass, -1, axis=axis)
+        between = np.delete(between, -1, axis=axis) / 2
+        found = np.maximum(
+            found,
+            np.sum(np.where(np.isfinite(steps), steps, 0) * between, axis=tuple(range(1, p + 1))),
+        )
+    return found
 
 
 def _found(log_likelihood, prior, d, first):

@@ -89,12 +89,12 @@ def sentence(
     for name, symbol in zip(names, symbols, strict=True):
         of = [row for row in its if row["parameter"] == name]
         mean, sd = (np.mean([row[key] for row in of]) for key in ("mean", "sd"))
-        shown.append(f"{symbol} = {with_error(mean, sd)}")
+        shown.append(f"{symbol} = {with_error(mean, sd, 0)}")
     found = f"{', '.join(shown)}: the posterior’s mean ± σ"
-    if not is_observed:
-        found += " of a test simulation, by"
-    else:
-        found += " by"
+    n_obs = len({row["observation"] for row in posterior})
+    found += " of a test simulation" * (not is_observed)
+    found += f" of the first of {n_obs} observations" * (n_obs > 1)
+    found += ", by" if not is_observed or n_obs > 1 else " by"
     how = f"{found} {fit} and {method}, {in_words(n_seeds, 'seed')}"
     if calibrated is False:
         how += "; not calibrated"
@@ -109,21 +109,28 @@ def of_posteriors(posterior: Sequence[Row], symbols: Mapping[str, str]) -> Table
     has_exact = any(math.isfinite(row["mean_exact"]) for row in posterior)
     found = []
     for row in posterior:
-        interval = f"{compact(row['q16'])} to {compact(row['q84'])}"
+        interval = " to ".join(_to_digits(row[key], row["sd"]) for key in ("q16", "q84"))
         cells = [text(row["fit"]), number(row["seed"]), text(row["method"])]
         cells += [number(row["observation"])] * several
         cells += [
             (symbols[row["parameter"]], row["parameter"]),
-            measured(row["mean"], row["sd"]),
+            measured(row["mean"], row["sd"], exact=0),
             (interval, row["q16"]),
         ]
-        cells += [measured(row["mean_exact"], row["sd_exact"])] * has_exact
+        cells += [measured(row["mean_exact"], row["sd_exact"], exact=0)] * has_exact
         cells += [number(row["n_simulations"]), number(row["seconds"], 3)]
         found.append(cells)
     exact = ["exact mean ± σ"] * has_exact
     columns = ["fit", "seed", "method", *["observation"] * several, "parameter"]
     columns += ["mean ± σ", "68 % interval", *exact, "simulations", "seconds"]
     return Table(columns, found)
+
+
+def _to_digits(value: float, sd: float) -> str:
+    """A number to a tenth of a standard deviation, however far it lies from 0."""
+    if not math.isfinite(value) or not sd > 0:
+        return compact(value)
+    return compact(value, max(2, 2 + math.floor(math.log10(max(abs(value), sd) / sd))))
 
 
 def _range(low: float, high: float) -> Cell:
@@ -171,7 +178,9 @@ def of_rounds(rounds: Mapping[str, Sequence[Row]], symbols: Mapping[str, str]) -
                 of.setdefault(key, {}).setdefault(row["parameter"], []).append(row)
         for (fit, method), by_name in of.items():
             cells = (
-                measured(*(np.mean([row[key] for row in by_name[p]]) for key in ("mean", "sd")))
+                measured(
+                    *(np.mean([row[key] for row in by_name[p]]) for key in ("mean", "sd")), exact=0
+                )
                 for p in symbols
             )
             found.append([text(name), text(fit), text(method), *cells])

@@ -36,15 +36,16 @@ class Process:
         self.connection: Connection = mine
         self.piece: Piece | None = None
         self.is_again = False  # whether the piece is drawn for comparison only
+        self.at: int | None = None  # the unit that it draws, if it says so
         self.is_ready = False  # whether it has loaded the problem
         with contextlib.suppress(OSError):  # it has ended already, which is seen below
             mine.send(task)
 
-    def begin(self, piece: Piece, is_again: bool = False) -> None:
-        """Tell it to draw a piece."""
-        self.piece, self.is_again = piece, is_again
+    def begin(self, piece: Piece, is_again: bool = False, is_careful: bool = False) -> None:
+        """Tell it to draw a piece, and if careful, to tell before each unit."""
+        self.piece, self.is_again, self.at = piece, is_again, None
         with contextlib.suppress(OSError):
-            self.connection.send(piece)
+            self.connection.send((*piece, True) if is_careful else piece)
 
     def memory(self) -> int:
         """Bytes that it has held at most, without those of programs that it calls."""

@@ -38,7 +38,8 @@ def serve(connection: Connection) -> None:
     """Draw what is asked for: (array, first unit, one after the last) -> (rows, seconds, failures).
 
     Before the first READY; or in place of either the lines of an InputError. From a prior, what
-    could not be drawn is NaN, and failures are the lines that say why.
+    could not be drawn is NaN, and failures are the lines that say why. If a fourth item is asked
+    for, the number of each unit comes before it is drawn.
     """
     task = connection.recv()
     try:
@@ -49,12 +50,14 @@ def serve(connection: Connection) -> None:
     simulate = simulator_of(problem, task.words, task.path)
     connection.send(READY)
     while True:
-        name, first, stop = connection.recv()
+        name, first, stop, *is_careful = connection.recv()
         began, rows, failures = time.perf_counter(), None, []
         if problem.prior is not None:
             rows = np.full((stop - first, *problem.input_shape), np.nan)
         calls = calls_of(problem, task.shifted, task.words, name, range(first, stop))
         for i, call in enumerate(calls):
+            if is_careful:
+                connection.send(first + i)  # so that the job knows what has ended this process
             try:
                 d = simulate(call)
             except InputError as error:

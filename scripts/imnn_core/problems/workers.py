@@ -77,6 +77,7 @@ class Workers:
         self._most = {"fiducial": 1, "derivative": 1}  # units of the next piece
         self._spent, self._n_drawn, self._n_stillborn = 0.0, 0, 0
         self._deaths: dict[tuple[str, int], int] = {}
+        self._is_careful = False  # once a simulation from a prior has ended a worker
         self.failures: list[str] = []  # of simulations from a prior, which are NaN
 
     def _new(self) -> Process:
@@ -147,28 +148,25 @@ class Workers:
                     self._again.is_due = False
                     continue
             if piece := self._next():
-                worker.begin(piece)
+                worker.begin(piece, is_careful=self._is_careful)
 
     def _received(self, worker: Process) -> Iterator[tuple[str, int, np.ndarray]]:
         """What a process has drawn, if it has; another process in its place, if it has ended."""
         try:
             found = worker.connection.recv()
         except (EOFError, OSError):
-            piece = worker.piece
-            try:
-                self._replace(worker)
-            except InputError as error:
-                if self._problem.prior is None or not worker.is_ready:
-                    raise
-                self.failures += error.lines
-                worker.piece = None
-                self._workers[self._workers.index(worker)] = self._new()
-                yield *piece[:2], np.full((1, *self._problem.input_shape), np.nan)
+            piece, self._is_careful = worker.piece, self._problem.prior is not None
+            if worker.at is not None:
+                yield self._given_up(worker)
                 return
             if worker.is_again:
                 self._again.is_due = True
             else:
                 self._left.appendleft(piece)
+            self._replace(worker)
+            return
+        if isinstance(found, int):
+            worker.at = found
             return
         if isinstance(found, str):
             worker.is_ready, self._n_stillborn = True, 0
@@ -184,6 +182,30 @@ class Workers:
         if piece[:2] == self._again.unit:
             self._again.drawn(rows[:1], worker.process.pid)
         yield *piece[:2], rows
+
+    def _given_up(self, worker: Process) -> tuple[str, int, np.ndarray]:
+        """The simulation from a prior that has ended a process, as one that failed.
+
+        What was drawn before it in the same piece was lost with the process.
+        """
+        code, (name, begin, stop), at = worker.end(), worker.piece, worker.at
+        for first, end in ((at + 1, stop), (begin, at)):
+            if first < end:
+                self._left.appendleft((name, first, end))
+        how = f"ended with exit code {code}"
+        if code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+        self.failures.append(
+            f"problem {self._problem.name!r}: {self._where(name, at)} could not be drawn: the "
+            f"worker {how}{_hint(code)}"
+        )
+        self._workers[self._workers.index(worker)] = self._new()
+        return name, at, np.full((1, *self._problem.input_shape), np.nan)
+
+    def _where(self, name: str, unit: int) -> str:
+        of = self._task
+        (call,) = calls_of(self._problem, of.shifted, of.words, name, range(unit, unit + 1))
+        return f"simulation {call.number} at theta = {call.theta.tolist()}"
 
     @property
     def seconds(self) -> float | None:
@@ -223,10 +245,7 @@ class Workers:
             self._workers[self._workers.index(worker)] = self._new()
             return
         self._most[name] = max(1, (stop - begin) // 4)
-        (call,) = calls_of(
-            self._problem, self._task.shifted, self._task.words, name, range(begin, begin + 1)
-        )
-        where = f"simulation {call.number} at theta = {call.theta.tolist()}"
+        where = self._where(name, begin)
         if stop - begin == 1:
             self._deaths[name, begin] = n = self._deaths.get((name, begin), 0) + 1
             if n >= STRIKES:
