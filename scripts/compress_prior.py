@@ -8,6 +8,7 @@ from imnn_core.inference import inputs, reach, summaries
 from imnn_core.problems import load
 from imnn_core.problems.prior import prior_of
 from imnn_core.store import unchecked
+from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 
@@ -58,10 +59,16 @@ def compress_prior(
             log.info("%s: %d simulations", split, n)
             progress = Progress(n, n, "simulations", bar.show)
             where = inputs.WHERE if given else f"simulations of the {split}"
-            found[split] = summaries.of_source(
+            of_split = summaries.of_source(
                 compressor, source, where, posterior["failures"], progress.add
             )
+            found[split] = of_split._replace(theta=prior.unrounded(of_split.theta))
     if given is not None:
+        if posterior["n_calibration"] >= n:
+            raise InputError(
+                f"posterior.n_calibration: expected fewer than the {n} simulations that there are, "
+                f"found {posterior['n_calibration']}"
+            )
         which = inputs.held_out(n, posterior["n_calibration"], seed)[found["prior"].index]
         found["calibration"] = found["prior"].rows(which)
         found["prior"] = found["prior"].rows(~which)

@@ -123,3 +123,22 @@ def test_the_blur_of_accepted_simulations(rng):
     (line,) = doubts.of_epsilon(2.0, 3)
     assert f"about {100 * (blur - 1):.0f} % wider" in line
     assert list(doubts.of_epsilon(0.5, 3)) == []
+
+
+def test_a_stretch_of_rows_that_do_not_go_together_is_seen(rng):
+    """As where a part of the files was named in another order."""
+    of = found(rng, n=2000)
+    estimates = of.simulated.estimates.copy()
+    estimates[1500:] = np.roll(estimates[1500:], 1, axis=0)
+    moved = found(rng, n=2000, theta=of.simulated.theta, estimates=estimates)
+    with pytest.raises(InputError, match="do not go together from about row 1[4-9]"):
+        reach.check_theta(moved, "here")
+
+
+def test_numbers_that_float32_rounds_beyond_a_bound_lie_on_it():
+    prior = prior_of("a", {"a": {"uniform": [0.7, 0.9]}})
+    rounded = np.array([[np.float32(0.7)], [0.8], [np.float32(0.9)], [0.69], [0.91]], float)
+    assert not prior.contains(rounded[:1]).all()
+    np.testing.assert_array_equal(
+        prior.unrounded(rounded)[:, 0], [0.7, 0.8, float(np.float32(0.9)), 0.69, 0.91]
+    )

@@ -22,6 +22,8 @@ from imnn_core.store.wording import shown
 from pydantic import BeforeValidator, Field, field_validator
 
 METHODS = ("gaussian", "rejection", "pmc", "neural")
+# Simulations that rejection keeps: at least, one of so many, and at most one of so many.
+LEAST, SHARE, MOST = 200, 1000, 10
 OF_SIMULATIONS = ("rejection", "neural")  # methods that need simulations from the prior
 Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(not_bool)]
 Positive = Annotated[float, Field(gt=0, le=1), BeforeValidator(not_bool)]
@@ -40,7 +42,8 @@ class Rejection(Model):
     n_accepted: Count | None = Field(
         None,
         description="How many of the simulations are kept: those whose estimates are nearest to "
-        "the observation's, in units of its bounds. If null, a thousandth of them, at least 200.",
+        "the observation's, in units of its bounds. If null, a thousandth of them, at least 200, at most a "
+        "tenth.",
     )
 
 
@@ -136,6 +139,11 @@ class Posterior(Model):
         return self.simulations is None and bool(of_methods or self.n_calibration)
 
 
+def n_accepted(n: int) -> int:
+    """How many of n simulations rejection keeps unless told otherwise."""
+    return min(max(LEAST, n // SHARE), n // MOST)
+
+
 def faults(config: Any) -> Iterator[tuple[str, str, str]]:
     """Tuples (key, what was expected, what was found) for each fault of a `run.Config`."""
     posterior = config.posterior
@@ -173,6 +181,8 @@ def faults(config: Any) -> Iterator[tuple[str, str, str]]:
         expected = f"at least n_particles / quantile = {least}, for the first population"
         yield "posterior.pmc.n_simulations", expected, pmc.n_simulations
     n = posterior.rejection.n_accepted
-    if n is not None and posterior.simulations is None and n > posterior.n_simulations:
-        expected = f"at most n_simulations = {posterior.n_simulations}"
-        yield "posterior.rejection.n_accepted", expected, n
+    if "rejection" in posterior.methods and posterior.simulations is None:
+        kept = n or n_accepted(posterior.n_simulations) or 1
+        if kept * MOST > posterior.n_simulations:
+            expected = f"at least {MOST} times the {kept} that rejection keeps"
+            yield "posterior.n_simulations", expected, posterior.n_simulations

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from imnn_core.config.posterior import MOST, n_accepted
 from imnn_core.inference import gaussian, neural, rejection
 from imnn_core.inference.summaries import Set, Summaries
+from imnn_core.store.errors import InputError
 
-LEAST, SHARE = 200, 1000  # accepted by rejection: at least, and one of so many simulations
 State = Mapping[str, np.ndarray]
 
 
@@ -55,7 +56,13 @@ def of_gaussian(task: Task, state: State, observed: Set, words: tuple[int, ...])
 def of_rejection(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
     """The simulations whose estimates are nearest, in units of their bounds."""
     found, n = task.found, len(task.found.simulated.x)
-    n_kept = task.settings["rejection"]["n_accepted"] or min(n, max(LEAST, n // SHARE))
+    n_kept = task.settings["rejection"]["n_accepted"] or n_accepted(n)
+    if n_kept * MOST > n or not n_kept:
+        raise InputError(
+            f"posterior: rejection keeps {n_kept} simulations (rejection.n_accepted): expected at "
+            f"least {MOST} times as many simulations from the prior, found {n}; fewer kept ones "
+            "would be the prior, not the posterior"
+        )
     s, at = (found.whitened(each.estimates) for each in (found.simulated, observed))
     kept = rejection.posterior(found.simulated.theta, s, at, n_kept)
     return Samples(kept.theta, kept.weights, {"epsilon": kept.epsilon})

@@ -12,6 +12,7 @@ RARE = 0.001  # share of simulations that lie as far from others as the observat
 NEIGHBOUR = 10  # whose distance tells how dense simulations are
 MOST = 4000  # simulations by which distances are judged
 CORRELATED = 0.1  # rank correlation of an estimate with its parameter, below which there is none
+STRETCHES, STRETCH = 10, 50  # of rows that are looked at by themselves, and rows of one at least
 SWAPPED = 0.2  # by how much other parameters are better correlated
 
 
@@ -42,6 +43,7 @@ def check_theta(found: Summaries, where: str) -> None:
                 f"distribution (largest distance {test.statistic:.2g}, p = {test.pvalue:.1g}); "
                 "the prior must be that of the simulations"
             )
+    _check_rows(found, where)
     at = slice(0, 20 * MOST)
     ranks = [stats.rankdata(array[at], axis=0) for array in (theta, found.simulated.estimates)]
     p = len(names)
@@ -58,6 +60,31 @@ def check_theta(found: Summaries, where: str) -> None:
         raise InputError(
             f"{where}: expected the parameters in the order {', '.join(names)}, found that the "
             f"estimates go with columns in the order {found_order}"
+        )
+
+
+def _check_rows(found: Summaries, where: str) -> None:
+    """See that all stretches of rows go together as the best of them do."""
+    from scipy import stats
+
+    n = len(found.simulated.theta)
+    edges = np.linspace(0, n, 1 + min(STRETCHES, n // STRETCH)).astype(int)
+    if len(edges) < 3:
+        return
+    R = np.array(
+        [
+            [abs(stats.spearmanr(*pair).statistic) for pair in zip(theta.T, of.T, strict=True)]
+            for a, b in zip(edges, edges[1:], strict=False)
+            for theta, of in [(found.simulated.theta[a:b], found.simulated.estimates[a:b])]
+        ]
+    ).max(axis=1)  # of the parameter that goes best
+    worst = int(np.argmin(R))
+    if R.max() > 0.5 and R[worst] < 0.3 * R.max():
+        raise InputError(
+            f"{where}: expected simulations in the order of their parameters, found that estimates "
+            f"and parameters do not go together from about row "
+            f"{found.simulated.index[edges[worst]]} on (rank correlation {R[worst]:.2g}, elsewhere "
+            f"up to {R.max():.2g})"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+ROUNDING = 2**-22  # relative, of float32
 EDGE = 1e-12  # of a width: how near to a bound its unbounded space reaches
 
 
@@ -136,6 +137,14 @@ class Prior:
         theta = np.asarray(theta, np.float64)
         found = sum(each.logpdf(theta[..., i]) for i, each in enumerate(self._densities))
         return np.where(self.contains(theta), found - self.log_mass, -np.inf)
+
+    def unrounded(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters that float32 has rounded to beyond a bound, on it; others as they are."""
+        low, high = self.bounds.T
+        gap = ROUNDING * np.maximum(np.abs(low), np.abs(high))
+        gap = np.where(np.isfinite(gap), gap, ROUNDING * np.abs(np.where(np.isfinite(low), low, 0)))
+        theta = np.where((theta < low) & (theta > low - gap), low, theta)
+        return np.where((theta > high) & (theta < high + gap), high, theta)
 
     def contains(self, theta: np.ndarray) -> np.ndarray:
         """Whether parameters lie within the bounds, (…, n_params) -> (…)."""
