@@ -42,8 +42,8 @@ class Rejection(Model):
     n_accepted: Count | None = Field(
         None,
         description="How many of the simulations are kept: those whose estimates are nearest to "
-        "the observation's, in units of its bounds. If null, a thousandth of them, at least 200, at most a "
-        "tenth.",
+        "the observation's, in units of its bounds. If null, a thousandth of them, at least 200 "
+        "and at most a tenth.",
     )
 
 
