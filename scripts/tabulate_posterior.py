@@ -103,7 +103,13 @@ def disagreements(posteriors, exact):
             for method, of in of_method.items() if at is not None else ():
                 lines += doubts.against_exact(method, of, (at.mean[i], at.sd[i]), names)
             for line in lines:
-                yield {"fit": fit, "seed": seed, "observation": i, "what": line}
+                yield {
+                    "fit": fit,
+                    "seed": seed,
+                    "observation": i,
+                    "what": line,
+                    "peaks": False,
+                }
 
 
 def all_doubts(posteriors, exact):
@@ -113,9 +119,17 @@ def all_doubts(posteriors, exact):
         fit, seed, method = (each.about[key] for key in ("fit", "seed", "method"))
         for i, of in enumerate(each.about["doubts"]):
             for line in of:
-                if (fit, seed, i, line) not in seen:
-                    seen.add((fit, seed, i, line))
-                    yield {"fit": fit, "seed": seed, "observation": i, "what": f"{method}: {line}"}
+                key = (fit, seed, i, line)
+                if key not in seen:
+                    seen.add(key)
+                    yield {
+                        "fit": fit,
+                        "seed": seed,
+                        "method": method,
+                        "observation": i,
+                        "what": f"{method}: {line}",
+                        "peaks": line.startswith(doubts.PEAKS),
+                    }
     yield from disagreements(posteriors, exact)
 
 

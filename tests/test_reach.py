@@ -142,3 +142,13 @@ def test_numbers_that_float32_rounds_beyond_a_bound_lie_on_it():
     np.testing.assert_array_equal(
         prior.unrounded(rounded)[:, 0], [0.7, 0.8, float(np.float32(0.9)), 0.69, 0.91]
     )
+
+
+def test_a_posterior_of_two_peaks_is_told(rng):
+    """A Gaussian, a uniform and a skewed one have one; oracle: by construction."""
+    prior = prior_of("ab", SPEC)
+    one = np.stack([rng.normal(0, 0.5, 5000), rng.exponential(0.5, 5000)], axis=1)
+    assert not [line for line in doubts.of_samples(one, np.ones(5000), 5000, prior)]
+    two = one + 2 * rng.choice([-1, 1], (5000, 1)) * [1, 0]
+    (line,) = doubts.of_samples(two, np.ones(5000), 5000, prior)
+    assert line.startswith("it has more than one peak in a")

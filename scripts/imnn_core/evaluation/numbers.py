@@ -25,7 +25,10 @@ def with_error(value: float, error: float, exact: float = EXACT) -> str:
         scaled = with_error(value / 10**power, error / 10**power, exact)
         return f"({scaled}) × 10{_raised(power)}"
     decimals = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+    shown = f"{value:.{decimals}f}"
+    if not shown.strip("-0."):  # no "-0.0"
+        shown = shown.lstrip("-")
+    return f"{shown} ± {error:.{decimals}f}".replace("-", "−")
 
 
 def compact(value: float, n: int = 4) -> str:

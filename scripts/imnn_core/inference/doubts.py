@@ -9,6 +9,8 @@ FEW = 200  # effective samples
 EDGE, AT_EDGE = 0.01, 0.05  # share of the prior next to a bound, and of the posterior in it
 APART, WIDER = 0.5, 1.4  # of two methods: means in sigma, and ratio of sigmas
 OFF, OTHER = 0.3, 1.25  # the same of a method and the exact posterior
+HOLLOW = 0.08  # share within a quarter of sigma of the mean, below which there are several peaks
+PEAKS = "it has more than one peak"
 BLUR = 1.1  # of sigma by the distance of accepted simulations
 
 
@@ -19,6 +21,12 @@ def of_samples(
     if effective < FEW:
         yield f"its samples are worth {effective:.0f} independent ones only"
     u, total = prior.cdf(theta), weights.sum()
+    mean = weights @ theta / total
+    sd = np.sqrt(weights @ (theta - mean) ** 2 / total)
+    near = weights @ (np.abs(theta - mean) < 0.25 * sd) / total
+    for name, share in zip(prior.names, near, strict=True):
+        if share < HOLLOW:
+            yield (f"{PEAKS} in {name}: {100 * share:.0f} % of it lie within σ/4 of its mean")
     for i, (name, bounds) in enumerate(zip(prior.names, prior.bounds, strict=True)):
         for side, bound, near in zip(
             ("lower", "upper"), bounds, (u[:, i] < EDGE, u[:, i] > 1 - EDGE), strict=True

@@ -70,12 +70,14 @@ def sentence(
     symbols: Sequence[str],
     is_observed: bool,
     doubt: str = "",
+    peaks: frozenset = frozenset(),
 ) -> str:
     """The posterior's mean ± sigma of the most trusted recipe, in one sentence.
 
     Args:
         fits: recipes, the most trusted first.
         doubt: why none of them is to be trusted, or empty.
+        peaks: recipes and methods whose posterior has more than one peak.
 
     """
     fit, method, calibrated = chosen(posterior, calibration, fits)
@@ -96,6 +98,8 @@ def sentence(
     found += f" of the first of {n_obs} observations" * (n_obs > 1)
     found += ", by" if not is_observed or n_obs > 1 else " by"
     how = f"{found} {fit} and {method}, {in_words(n_seeds, 'seed')}"
+    if (fit, method) in peaks:
+        how += "; it has more than one peak, which they do not describe"
     if calibrated is False:
         how += "; not calibrated"
     if calibrated is None:
@@ -237,7 +241,16 @@ def of_run(
     said = list(said_of(found["doubts"], calibration))
     return {
         "headline": sentence(
-            posterior, calibration, ranked, names, shown["symbols"], found["is_observed"], doubt
+            posterior,
+            calibration,
+            ranked,
+            names,
+            shown["symbols"],
+            found["is_observed"],
+            doubt,
+            frozenset(
+                (each["fit"], each.get("method")) for each in found["doubts"] if each["peaks"]
+            ),
         ),
         "posterior": {
             "kept": shown["headline"],

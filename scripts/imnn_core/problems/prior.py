@@ -5,7 +5,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from imnn_core.store.errors import InputError
 
+LEAST = 1e-9  # share of a density that a box may hold
 ROUNDING = 2**-22  # relative, of float32
 EDGE = 1e-12  # of a width: how near to a bound its unbounded space reaches
 
@@ -88,7 +90,14 @@ class Prior:
         if self._within is None:
             return np.tile([0.0, 1.0], (len(self.names), 1))
         pairs = zip(self._densities, self.bounds, strict=True)
-        return np.array([each.cdf(bounds) for each, bounds in pairs])
+        found = np.array([each.cdf(bounds) for each, bounds in pairs])
+        for name, bounds, mass in zip(self.names, self.bounds, np.diff(found)[:, 0], strict=True):
+            if not mass > LEAST:
+                raise InputError(
+                    f"prior of {name}: expected some of it in the box from {bounds[0]:g} to "
+                    f"{bounds[1]:g}, found a share of {mass:.1g}"
+                )
+        return found
 
     @property
     def log_mass(self) -> float:
