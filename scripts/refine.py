@@ -1,11 +1,32 @@
 """Take theta_fid of the next refinement, and a box for its prior, from this run's results."""
 
 import numpy as np
-from imnn_core.store import texts, unchecked
+from imnn_core.problems.prior import prior_of
+from imnn_core.store import files, texts, unchecked
+from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
 
 TAIL = 1e-4  # of each posterior at each side, beyond which the box may end
 WIDER = 0.2  # of the width between these ends, by which it is wider on each side
+
+
+def check_inside(path_to_theta, prior):
+    """See that theta_fid lies inside of the prior, as the configuration's has to.
+
+    Raises:
+        InputError: it does not; the file is gone then.
+
+    """
+    found = texts.read_json(path_to_theta)
+    bounds = prior_of(found["names"], prior).bounds
+    for name, value, (low, high) in zip(found["names"], found["theta_fid"], bounds, strict=True):
+        if not low < value < high:
+            files.remove(path_to_theta)
+            raise InputError(
+                f"theta_fid of the next refinement: expected {name} inside of its prior, {low:g} "
+                f"to {high:g}, found {value:g}, the estimate; widen the prior, or take the "
+                "posterior's mean by posterior.refine_by"
+            )
 
 
 @unchecked.named()
@@ -99,6 +120,8 @@ if __name__ == "__main__":
                 path_to_theta=snakemake.output.theta_fid,
                 method=method,
             )
+        if snakemake.params.get("prior"):
+            check_inside(snakemake.output.theta_fid, snakemake.params.prior)
         if snakemake.output.get("prior"):
             cut_prior(
                 paths_to_posteriors=snakemake.input.posteriors,

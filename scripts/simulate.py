@@ -57,6 +57,7 @@ def simulate(
     path, problem = problem["kind"], load.at(path_to_theta, **problem)
     if prior is not None:
         problem = problem.over(prior_of(problem.names, prior["prior"], prior["within"]))
+        simulator.check_prior(problem)
     simulator.check_steps(problem)
     compared.check_former(
         path_to_simulations,

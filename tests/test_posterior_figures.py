@@ -246,7 +246,7 @@ def test_peaks_that_lie_apart_are_not_smeared():
     """Oracle: the width of one of two narrow peaks, at half of its height."""
     rng = np.random.default_rng(3)
     theta = (1.4 * rng.choice([-1, 1], 20_000) + 0.05 * rng.standard_normal(20_000))[:, None]
-    of = density(theta, np.ones(20_000), np.array([[-np.inf, np.inf]]))
+    of = densities.density(theta, np.ones(20_000), np.array([[-np.inf, np.inf]]))
     (x,), values = of.axes, of.values
     above = x[(values > values[x > 0].max() / 2) & (x > 0)]
     assert np.ptp(above) == pytest.approx(2.355 * 0.05, rel=0.25)

@@ -164,3 +164,15 @@ def test_a_check_sees_where_a_simulator_fails(tmp_path):
     words, (fault,) = prior_check.look(problem, prior, key, "", 1, 50, 0.0)
     assert "posterior.failures" in fault
     assert prior_check.look(problem, prior, key, "", 1, 50, 0.5)[1] == []
+
+
+def test_a_prior_that_float32_does_not_resolve_is_refused(tmp_path):
+    """A time with its offset; a simulator in numpy gets all digits."""
+    spec = {"mu": {"normal": [2450000.5, 0.01]}, "Sigma": {"uniform": [1, 2]}}
+    with pytest.raises(InputError, match="expected a prior that float32 resolves"):
+        drawn(tmp_path / "0-9.h5", {"kind": "gaussian"}, {"prior": spec, "within": None}, n=9)
+    path = numpy_problem(tmp_path, SIMULATOR.format(more="pass"))
+    spec = {"a": spec["mu"], "b": spec["Sigma"]}
+    prior = {"prior": spec, "within": None}
+    theta, _ = drawn(tmp_path / "x" / "0-9.h5", {"kind": str(path)}, prior, n=9)
+    assert len(np.unique(theta[:, 0])) == 9

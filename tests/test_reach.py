@@ -62,8 +62,9 @@ def test_a_hole_in_the_simulations_is_seen(rng):
     estimates = theta + 0.01 * rng.standard_normal(theta.shape)
     estimates = estimates[np.linalg.norm(estimates, axis=1) > 2.5]
     of = found(rng, (0.0, 0.0), len(estimates), theta[: len(estimates)], estimates)
-    (line,) = reach.of_observation(of, 0)
-    assert "the observation lies outside of the simulations" in line
+    lines = list(reach.of_observation(of, 0))
+    assert "the observation lies outside of the simulations" in lines[0]
+    assert "simulations are sparse: the 10 nearest lie up to 8" in lines[1]
 
 
 def test_parameters_that_do_not_go_with_the_simulations_are_refused(rng):

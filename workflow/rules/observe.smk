@@ -53,8 +53,8 @@ if settings.observed:
             step=r"\d+",
         params:
             **(
-                {"refine_by": settings.posterior.refine_by}
-                if settings.posterior and settings.posterior.refine_by
+                {"refine_by": settings.posterior.refine_by, "prior": PRIOR}
+                if settings.posterior
                 else {}
             ),
             code=code("refine.py"),

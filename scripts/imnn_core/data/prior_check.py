@@ -5,7 +5,7 @@ import numpy as np
 from imnn_core.problems import Problem, simulations
 from imnn_core.problems.precision import not_finite
 from imnn_core.problems.prior import Prior, Table
-from imnn_core.problems.simulator import check
+from imnn_core.problems.simulator import check, check_prior
 from imnn_core.problems.workers import Workers
 from imnn_core.store.wording import shown
 
@@ -37,6 +37,7 @@ def look(
         What was seen in words, and a line if too many failed.
 
     """
+    check_prior(problem.over(prior))
     theta = np.concatenate([simulations.theta_from(problem.over(prior), key)(0, n), corners(prior)])
     over = problem.over(Table(problem.names, theta, 0))
     check(over)

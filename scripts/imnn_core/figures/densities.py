@@ -12,7 +12,7 @@ PAD = 4  # bandwidths that a kernel reaches
 POWER = 0.5  # of the density, by which a kernel is wider where there are few (Abramson 1982)
 WIDER = np.array([1.0, 1.5, 2.3, 3.5])
 CELLS = 64, 200  # of a grid along an axis: at least, at most
-APART = 0.5  # of the width of a single peak, below which that of a half shows several
+APART = 0.5  # of the width of a single peak, below which that of a quarter shows several
 MOST_CORRELATED = 0.97  # of a kernel, so that cells resolve it
 
 
@@ -109,16 +109,16 @@ def highest(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _spread(x, weights):
     """Standard deviation, or half of the central 68 % where tails make it larger.
 
-    Where peaks lie apart, what it were by the shortest interval that holds a half.
+    Where peaks lie apart, what it were by the shortest interval that holds a quarter.
     """
     mean = np.average(x, weights=weights)
     sd = np.sqrt(np.average((x - mean) ** 2, weights=weights))
     levels = np.linspace(0.005, 0.995, 199)
     at = quantiles(x, weights, levels)
-    half = np.min(at[100:] - at[:99]) / 1.349  # as much as the half of a Gaussian
+    quarter = np.min(at[50:] - at[:-50]) / 0.637  # as much as the middle quarter of a Gaussian
     low, high = quantiles(x, weights, [0.16, 0.84])
     found = min(sd, (high - low) / 2) if high > low else sd
-    return half if 0 < half < APART * found else found
+    return quarter if 0 < quarter < APART * found else found
 
 
 def _correlation(theta, weights):

@@ -9,6 +9,7 @@ from imnn_core.store.errors import InputError
 FAR = 5  # bounds from theta_fid, from which on F and estimates need not hold
 BEYOND = 4.0  # times the distance between simulations: a prior that misses the observation by far
 RARE = 0.001  # share of simulations that lie as far from others as the observation does
+SPARSE = 3.0  # bounds, beyond which the nearest simulations are few
 NEIGHBOUR = 10  # whose distance tells how dense simulations are
 MOST = 4000  # simulations by which distances are judged
 CORRELATED = 0.1  # rank correlation of an estimate with its parameter, below which there is none
@@ -102,7 +103,7 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
     )
     low, high = found.prior.bounds.T
     away = np.maximum(low - estimate, estimate - high) / bound
-    beyond, much = _beyond(found, i)
+    beyond, much, near = _beyond(found, i)
     if away.max() > FAR and (beyond is None or beyond > BEYOND):
         raise InputError(
             f"posterior.prior: expected a prior that reaches the observation, found the estimate "
@@ -113,6 +114,12 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
         yield (
             f"the observation lies outside of the simulations: its nearest ones are {beyond:.2g} "
             "times as far away as those of simulations are"
+        )
+    if near is not None and near > SPARSE:
+        yield (
+            f"simulations are sparse: the {NEIGHBOUR} nearest lie up to {near:.3g} bounds away, "
+            "and posteriors from them can be as wide; take more simulations, a narrower prior, or "
+            "`refine` with `truncate`"
         )
     outside = found.simulated.x.size and (
         (found.observed.x[i] < found.simulated.x.min(axis=0))
@@ -130,21 +137,22 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
         )
 
 
-def _beyond(found: Summaries, i: int) -> tuple[float | None, float | None]:
+def _beyond(found: Summaries, i: int) -> tuple[float | None, float | None, float | None]:
     """How much farther the neighbours of an observation are than those of simulations.
 
     Returns:
         The ratio to the median of the farthest hundredth, and the share of simulations that are as
-        far from theirs; None for both without simulations.
+        far from theirs, and the distance in bounds; None for all without simulations.
 
     """
     from scipy.spatial import KDTree
 
     s = found.whitened(found.simulated.estimates)
     if len(s) <= 10 * NEIGHBOUR:
-        return None, None
+        return None, None, None
     tree = KDTree(s, balanced_tree=False)
     of_others = tree.query(s[:MOST], NEIGHBOUR + 1)[0][:, -1]
     mine = tree.query(found.whitened(found.observed.estimates[i : i + 1]), NEIGHBOUR)[0][0, -1]
     typical = np.quantile(of_others, 0.99)
-    return float(mine / max(typical, 1e-300)), float(np.mean(of_others >= mine))
+    share = float(np.mean(of_others >= mine))
+    return float(mine / max(typical, 1e-300)), share, float(mine)

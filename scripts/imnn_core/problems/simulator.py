@@ -10,6 +10,8 @@ from imnn_core.problems.outputs import check_output
 from imnn_core.store.errors import InputError, in_a_line
 from imnn_core.store.wording import shown
 
+MOST_COARSE = 1e-3  # distance of neighbouring numbers, in widths of a prior
+
 
 def shifted(problem: Problem) -> np.ndarray:
     """The shifted parameters of finite differences, (n_columns, n_params)."""
@@ -59,6 +61,29 @@ def check_steps(problem: Problem) -> None:
             f"{shown(problem.theta_fid.tolist())} by rounding, found offsets "
             f"{shown(nominal.tolist())}, of which {shown(left.tolist())} is left"
         )
+
+
+def check_prior(problem: Problem) -> None:
+    """See that parameters from a prior keep their digits in what a simulator in JAX gets.
+
+    Raises:
+        InputError: they do not.
+
+    """
+    if problem.numpy:
+        return
+    prior, dtype = problem.prior, jnp.result_type(float)
+    n = len(prior.names)
+    low, middle, high = (prior.quantile(np.full(n, u)) for u in (0.16, 0.5, 0.84))
+    gap = np.spacing(np.maximum(np.abs(middle), np.abs(high)).astype(dtype)).astype(np.float64)
+    for name, step, width in zip(prior.names, gap, (high - low) / 2, strict=True):
+        if step > MOST_COARSE * width:
+            raise InputError(
+                f"posterior.prior.{name}: expected a prior that {dtype} resolves, since a "
+                f"simulator in JAX gets its parameters so, found one of width {width:.3g} where "
+                f"numbers are {step:.3g} apart; take the distance from a reference value as the "
+                "parameter, or a simulator in numpy"
+            )
 
 
 def of_key(problem: Problem) -> tuple[Callable, Callable]:

@@ -18,6 +18,7 @@ from imnn_core.figures import styles
 from imnn_core.gradient import devices
 from imnn_core.networks import architecture
 from imnn_core.problems import Problem, load, simulator
+from imnn_core.problems.prior import prior_of
 from imnn_core.store.errors import InputError
 from imnn_core.training import optimisers
 from imnn_core.workflow import requests, room
@@ -139,12 +140,17 @@ def _opened(given: Given, problem: Problem, key: str) -> None:
 
 
 def _of_prior(settings: Config, problem: Problem) -> Iterator[str]:
-    """Faults of a prior that only the user's problem tells."""
-    if settings.posterior is None or settings.parameters is not None:
+    """Faults of a prior that only the problem tells."""
+    if settings.posterior is None:
         return
     spec = settings.posterior.prior
-    for key, expected, found in priors.faults(spec, problem.names, problem.theta_fid):
-        yield f"{key}: expected {expected}, found {found}"
+    found = list(priors.faults(spec, problem.names, problem.theta_fid))
+    if settings.parameters is None:  # else told already
+        yield from (f"{key}: expected {expected}, found {what}" for key, expected, what in found)
+    simulates = settings.posterior.draws or "pmc" in settings.posterior.methods
+    if simulates and problem.simulator is not None and not found:
+        over = problem.over(prior_of(problem.names, spec))
+        yield from _lines_of(simulator.check_prior, over)
 
 
 def _bytes_of_set(given: Given, problem: Problem) -> tuple[int, int]:
