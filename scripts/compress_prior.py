@@ -49,7 +49,7 @@ def compress_prior(
     prior = prior_of(problem.names, prior["prior"], prior["within"])
     compressor = of_files(path_to_fit, path_to_information, problem)
     over, takes_float32 = problem.over(prior), compressor.centre is None
-    found = {}
+    found, n_failed, n_all = {}, 0, 0
     for split in ("prior", "calibration"):
         if not paths[split] and (given is None or split == "calibration"):
             found[split] = summaries.nothing(problem.n_params, compressor.n_summaries)
@@ -63,6 +63,7 @@ def compress_prior(
                 compressor, source, where, posterior["failures"], progress.add
             )
             found[split] = of_split._replace(theta=prior.unrounded(of_split.theta))
+            n_failed, n_all = n_failed + n - len(of_split.x), n_all + n
     if given is not None:
         if posterior["n_calibration"] >= n:
             raise InputError(
@@ -81,6 +82,8 @@ def compress_prior(
         "why_not": compressor.why_not,
         "det_F": list(compressor.measured.det_F),
         "is_observed": observed["observed"] is not None,
+        "n_failed": n_failed,
+        "n_all": n_all,
         "where": where,
     }
     at = summaries.of_observed(compressor, d, where)

@@ -14,7 +14,7 @@ SPEC = {"a": {"uniform": [-5, 5]}, "b": {"uniform": [-5, 5]}}
 SD = 0.3
 
 
-def found(rng, observed=(0.1, 0.2), n=3000, theta=None, estimates=None, why_not=()):
+def found(rng, observed=(0.1, 0.2), n=3000, theta=None, estimates=None, why_not=(), n_failed=0):
     """Simulations whose estimates scatter by SD."""
     prior = prior_of("ab", SPEC)
     theta = prior.draw(rng, n) if theta is None else theta
@@ -26,6 +26,8 @@ def found(rng, observed=(0.1, 0.2), n=3000, theta=None, estimates=None, why_not=
         "theta_fid": [0.0, 0.0],
         "covariance": (SD**2 * np.eye(2)).tolist(),
         "why_not": list(why_not),
+        "n_failed": n_failed,
+        "n_all": n,
     }
     simulated = Set(theta, estimates, estimates, np.arange(n))
     empty = Set(*(np.empty((0, 2)),) * 3, np.empty(0, int))
@@ -54,6 +56,8 @@ def test_doubts_of_an_observation(rng):
     assert any("lie beyond those of all simulations" in line for line in lines)
     (line,) = reach.of_observation(found(rng, why_not=["steps are too wide"]), 0)
     assert line == "the fit is not to be trusted: steps are too wide"
+    (line,) = reach.of_observation(found(rng, n_failed=17), 0)
+    assert line.startswith("17 of 3000 simulations from the prior failed")
 
 
 def test_a_hole_in_the_simulations_is_seen(rng):

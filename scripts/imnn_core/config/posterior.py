@@ -173,6 +173,9 @@ def faults(config: Any) -> Iterator[tuple[str, str, str]]:
         yield "posterior.refine_by", expected, shown(posterior.refine_by)
     if posterior.truncate and not config.refine:
         yield "posterior.truncate", "false without `refine`", "true"
+    if posterior.truncate and posterior.methods == ["gaussian"]:
+        expected = "a method that learns from simulations, since a Gaussian may be too narrow a box"
+        yield "posterior.methods", expected, shown(posterior.methods)
     if posterior.truncate and posterior.simulations is not None:
         yield "posterior.truncate", "false with simulations that exist", "true"
     pmc = posterior.pmc
