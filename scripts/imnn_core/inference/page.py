@@ -203,7 +203,8 @@ def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple
         yield (
             f"{each['fit']}, seed {each['seed']}, observation {each['observation']}: "
             f"{each['what']}.",
-            "docs/posterior.md says what each method assumes, and what each of these means: more simulations, a nearer theta_fid by refine, or another prior.",
+            "docs/posterior.md says what each method assumes, and what each of these means: more "
+            "simulations, a nearer theta_fid by refine, or another prior.",
         )
     tested = dict.fromkeys((row["fit"], row["method"]) for row in calibration)
     for fit, method in tested:

@@ -100,8 +100,8 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
     if found.about["n_failed"]:
         yield (
             f"{found.about['n_failed']} of {found.about['n_all']} simulations from the prior "
-            "failed and are left out: methods that learn from simulations have 0 where all fail, gaussian "
-            "and the exact posterior do not"
+            "failed and are left out: methods that learn from simulations have 0 where all fail, "
+            "gaussian and the exact posterior do not"
         )
     estimate, bound = found.observed.estimates[i], np.sqrt(np.diag(found.covariance))
     where = ", ".join(
