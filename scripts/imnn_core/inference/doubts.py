@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from imnn_core.problems.prior import Prior
 
-FEW = 200  # effective samples
+FEW = 150  # effective samples
 EDGE, AT_EDGE = 0.01, 0.05  # share of the prior next to a bound, and of the posterior in it
 APART, WIDER = 0.5, 1.4  # of two methods: means in sigma, and ratio of sigmas
 OFF, OTHER = 0.3, 1.25  # the same of a method and the exact posterior
