@@ -58,6 +58,7 @@ def test_the_wheel_asks_for_what_the_core_imports(wheel):
         "jaxlib",
         "optax",
         "numpy",
+        "scipy",
         "h5py",
         "matplotlib",
         "pydantic",

@@ -176,6 +176,11 @@ def analytic(
     }
 
 
+def noisy(known):
+    """The curvature of fewer simulations, with a larger error."""
+    return known | {"monte_carlo": known["monte_carlo"] | {"det_F_error": 2.0}}
+
+
 @pytest.mark.parametrize(
     ("known", "found", "caveat"),
     [
@@ -205,6 +210,7 @@ def analytic(
             fits(55.0),
             r"\|F\| of the score on test simulations is 55 ± 0.5, by the curvature of log_likelihood 50",
         ),
+        (noisy(analytic(F=None)), fits(55.0), None),
         (analytic(), fits(55.0, exact=False), None),
         (analytic(), fits(None, None), None),
         (

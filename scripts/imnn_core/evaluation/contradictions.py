@@ -50,7 +50,7 @@ def of_problem(analytic: dict, informations: Sequence[dict]) -> Iterator[tuple[s
     det_F = analytic["det_F"] if F is not None else found and found["det_F"]
     error = np.nan_to_num(error)
     if F is None and found:  # which has the noise of its own simulations
-        error = np.hypot(error, np.nan_to_num(found["det_F_error"]))
+        error = np.hypot(error, np.nan_to_num(found.get("det_F_error", 0.0)))
     if det_F is not None and abs(value - det_F) > ERRORS * error + ROUNDING * abs(det_F):
         yield (
             f"|F| of the score on test simulations is {value:.4g} ± {error:.1g}, by {whose} "
