@@ -49,6 +49,7 @@ def digests(scripts):
         ("inference/results", {"exact_posterior"} | SIMULATING | SAMPLED),
         ("inference/neural", SIMULATING),
         ("inference/page", {"report"}),
+        ("inference/tables", {"report"}),
         ("training/loop", {"fit"} | CHECK),
         ("evaluation/tables", {"report"}),
         ("figures/ellipses", {"plot_comparison"}),

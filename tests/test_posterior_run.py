@@ -1,7 +1,9 @@
 """The key `posterior` through the workflow: what it makes, makes again, and refuses."""
 
 import json
+import shutil
 
+import browser
 import h5py
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from imnn_core.inference import results
 from imnn_core.problems import load, simulations
 from running import planned, snakemake
-from tiny_project import TINY_RUN, write_config
+from tiny_project import TINY_RUN, cannot, write_config
 
 PRIOR = {"mu": {"uniform": [-10, 10]}, "Sigma": {"uniform": [0, 10]}}
 POSTERIOR = {
@@ -28,8 +30,6 @@ FIT = "results/tiny/fits/small/seed-1/posterior"
 @pytest.fixture(scope="module")
 def finished(tiny, tmp_path_factory):
     """The tiny run with posteriors."""
-    import shutil
-
     folder = tmp_path_factory.mktemp("posterior") / "project"
     shutil.copytree(tiny, folder, copy_function=shutil.copyfile)
     write_config(folder, posterior=POSTERIOR)
@@ -135,6 +135,17 @@ def test_the_report_begins_with_the_posterior(finished):
     assert "the posterior’s mean ± σ of a test simulation" in heading
     assert "Calibration" in html
     assert html.count("<h2 id=") == html.count('<li><a href="#')
+
+
+def test_the_report_can_be_read_by_all_and_printed(finished):
+    """By axe; on paper nothing is wider than a sheet of A4, 718 CSS pixels between margins."""
+    if browser.executable() is None:
+        cannot("there is no Chromium (Debian's chromium)", "IMNN_REQUIRE_BROWSER")
+    path = finished / "results/tiny/report.html"
+    with browser.launched() as chromium, browser.opened(chromium, path, width=718) as page:
+        browser.none(browser.violations(page))
+        page.emulate_media(media="print")
+        browser.none(page.evaluate(browser.BEYOND, [718, True]))
 
 
 FAULTS = {

@@ -1,7 +1,6 @@
-"""Posteriors in the report: its first sentence, and tables. Imports no jax."""
+"""Posteriors in the report: its first sentence, warnings, and what it shows. Imports no jax."""
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 import numpy as np
 from imnn_core.evaluation import results, warnings
 from imnn_core.evaluation.headline import in_words
-from imnn_core.evaluation.numbers import compact, with_error
-from imnn_core.evaluation.tables import DASH, Cell, Table, measured, number, text
+from imnn_core.evaluation.numbers import with_error
+from imnn_core.inference import tables
 from imnn_core.store import texts
 
 Row = Mapping[str, Any]
@@ -107,90 +106,6 @@ def sentence(
     return f"{how}; not to be trusted: {doubt}" if doubt else how
 
 
-def of_posteriors(posterior: Sequence[Row], symbols: Mapping[str, str]) -> Table:
-    """A row for each posterior and parameter."""
-    several = any(row["observation"] for row in posterior)
-    has_exact = any(math.isfinite(row["mean_exact"]) for row in posterior)
-    found = []
-    for row in posterior:
-        interval = " to ".join(_to_digits(row[key], row["sd"]) for key in ("q16", "q84"))
-        cells = [text(row["fit"]), number(row["seed"]), text(row["method"])]
-        cells += [number(row["observation"])] * several
-        cells += [
-            (symbols[row["parameter"]], row["parameter"]),
-            measured(row["mean"], row["sd"], exact=0),
-            (interval, row["q16"]),
-        ]
-        cells += [measured(row["mean_exact"], row["sd_exact"], exact=0)] * has_exact
-        cells += [number(row["n_simulations"]), number(row["seconds"], 3)]
-        found.append(cells)
-    exact = ["exact mean ± σ"] * has_exact
-    columns = ["fit", "seed", "method", *["observation"] * several, "parameter"]
-    columns += ["mean ± σ", "68 % interval", *exact, "simulations", "seconds"]
-    return Table(columns, found)
-
-
-def _to_digits(value: float, sd: float) -> str:
-    """A number to a tenth of a standard deviation, however far it lies from 0."""
-    if not math.isfinite(value) or not sd > 0:
-        return compact(value)
-    return compact(value, max(2, 2 + math.floor(math.log10(max(abs(value), sd) / sd))))
-
-
-def _range(low: float, high: float) -> Cell:
-    if not math.isfinite(low):
-        return DASH
-    return (f"{low:.2f} to {high:.2f}", float(high))
-
-
-def of_calibration(calibration: Sequence[Row], symbols: Mapping[str, str]) -> Table:
-    """A row for each method and parameter that were tested."""
-    has_exact = any(math.isfinite(row["width_over_exact_5"]) for row in calibration)
-    found = []
-    for row in calibration:
-        cells = [
-            text(row["fit"]),
-            number(row["seed"]),
-            text(row["method"]),
-            (symbols[row["parameter"]], row["parameter"]),
-            number(row["n"]),
-            number(row["rank_p"], 2),
-            number(row["coverage_90"], 3),
-            number(row["tarp_deviation"], 2),
-            number(row["tarp_p"], 2),
-            measured(row["nats"], row["nats_error"]),
-        ]
-        if has_exact:
-            cells += [
-                _range(row["width_over_exact_5"], row["width_over_exact_95"]),
-                measured(row["nats_lost"], row["nats_lost_error"]),
-            ]
-        found.append(cells)
-    columns = ["fit", "seed", "method", "parameter", "tests", "ranks, p", "90 % cover"]
-    columns += ["TARP, deviation", "p", "nats over the prior"]
-    return Table([*columns, *["σ over exact", "nats lost"] * has_exact], found)
-
-
-def of_rounds(rounds: Mapping[str, Sequence[Row]], symbols: Mapping[str, str]) -> Table:
-    """The posteriors of a run and of its refinements, means over the seeds."""
-    found = []
-    for name, posterior in rounds.items():
-        of = {}
-        for row in posterior:
-            if row["observation"] == 0:
-                key = (row["fit"], row["method"])
-                of.setdefault(key, {}).setdefault(row["parameter"], []).append(row)
-        for (fit, method), by_name in of.items():
-            cells = (
-                measured(
-                    *(np.mean([row[key] for row in by_name[p]]) for key in ("mean", "sd")), exact=0
-                )
-                for p in symbols
-            )
-            found.append([text(name), text(fit), text(method), *cells])
-    return Table(["run", "fit", "method", *symbols.values()], found)
-
-
 def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Warnings about posteriors, each with its remedy.
 
@@ -255,9 +170,9 @@ def of_run(
         "posterior": {
             "kept": shown["headline"],
             "is_observed": found["is_observed"],
-            "table": of_posteriors(posterior, symbols),
-            "calibration": of_calibration(calibration, symbols) if calibration else None,
-            "rounds": of_rounds(of_runs, symbols) if "/" in run else None,
+            "table": tables.of_posteriors(posterior, symbols),
+            "calibration": tables.of_calibration(calibration, symbols) if calibration else None,
+            "rounds": tables.of_rounds(of_runs, symbols) if "/" in run else None,
             "figure": paths["figure"],
             "figures": dict(zip(of_fit, paths["figures"], strict=True)),
         },
