@@ -78,6 +78,8 @@ WITHOUT_JAX = (
     "imnn_core.evaluation.results",
     "imnn_core.evaluation.tables",
     "imnn_core.evaluation.warnings",
+    "imnn_core.inference.page",
+    "imnn_core.inference.results",
 )
 
 
