@@ -141,7 +141,7 @@ def test_jax_takes_the_epidemic_for_constant(example):
 @pytest.mark.long
 def test_refined_estimates_agree_with_the_exact_posterior(root, tmp_path):
     """Oracle: mean and width of the exact posterior, by tests/benchmarks/influenza.py; a width in
-    the mean, a third in the errors; also of the posterior by each method. Five minutes on two cores.
+    the mean, a third in the errors; also of the posterior by each method. Five minutes.
     """
     folder = copied(root, tmp_path / "clone")
     fewer = "posterior={n_simulations: 20000, n_calibration: 100, neural: {ensemble: 1}}"
