@@ -30,6 +30,8 @@ ELSEWHERE = {
     ".venv/bin/python tests/benchmarks/simulate.py --against HEAD~1 --csv simulate.csv": "test_project.py, "
     "with smaller numbers",
     ".venv/bin/python tests/benchmarks/recipes.py results/ten_seeds": "test_workflow.py",
+    "snakemake --cores all --configfile config/posterior.yaml": "test_posterior_run.py, with smaller numbers",
+    "snakemake --cores all --configfile config/influenza.yaml": "test_influenza.py, with smaller numbers",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
     'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",
@@ -51,8 +53,6 @@ PLANNED = {
     "snakemake --cores all --configfile config/examples/decay.yaml --config "
     "problem=my_problem.py run=mine": "test_bring_your_own.py",
     "snakemake --cores all --configfile config/examples/folder.yaml": "test_folder.py",
-    "snakemake --cores all --configfile config/posterior.yaml": "test_posterior_run.py, in full",
-    "snakemake --cores all --configfile config/influenza.yaml": "pytest -m long, test_influenza.py",
 }
 # What comes before a command that is run alone, by what it names.
 BEFORE = {
