@@ -155,6 +155,12 @@ def _log_det(factors, xp):
 def log_sum(logs: Any, xp: Any) -> Any:
     """Log of the sum of exponentials over the last axis."""
     largest = logs.max(-1)
+    if xp is not np:
+        # The largest cancels in the gradient, too. Differentiated, it is compared with logs that a
+        # compiler may have computed once more, and rounded otherwise: 0 / 0 where none is equal.
+        from jax import lax
+
+        largest = lax.stop_gradient(largest)
     return largest + xp.log(xp.exp(logs - largest[..., None]).sum(-1))
 
 
