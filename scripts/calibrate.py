@@ -1,14 +1,14 @@
 """Calibrate one method: its posteriors of simulations whose parameters are known."""
 
+import jax
 import numpy as np
-from imnn_core.fitted.load import of_files
 from imnn_core.gradient import devices
-from imnn_core.inference import diagnostics, methods, populations, results, summaries
-from imnn_core.inference.simulating import estimates_at
-from imnn_core.problems import load, simulations
+from imnn_core.inference import diagnostics, methods, populations, results, simulating, summaries
+from imnn_core.problems import simulations
 from imnn_core.store import unchecked
 from imnn_core.workflow.jobs import job, log
 
+BEYOND = 2**31  # the numbers of all observations, whose streams these are not
 FEW = 1000  # samples of rejection, about
 NUMBERS = 2_000_000  # of samples that are in memory at a time
 
@@ -42,18 +42,19 @@ def calibrate(
     """
     devices.use("cpu")
     found, state = summaries.read(path_to_summaries), results.read_posterior(path_to_posterior)
-    stream = simulations.seed_key(seed, "calibration")
-    words = tuple(simulations.words_of(stream))
+    words = tuple(simulations.words_of(simulations.seed_key(seed, "calibration")))
     task = methods.Task(found, posterior, words)
     calibration, sample = found.calibration, methods.SAMPLE.get(method)
     if method == "pmc":
         calibration = calibration.rows(slice(0, posterior["pmc"]["n_calibration"]))
-        path, problem = problem["kind"], load.at(path_to_theta, **problem)
-        compressor = of_files(path_to_fit, path_to_information, problem)
-        simulate = estimates_at(problem, compressor, stream, path, threads)
+        simulate = simulating.of_fit(
+            problem, path_to_fit, path_to_information, threads, path_to_theta
+        )
+        of_pmc = jax.random.fold_in(simulations.seed_key(seed, "pmc"), BEYOND)
 
         def sample(task, state, observed, words):
-            return populations.of_observations(task, simulate, observed, words, None)
+            first = words[-1]
+            return populations.of_observations(task, simulate, observed, of_pmc, None, first)
 
     rng = np.random.default_rng(words)
     n, p = calibration.theta.shape

@@ -4,11 +4,17 @@ import time
 from pathlib import Path
 
 import numpy as np
-from imnn_core.fitted.load import of_files
 from imnn_core.gradient import devices
-from imnn_core.inference import chains, doubts, methods, populations, results, summaries
-from imnn_core.inference.simulating import estimates_at
-from imnn_core.problems import load, simulations
+from imnn_core.inference import (
+    chains,
+    doubts,
+    methods,
+    populations,
+    results,
+    simulating,
+    summaries,
+)
+from imnn_core.problems import simulations
 from imnn_core.store import unchecked
 from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
@@ -50,13 +56,12 @@ def infer(
         state = network.arrays()
         log.info("trained: %s", network.report)
     if method == "pmc":
-        path = problem["kind"]
-        problem = load.at(path_to_theta, **problem)
-        compressor = of_files(path_to_fit, path_to_information, problem)
+        simulate = simulating.of_fit(
+            problem, path_to_fit, path_to_information, threads, path_to_theta
+        )
         stream = simulations.seed_key(seed, "pmc")
-        simulate = estimates_at(problem, compressor, stream, path, threads)
         samples = populations.of_observations(
-            task, simulate, found.observed, tuple(simulations.words_of(stream)), path_to_posterior
+            task, simulate, found.observed, stream, path_to_posterior
         )
         n_simulations = int(samples.facts["n_simulations"].sum())
     else:
@@ -72,10 +77,8 @@ def infer(
         "seconds": seconds,
         "doubts": told,
         "det_F": found.about["det_F"][0],
-        "symbols": found.about["symbols"],
         "theta_fid": found.about["theta_fid"],
         "is_observed": found.about["is_observed"],
-        "trusted": not found.about["why_not"],
         "facts": {name: array.tolist() for name, array in samples.facts.items()},
     }
     results.write_posterior(path_to_posterior, found.prior, samples, state, about)

@@ -49,8 +49,8 @@ class Task(NamedTuple):
 def of_gaussian(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
     """N(estimate, F^-1) times the prior."""
     n, found = task.settings["n_samples"], task.found
-    draws = gaussian.sample(observed.estimates, found.covariance, found.prior, n, list(words))
-    return Samples(draws.theta, draws.weights, {"log_mass": draws.log_mass})
+    draws = gaussian.sample(observed.estimates, found.covariance, found.prior, n, words)
+    return Samples(draws.theta, draws.weights, {})
 
 
 def of_rejection(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
@@ -77,15 +77,13 @@ def trained(task: Task) -> neural.Neural:
         ensemble=given["ensemble"],
     )
     simulated = found.simulated
-    return neural.train(
-        simulated.theta, simulated.x, found.prior, int(task.words[-1]), settings, task.show
-    )
+    return neural.train(simulated.theta, simulated.x, found.prior, task.words, settings, task.show)
 
 
 def of_neural(task: Task, state: State, observed: Set, words: tuple[int, ...]) -> Samples:
     """The density that the network gives."""
     network = neural.of_arrays(state, task.found.prior)
-    theta = network.sample(observed.x, task.settings["n_samples"], int(words[-1]))
+    theta = network.sample(observed.x, task.settings["n_samples"], words)
     return Samples(theta, np.ones(theta.shape[:2]), {})
 
 

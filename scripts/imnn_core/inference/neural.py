@@ -11,7 +11,7 @@ Source: Bishop 1994 (mixture density networks); Papamakarios & Murray 2016, arXi
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Neural:
         s, p = scores_of(x, self.scores), len(self.prior.names)
         return [mixture.of_summaries(_doubled(weights), s, p, np) for weights in self.members]
 
-    def sample(self, x: np.ndarray, n: int, seed: int) -> np.ndarray:
+    def sample(self, x: np.ndarray, n: int, seed: int | Sequence[int]) -> np.ndarray:
         """Draws from the posterior, within the prior's bounds: (n_obs, n, n_params).
 
         Args:
@@ -66,7 +66,7 @@ class Neural:
         mixtures = self._mixtures(x)
         theta = np.empty((len(x), n, len(self.prior.names)))
         for i in range(len(x)):
-            rng = np.random.default_rng([seed, i])
+            rng = np.random.default_rng([*np.atleast_1d(seed), i])
             which = rng.integers(len(mixtures), size=n) if len(mixtures) > 1 else np.zeros(n, int)
             z = theta[i]
             for member, of in enumerate(mixtures):
@@ -141,7 +141,7 @@ def train(
     theta: np.ndarray,
     x: np.ndarray,
     prior: Prior,
-    seed: int,
+    seed: int | Sequence[int],
     settings: Settings = Settings(),  # noqa: B008 (a NamedTuple does not change)
     show: Show = lambda done, n, text: None,
 ) -> Neural:
@@ -173,7 +173,9 @@ def train(
         def show_member(done, n, text, member=member):
             show(member * n + done, settings.ensemble * n, text)
 
-        weights, report = training.trained(s, z, [seed, member], settings, show_member)
+        weights, report = training.trained(
+            s, z, [*np.atleast_1d(seed), member], settings, show_member
+        )
         members.append(weights)
         reports.append(report)
     return Neural(prior, scores, members, _summary(reports, time.monotonic() - began))

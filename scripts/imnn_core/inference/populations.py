@@ -1,14 +1,16 @@
 """Population Monte Carlo for observations one after another, each gone on with if interrupted."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from imnn_core.inference import pmc
 from imnn_core.inference.methods import Samples, Task
+from imnn_core.inference.simulating import Estimates
 from imnn_core.inference.summaries import Set
+from imnn_core.problems.simulations import words_of
 from imnn_core.store import hdf5
 from imnn_core.store.errors import InputError
 from imnn_core.store.files import remove
@@ -30,30 +32,32 @@ def settings_of(given: dict[str, Any]) -> pmc.Settings:
 
 def of_observations(
     task: Task,
-    simulate: Callable[[np.ndarray, int], np.ndarray],
+    simulate: Estimates,
     observed: Set,
-    words: tuple[int, ...],
+    key: jax.Array,
     path: str | Path | None,
+    first: int = 0,
 ) -> Samples:
     """Samples of the posterior of each observation.
 
     Args:
         task: see there.
-        simulate: (theta, number of the first) -> estimates, both (n, n_params).
+        simulate: at parameters, see `simulating`.
         observed: estimates are taken.
-        words: of the random stream.
+        key: of the random stream, of which each observation has one of its own by its number.
         path: beside which the state after each step is kept, so that an interrupted job goes on;
             None to keep nothing.
+        first: number of the first observation.
 
     """
     found, settings = task.found, settings_of(task.settings["pmc"])
     at, populations = found.whitened(observed.estimates), []
-    # Numbers of simulations are 32 bits; each observation has as many of them as it may spend.
     for i, x in enumerate(at):
-        shift = i * settings.most_simulations % 2**31
+        own = jax.random.fold_in(key, first + i)
+        words = tuple(words_of(own))
 
-        def scaled(theta, first, shift=shift):
-            return found.whitened(simulate(theta, first + shift))
+        def scaled(theta, number, own=own):
+            return found.whitened(simulate(own, theta, number))
 
         kept = None if path is None else Path(f"{path}.pmc-{i}.unfinished")
         made_from = repr((settings, x.tolist(), found.prior.plain(), words))
@@ -61,7 +65,7 @@ def of_observations(
             scaled,
             found.prior,
             x,
-            (*words, i),
+            words,
             settings,
             resume=_kept(kept, made_from),
             save=lambda state, kept=kept, made=made_from: _keep(kept, made, state),
