@@ -90,7 +90,7 @@ def compress_prior(
     result = summaries.Summaries(prior, found["prior"], found["calibration"], at, about)
     if given is not None:
         reach.check_theta(result, inputs.WHERE)
-    about["doubts"] = [list(reach.of_observation(result, i)) for i in range(len(at.x))]
+    about["doubts"] = reach.of_observations(result)
     for i, of in enumerate(about["doubts"]):
         for line in of:
             log.info("warning: observation %d: %s", i, line)

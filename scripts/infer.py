@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from imnn_core.evaluation import weighted
 from imnn_core.gradient import devices
 from imnn_core.inference import (
     chains,
@@ -94,7 +95,7 @@ def of_all(found, samples):
             *doubts.of_samples(theta, weights, samples.effective[i], found.prior),
             *doubts.of_epsilon(samples.facts.get("epsilon", zeros)[i], theta.shape[-1]),
         ]
-        mean, sd = results.moments(theta, weights)
+        mean, sd = weighted.moments(theta, weights)
         for name, value, width in zip(found.prior.names, mean, sd, strict=True):
             log.info("observation %d: %s = %.5g +- %.2g", i, name, value, width)
         for line in of:

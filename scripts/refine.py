@@ -1,6 +1,7 @@
 """Take theta_fid of the next refinement, and a box for its prior, from this run's results."""
 
 import numpy as np
+from imnn_core.evaluation import weighted
 from imnn_core.problems.prior import prior_of
 from imnn_core.store import files, texts, unchecked
 from imnn_core.store.errors import InputError
@@ -73,7 +74,7 @@ def refine_by_posterior(paths_to_posteriors, path_to_theta, method):
     for path in paths_to_posteriors:
         posterior = results.read_posterior(path)
         if posterior.about["method"] == method:
-            mean, _ = results.moments(posterior.theta, posterior.weights)
+            mean, _ = weighted.moments(posterior.theta, posterior.weights)
             names = list(posterior.prior.names)
             found.append(posterior.about | {"estimates": mean.tolist(), "names": names})
     write_theta(found, path_to_theta, f"posterior by {method}")
@@ -93,8 +94,8 @@ def cut_prior(paths_to_posteriors, path_to_prior):
         posterior = results.read_posterior(path)
         prior = posterior.prior
         for theta, weights in zip(posterior.theta, posterior.weights, strict=True):
-            ends.append(results.quantiles(theta, weights, [TAIL, 1 - TAIL]))
-    low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
+            ends.append([weighted.quantiles(x, weights, [TAIL, 1 - TAIL]) for x in theta.T])
+    low, high = np.min(ends, axis=0)[:, 0], np.max(ends, axis=0)[:, 1]
     margin = WIDER * (high - low)
     bounds = prior.bounds
     low, high = np.maximum(low - margin, bounds[:, 0]), np.minimum(high + margin, bounds[:, 1])

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from imnn_core.inference import diagnostics, doubts, results
+from imnn_core.evaluation import weighted
+from imnn_core.inference import diagnostics, doubts, page, results
 from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job, log
 
@@ -15,8 +16,9 @@ def of_posterior(posterior, exact):
     about, p = posterior.about, posterior.theta.shape[-1]
     observed, _, _ = exact
     for i, (theta, weights) in enumerate(zip(posterior.theta, posterior.weights, strict=True)):
-        mean, sd = results.moments(theta, weights)
-        low, high = results.quantiles(theta, weights, LEVELS)
+        facts = {name: values[i] for name, values in about["facts"].items()}
+        mean, sd = weighted.moments(theta, weights)
+        low, high = np.transpose([weighted.quantiles(x, weights, LEVELS) for x in theta.T])
         for k in range(p):
             yield {
                 "fit": about["fit"],
@@ -29,13 +31,11 @@ def of_posterior(posterior, exact):
                 "q84": high[k],
                 "mean_exact": None if observed is None else observed.mean[i, k],
                 "sd_exact": None if observed is None else observed.sd[i, k],
-                "n_simulations": about["facts"].get("n_simulations", {i: about["n_simulations"]})[
-                    i
-                ],
+                "n_simulations": facts.get("n_simulations", about["n_simulations"]),
                 "seconds": round(about["seconds"], 2),
                 "observation": i,
-                "effective": weights.sum() ** 2 / np.sum(weights**2),
-                "epsilon": about["facts"].get("epsilon", {i: None})[i],
+                "effective": weighted.effective(weights),
+                "epsilon": facts.get("epsilon"),
             }
 
 
@@ -73,64 +73,65 @@ def of_calibration(found):
             "nats_error": nats.error,
             "width_over_exact_50": None if widths is None else widths.ratio[1, k],
             "mean_off_exact": None if widths is None else widths.scatter[k],
+            "coverage_90_low": covered.low[0, k],
+            "coverage_90_high": covered.high[0, k],
         }
 
 
-POSTERIOR = (
-    "fit seed method parameter mean sd q16 q84 mean_exact sd_exact n_simulations seconds "
-    "observation effective epsilon"
-).split()
+# Of a run without calibration, too.
 CALIBRATION = (
     "fit seed method parameter rank_p coverage_90 tarp_deviation width_over_exact_5 "
     "width_over_exact_95 nats_lost nats_lost_error n tarp_p nats nats_error width_over_exact_50 "
-    "mean_off_exact"
+    "mean_off_exact coverage_90_low coverage_90_high"
 ).split()
 
 
 def disagreements(posteriors, exact):
-    """Methods that disagree, also with the exact posterior, by fit, seed and observation."""
-    of_fit = {}
+    """Methods that disagree, also with the exact posterior, and seeds of one method."""
+    found = {}
     for each in posteriors:
-        of_fit.setdefault((each.about["fit"], each.about["seed"]), []).append(each)
-    for (fit, seed), found in of_fit.items():
-        for i in range(len(found[0].theta)):
-            of_method = {
-                each.about["method"]: results.moments(each.theta[i], each.weights[i])
-                for each in found
-            }
-            names, (at, *_) = found[0].prior.names, exact[seed]
-            lines = list(doubts.between(of_method, names))
-            for method, of in of_method.items() if at is not None else ():
-                lines += doubts.against_exact(method, of, (at.mean[i], at.sd[i]), names)
-            for line in lines:
-                yield {
-                    "fit": fit,
-                    "seed": seed,
-                    "observation": i,
-                    "what": line,
-                    "peaks": False,
-                }
+        for i, of in enumerate(zip(each.theta, each.weights, strict=True)):
+            fit, seed, method = (each.about[key] for key in ("fit", "seed", "method"))
+            found[fit, seed, method, i] = weighted.moments(*of)
+    names = posteriors[0].prior.names
+    of_methods, of_seeds = {}, {}
+    for (fit, seed, method, i), of in found.items():
+        of_methods.setdefault((fit, seed, i), {})[method] = of
+        of_seeds.setdefault((fit, method, i), {})[f"seed {seed}"] = of
+    for (fit, seed, i), of in of_methods.items():
+        at, *_ = exact[seed]
+        lines = list(doubts.between(of, names))
+        for method, its in of.items() if at is not None else ():
+            lines += doubts.against_exact(method, its, (at.mean[i], at.sd[i]), names)
+        yield from (doubt(fit, i, line, seed=seed) for line in lines)
+    for (fit, method, i), of in of_seeds.items():
+        for line in doubts.between(of, names):
+            yield doubt(fit, i, f"{method}: {line}")
+
+
+def doubt(fit, observation, what, *, seed=None, method=None, peaks=False):
+    """A doubt about a posterior, or about those of all seeds if it is None."""
+    return {
+        "fit": fit,
+        "seed": seed,
+        "method": method,
+        "observation": observation,
+        "what": what,
+        "peaks": peaks,
+    }
 
 
 def all_doubts(posteriors, exact):
     """Doubts about single posteriors, each once for a fit and a seed, and disagreements."""
-    seen = set()
+    found = {}
     for each in posteriors:
         fit, seed, method = (each.about[key] for key in ("fit", "seed", "method"))
-        for i, of in enumerate(each.about["doubts"]):
-            for line in of:
-                key = (fit, seed, i, line)
-                if key not in seen:
-                    seen.add(key)
-                    yield {
-                        "fit": fit,
-                        "seed": seed,
-                        "method": method,
-                        "observation": i,
-                        "what": f"{method}: {line}",
-                        "peaks": line.startswith(doubts.PEAKS),
-                    }
-    yield from disagreements(posteriors, exact)
+        for i, lines in enumerate(each.about["doubts"]):
+            for line in lines:
+                peaks, what = line.startswith(doubts.PEAKS), f"{method}: {line}"
+                new = doubt(fit, i, what, seed=seed, method=method, peaks=peaks)
+                found.setdefault((fit, seed, i, line), new)
+    return [*found.values(), *disagreements(posteriors, exact)]
 
 
 @unchecked.named()
@@ -152,14 +153,14 @@ def tabulate(
     exact = {seed: results.read_exact(path) for seed, path in paths_to_exact.items()}
     posteriors = [results.read_posterior(path) for path in paths_to_posteriors]
     rows = [row for each in posteriors for row in of_posterior(each, exact[each.about["seed"]])]
-    texts.write_text(path_to_table, pd.DataFrame(rows, columns=POSTERIOR).to_csv(index=False))
+    texts.write_text(path_to_table, pd.DataFrame(rows).to_csv(index=False))
     calibrations = map(results.read_calibration, paths_to_calibrations)
     rows = [row for each in calibrations for row in of_calibration(each)]
     table = pd.DataFrame(rows, columns=CALIBRATION)
     texts.write_text(path_to_calibration, table.to_csv(index=False))
-    found = list(all_doubts(posteriors, exact))
+    found = all_doubts(posteriors, exact)
     for each in found:
-        log.info("warning: %s, seed %d: %s", each["fit"], each["seed"], each["what"])
+        log.info("warning: %s: %s", page.whose(each), each["what"])
     is_observed = posteriors[0].about["is_observed"]
     texts.write_json(path_to_doubts, {"doubts": found, "is_observed": is_observed})
 

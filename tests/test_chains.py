@@ -15,29 +15,23 @@ def samples(rng):
 
 
 def test_files_of_getdist(tmp_path, samples):
-    """Weight, -ln p and parameters in a row, all digits; oracle: GetDist's documentation.
+    """Weight, 0 for -ln p, and parameters in a row, all digits; oracle: GetDist's documentation.
 
     GetDist 1.7.7 reads such files with the mean and sigma that numpy has, tried by hand.
     """
     theta, weights = samples
     weights[3] = 0
     bounds = [[-10, 10], [0, np.inf]]
-    log_p = np.arange(50.0)
-    paths = chains.write_getdist(tmp_path / "a.b", theta, weights, NAMES, SYMBOLS, bounds, log_p)
+    paths = chains.write_getdist(tmp_path / "a.b", theta, weights, NAMES, SYMBOLS, bounds)
     assert [path.name for path in paths] == ["a.b.txt", "a.b.paramnames", "a.b.ranges"]
     table, kept = np.loadtxt(paths[0]), np.arange(50) != 3
     np.testing.assert_array_equal(table[:, 0], weights[kept])
-    np.testing.assert_array_equal(table[:, 1], -log_p[kept])
+    np.testing.assert_array_equal(table[:, 1], 0)
     np.testing.assert_array_equal(table[:, 2:], theta[kept])
     lines = [line.split(maxsplit=1) for line in paths[1].read_text().splitlines()]
     assert lines == [["mu", r"\mu"], ["ln_A,_b", "ln A"]]
     lines = [line.split() for line in paths[2].read_text().splitlines()]
     assert lines == [["mu", "-10", "10"], ["ln_A,_b", "0", "N"]]
-
-
-def test_equal_weights_and_no_density(tmp_path, samples):
-    paths = chains.write_getdist(tmp_path / "chain", samples[0], None, NAMES, SYMBOLS, [[0, 1]] * 2)
-    np.testing.assert_array_equal(np.loadtxt(paths[0])[:, :2], np.tile([1, 0], (50, 1)))
 
 
 def test_csv(tmp_path, samples):

@@ -32,7 +32,7 @@ def test_exponential_rate(rng):
     d = rng.exponential(1 / prior.draw(rng, 20), (20, 10))
     grid = exact.posterior(problem.log_likelihood, prior, d)
     assert grid.accurate.all()
-    levels = [0.05, 0.5, 0.95]
+    theta = grid.sample(5000, 1)
     for i, total in enumerate(d.sum(axis=1)):
         gamma = stats.gamma(11, scale=1 / total)
         mass = gamma.cdf(3)
@@ -43,8 +43,8 @@ def test_exponential_rate(rng):
         # The integral of rate^10 exp(-rate total) is 10! / total^11, times the mass below 3.
         log_evidence = np.log(3628800) - 11 * np.log(total) + np.log(mass / 3)
         assert grid.log_evidence[i] == pytest.approx(log_evidence, abs=1e-6)
-        found = grid.quantiles(levels)[:, i, 0]
-        np.testing.assert_allclose(found, gamma.ppf(np.array(levels) * mass), atol=1e-3 * sd)
+        of_draws = stats.ks_1samp(theta[i, :, 0], lambda x: gamma.cdf(x) / mass)  # noqa: B023
+        assert of_draws.pvalue > 0.001
 
 
 def test_hard_edges():

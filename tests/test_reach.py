@@ -37,7 +37,7 @@ def found(rng, observed=(0.1, 0.2), n=3000, theta=None, estimates=None, why_not=
 def test_what_is_right_is_not_told(rng):
     of = found(rng)
     reach.check_theta(of, "here")
-    assert list(reach.of_observation(of, 0)) == []
+    assert reach.of_observations(of)[0] == []
     theta = of.prior.draw(rng, 2000)
     assert list(doubts.of_samples(theta, np.ones(2000), 2000, of.prior)) == []
 
@@ -45,18 +45,18 @@ def test_what_is_right_is_not_told(rng):
 def test_an_observation_that_the_prior_misses_by_far_is_refused(rng):
     for away in ((9.0, 0.0), (0.0, -50.0)):
         with pytest.raises(InputError, match="expected a prior that reaches the observation"):
-            list(reach.of_observation(found(rng, away), 0))
+            reach.of_observations(found(rng, away))[0]
 
 
 def test_doubts_of_an_observation(rng):
-    (line,) = reach.of_observation(found(rng, (3.0, 0.0)), 0)
+    ((line,),) = reach.of_observations(found(rng, (3.0, 0.0)))
     assert "lies 10 bounds from theta_fid" in line
-    lines = list(reach.of_observation(found(rng, (6.9, 0.0)), 0))
+    lines = reach.of_observations(found(rng, (6.9, 0.0)))[0]
     assert any("outside of the simulations" in line for line in lines)
     assert any("lie beyond those of all simulations" in line for line in lines)
-    (line,) = reach.of_observation(found(rng, why_not=["steps are too wide"]), 0)
+    ((line,),) = reach.of_observations(found(rng, why_not=["steps are too wide"]))
     assert line == "the fit is not to be trusted: steps are too wide"
-    (line,) = reach.of_observation(found(rng, n_failed=17), 0)
+    ((line,),) = reach.of_observations(found(rng, n_failed=17))
     assert line.startswith("17 of 3000 simulations from the prior failed")
 
 
@@ -66,7 +66,7 @@ def test_a_hole_in_the_simulations_is_seen(rng):
     estimates = theta + 0.01 * rng.standard_normal(theta.shape)
     estimates = estimates[np.linalg.norm(estimates, axis=1) > 2.5]
     of = found(rng, (0.0, 0.0), len(estimates), theta[: len(estimates)], estimates)
-    lines = list(reach.of_observation(of, 0))
+    lines = reach.of_observations(of)[0]
     assert "the observation lies outside of the simulations" in lines[0]
     assert "simulations are sparse: the 10 nearest lie up to 8" in lines[1]
 

@@ -1,9 +1,9 @@
 """Smooth densities of weighted samples, and the contours that hold a share of them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from imnn_core.evaluation.weighted import effective, quantiles
 from scipy import fft, ndimage
 
 MASSES = 0.68, 0.95  # within the contours
@@ -41,18 +41,6 @@ def usable(theta: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Samples (n, p) whose parameters are finite and whose weights (n,) are finite and above 0."""
     are = np.isfinite(theta).all(axis=1) & np.isfinite(weights) & (weights > 0)
     return theta[are], weights[are]
-
-
-def effective(weights: np.ndarray) -> float:
-    """Number of equal weights that these are worth; 0 if there are none."""
-    return float(weights.sum() ** 2 / np.sum(weights**2)) if len(weights) else 0.0
-
-
-def quantiles(x: np.ndarray, weights: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Quantiles of weighted samples (n,), (n_levels,)."""
-    order = np.argsort(x)
-    below = np.cumsum(weights[order])
-    return np.interp(levels, (below - 0.5 * weights[order]) / below[-1], x[order])
 
 
 def density(theta: np.ndarray, weights: np.ndarray, bounds: np.ndarray) -> Density | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from imnn_core.evaluation.weighted import quantiles
 from imnn_core.figures import densities
 from imnn_core.figures.plots import SHOWN, colour_and_mark, head, new_figure
 from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def extents(curves: Sequence[Curve], truth: np.ndarray | None) -> np.ndarray:
     for curve in [curve for curve in curves if curve.method != ROUGH] or curves:
         theta, weights = densities.usable(curve.theta, curve.weights)
         if len(theta):
-            found.append([densities.quantiles(x, weights, SHOWN_MASS) for x in theta.T])
+            found.append([quantiles(x, weights, SHOWN_MASS) for x in theta.T])
     if not found:
         return np.tile([0.0, 1.0], (curves[0].theta.shape[1], 1))
     low, high = np.moveaxis(found, -1, 0)  # (n_curves, p)

@@ -108,21 +108,6 @@ class Cells(NamedTuple):
     frame: Frame
     mass: np.ndarray
 
-    @property
-    def widths(self) -> np.ndarray:
-        """Widths of the cells in z, as boxes of the same variance, (n_obs, p)."""
-        sides = (self.frame.high - self.frame.low) / self.mass.shape[1]
-        return np.sqrt(np.sum((self.frame.axes * sides[:, None]) ** 2, axis=-1))
-
-    def quantiles(self, levels: np.ndarray) -> np.ndarray:
-        """Quantiles of the marginals in z, (n_levels, n_obs, p)."""
-        z = self.frame.z(shares(self.mass.shape[1], self.mass.ndim - 1)[None])
-        found = np.empty((len(levels), *self.widths.shape))
-        for o, widths in enumerate(self.widths):
-            for i, width in enumerate(widths):
-                found[:, o, i] = _quantiles(z[o, :, i], self.mass[o].reshape(-1), width, levels)
-        return found
-
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws of z, (n_obs, n, p).
 
@@ -150,15 +135,3 @@ def _within(mass, cell, i, u):
     a = np.clip(a, -2, 2)
     # x + a (x^2 - x) / 2 = u, in the form that has its digits for any a.
     return 2 * u / (1 - a / 2 + np.sqrt((1 - a / 2) ** 2 + 2 * a * u))
-
-
-def _quantiles(z, mass, width, levels):
-    """Quantiles of boxes of one width around z (n,)."""
-    start = z.min() - width / 2
-    position = (z - width / 2 - start) / width  # of a box's lower end, in boxes
-    first = np.floor(position + 1e-9).astype(int)
-    beyond = mass * np.clip(position - first, 0, 1)
-    n_bins = first.max() + 2
-    counts = np.bincount(first, mass - beyond, n_bins) + np.bincount(first + 1, beyond, n_bins)
-    below = np.concatenate([[0.0], np.cumsum(counts)])
-    return start + width * np.interp(levels, below / below[-1], np.arange(n_bins + 1))

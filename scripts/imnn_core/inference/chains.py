@@ -17,32 +17,29 @@ DIGITS = "%.17g"  # all that float64 has
 def write_getdist(
     root: str | Path,
     theta: np.ndarray,
-    weights: np.ndarray | None,
+    weights: np.ndarray,
     names: Sequence[str],
     symbols: Sequence[str],
     bounds: Any,
-    log_posterior: np.ndarray | None = None,
 ) -> list[Path]:
     """Write a chain of GetDist: root.txt, root.paramnames and root.ranges.
 
     Args:
         root: path without a suffix.
         theta: samples, (n, p).
-        weights: (n,); equal, if None. Samples of weight 0 are left out.
+        weights: (n,). Samples of weight 0 are left out.
         names: of the parameters; GetDist's own have no spaces, and no asterisk at their end.
         symbols: their names in TeX, with or without $.
         bounds: of the prior, (p, 2), with infinities where there is none.
-        log_posterior: log-densities of the samples, (n,); 0 stands in the file where not known.
 
     Returns:
         The three paths.
 
     """
-    theta, weights = np.asarray(theta, np.float64), _weights(theta, weights)
-    minus_log = np.zeros(len(theta)) if log_posterior is None else -np.asarray(log_posterior)
-    kept = weights > 0
+    kept, unknown = weights > 0, np.zeros(len(theta))
+    # The second column is -ln of the posterior, which not every method knows: 0.
     paths = [Path(f"{root}.{suffix}") for suffix in ("txt", "paramnames", "ranges")]
-    _write_table(paths[0], np.column_stack([weights, minus_log, theta])[kept], " ", "")
+    _write_table(paths[0], np.column_stack([weights, unknown, theta])[kept], " ", "")
     names = [re.sub(r"\s", "_", name).rstrip("*") for name in names]
     pairs = zip(names, symbols, strict=True)
     write_text(paths[1], "".join(f"{name}\t{symbol.strip('$')}\n" for name, symbol in pairs))
@@ -53,17 +50,13 @@ def write_getdist(
 
 
 def write_csv(
-    path: str | Path, theta: np.ndarray, weights: np.ndarray | None, names: Sequence[str]
+    path: str | Path, theta: np.ndarray, weights: np.ndarray, names: Sequence[str]
 ) -> None:
     """Write samples (n, p) with their weights (n,) as CSV: a column for each, and `weight`."""
-    table = np.column_stack([theta, _weights(theta, weights)])
+    table = np.column_stack([theta, weights])
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow([*names, "weight"])  # quoted where they must be
     _write_table(path, table, ",", row.getvalue())
-
-
-def _weights(theta, weights):
-    return np.ones(len(theta)) if weights is None else np.asarray(weights, np.float64)
 
 
 def _write_table(path, table, delimiter, header):

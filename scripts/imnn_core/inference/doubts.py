@@ -1,8 +1,10 @@
 """Reasons to doubt samples of a posterior. Imports no jax."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from imnn_core.evaluation import weighted
 from imnn_core.problems.prior import Prior
 
 FEW = 150  # effective samples
@@ -21,12 +23,11 @@ def of_samples(
     if effective < FEW:
         yield f"its samples are worth {effective:.0f} independent ones only"
     u, total = prior.cdf(theta), weights.sum()
-    mean = weights @ theta / total
-    sd = np.sqrt(weights @ (theta - mean) ** 2 / total)
+    mean, sd = weighted.moments(theta, weights)
     near = weights @ (np.abs(theta - mean) < 0.25 * sd) / total
     for name, share in zip(prior.names, near, strict=True):
         if share < HOLLOW:
-            yield (f"{PEAKS} in {name}: {100 * share:.0f} % of it lie within σ/4 of its mean")
+            yield f"{PEAKS} in {name}: {100 * share:.0f} % of it lie within σ/4 of its mean"
     for i, (name, bounds) in enumerate(zip(prior.names, prior.bounds, strict=True)):
         for side, bound, near in zip(
             ("lower", "upper"), bounds, (u[:, i] < EDGE, u[:, i] > 1 - EDGE), strict=True
@@ -52,45 +53,54 @@ def of_epsilon(epsilon: float, n_params: int) -> Iterator[str]:
         )
 
 
-def against_exact(method: str, found: tuple, exact: tuple, names: Sequence[str]) -> Iterator[str]:
-    """A method that is off the exact posterior of one observation.
+Moments = tuple[Sequence[float], Sequence[float]]  # means and standard deviations, (n_params,) each
+
+
+def _apart(one: Moments, other: Moments, off: float, wider: float) -> int | None:
+    """The parameter in which two posteriors differ most, beyond these limits; else None.
+
+    Means are compared in the smaller sigma of both. NaN differs from nothing.
+    """
+    (mean, mean_other), (sd, sd_other) = np.array([one, other]).swapaxes(0, 1)
+    apart = np.abs(mean - mean_other) / np.minimum(sd, sd_other) / off
+    ratio = np.maximum(sd / sd_other, sd_other / sd) / wider
+    worst = np.nan_to_num(np.maximum(apart, ratio), nan=0.0)
+    return int(np.argmax(worst)) if worst.max() > 1 else None
+
+
+def against_exact(name: str, found: Moments, exact: Moments, names: Sequence[str]) -> Iterator[str]:
+    """A posterior that is off the exact one of the same observation.
 
     Args:
-        method: its name.
-        found, exact: means and standard deviations, (n_params,) each.
+        name: of the posterior.
+        found, exact: their moments.
         names: of the parameters.
 
     """
-    (mean, sd), (mean_exact, sd_exact) = (np.array(each) for each in (found, exact))
-    off = np.abs(mean - mean_exact) / sd_exact
-    ratio = sd / sd_exact
-    other = np.maximum(ratio, 1 / ratio)
-    if np.any((off > OFF) | (other > OTHER)):
-        k = int(np.nanargmax(np.maximum(off / OFF, other / OTHER)))
+    k = _apart(found, exact, OFF, OTHER)
+    if k is not None:
         yield (
-            f"{method} is off the exact posterior, most in {names[k]}: {mean[k]:.4g} ± "
-            f"{sd[k]:.2g}, exactly {mean_exact[k]:.4g} ± {sd_exact[k]:.2g}"
+            f"{name} is off the exact posterior, most in {names[k]}: {_shown(found, k)}, exactly "
+            f"{_shown(exact, k)}"
         )
 
 
-def between(of_method: dict[str, tuple[Sequence[float], Sequence[float]]], names) -> Iterator[str]:
-    """Methods that disagree about one observation.
+def between(found: Mapping[str, Moments], names: Sequence[str]) -> Iterator[str]:
+    """Posteriors of one observation that disagree.
 
     Args:
-        of_method: means and standard deviations, (n_params,) each.
+        found: moments of each, by its name.
         names: of the parameters.
 
     """
-    methods = list(of_method)
-    for i, one in enumerate(methods):
-        for other in methods[i + 1 :]:
-            mean, sd = (np.array([of_method[each][k] for each in (one, other)]) for k in (0, 1))
-            apart = np.abs(mean[0] - mean[1]) / sd.min(axis=0)
-            wider = sd.max(axis=0) / sd.min(axis=0)
-            odd = (apart > APART) | (wider > WIDER)
-            if odd.any():
-                k = int(np.argmax(np.maximum(apart / APART, wider / WIDER)))
-                yield (
-                    f"{one} and {other} disagree, most in {names[k]}: {mean[0, k]:.4g} ± "
-                    f"{sd[0, k]:.2g} and {mean[1, k]:.4g} ± {sd[1, k]:.2g}"
-                )
+    for one, other in itertools.combinations(found, 2):
+        k = _apart(found[one], found[other], APART, WIDER)
+        if k is not None:
+            yield (
+                f"{one} and {other} disagree, most in {names[k]}: {_shown(found[one], k)} and "
+                f"{_shown(found[other], k)}"
+            )
+
+
+def _shown(found: Moments, k: int) -> str:
+    return f"{found[0][k]:.4g} ± {found[1][k]:.2g}"

@@ -93,10 +93,6 @@ class Grid:
         """Standard deviations, (n_obs, p)."""
         return _sd(self.covariance)
 
-    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
-        """Quantiles of the marginal posteriors, (n_levels, n_obs, p)."""
-        return theta_of(self.prior, self.cells.quantiles(np.asarray(levels, np.float64)))
-
     def sample(self, n: int, seed: Any) -> np.ndarray:
         """Independent draws of equal weight, (n_obs, n, p).
 

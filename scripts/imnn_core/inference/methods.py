@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from imnn_core.config.posterior import MOST, n_accepted
+from imnn_core.evaluation.weighted import effective
 from imnn_core.inference import gaussian, neural, rejection
 from imnn_core.inference.summaries import Set, Summaries
 from imnn_core.store.errors import InputError
@@ -30,7 +31,7 @@ class Samples(NamedTuple):
     @property
     def effective(self) -> np.ndarray:
         """Number of independent samples that they are worth, (n_obs,)."""
-        return self.weights.sum(axis=1) ** 2 / np.sum(self.weights**2, axis=1)
+        return effective(self.weights)
 
 
 class Task(NamedTuple):

@@ -106,6 +106,12 @@ def sentence(
     return f"{how}; not to be trusted: {doubt}" if doubt else how
 
 
+def whose(doubt: Row) -> str:
+    """The posterior that a doubt is about, in words."""
+    seed = "all seeds" if doubt["seed"] is None else f"seed {doubt['seed']}"
+    return f"{doubt['fit']}, {seed}, observation {doubt['observation']}"
+
+
 def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Warnings about posteriors, each with its remedy.
 
@@ -116,8 +122,7 @@ def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple
     """
     for each in doubts:
         yield (
-            f"{each['fit']}, seed {each['seed']}, observation {each['observation']}: "
-            f"{each['what']}.",
+            f"{whose(each)}: {each['what']}.",
             "docs/posterior.md says what each method assumes, and what each of these means: more "
             "simulations, a nearer theta_fid by refine, or another prior.",
         )
@@ -163,9 +168,7 @@ def of_run(
             shown["symbols"],
             found["is_observed"],
             doubt,
-            frozenset(
-                (each["fit"], each.get("method")) for each in found["doubts"] if each["peaks"]
-            ),
+            frozenset((each["fit"], each["method"]) for each in found["doubts"] if each["peaks"]),
         ),
         "posterior": {
             "kept": shown["headline"],

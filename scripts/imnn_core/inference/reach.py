@@ -1,12 +1,13 @@
 """Whether simulations from the prior reach the observation, and go with their parameters."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+from imnn_core.evaluation.warnings import FAR
 from imnn_core.inference.summaries import Summaries
 from imnn_core.store.errors import InputError
 
-FAR = 5  # bounds from theta_fid, from which on F and estimates need not hold
 BEYOND = 4.0  # times the distance between simulations: a prior that misses the observation by far
 RARE = 0.001  # share of simulations that lie as far from others as the observation does
 SPARSE = 3.0  # bounds, beyond which the nearest simulations are few
@@ -89,13 +90,48 @@ def _check_rows(found: Summaries, where: str) -> None:
         )
 
 
-def of_observation(found: Summaries, i: int) -> Iterator[str]:
-    """Doubts about observation i that no method can remedy.
+class Near(NamedTuple):
+    """How near simulations are to each observation; NaN where there are too few of them.
+
+    distance: of the NEIGHBOUR-th nearest, in bounds. ratio: to that of the loneliest hundredth of
+    simulations. share: of simulations that are as lonely. (n_obs,) each.
+    """
+
+    distance: np.ndarray
+    ratio: np.ndarray
+    share: np.ndarray
+
+
+def near(found: Summaries) -> Near:
+    """How near simulations are to each observation."""
+    from scipy.spatial import KDTree
+
+    s, at = (found.whitened(each.estimates) for each in (found.simulated, found.observed))
+    if len(s) <= 10 * NEIGHBOUR:
+        return Near(*np.full((3, len(at)), np.nan))
+    tree = KDTree(s, balanced_tree=False)
+    of_others = np.sort(tree.query(s[:MOST], NEIGHBOUR + 1)[0][:, -1])
+    distance = tree.query(at, NEIGHBOUR)[0][:, -1]
+    lonely = max(np.quantile(of_others, 0.99), np.finfo(np.float64).tiny)
+    share = 1 - np.searchsorted(of_others, distance) / len(of_others)
+    return Near(distance, distance / lonely, share)
+
+
+def of_observations(found: Summaries) -> list[list[str]]:
+    """Doubts about each observation that no method can remedy.
 
     Raises:
-        InputError: the prior misses it by far.
+        InputError: the prior misses one by far.
 
     """
+    simulations = near(found)
+    return [
+        list(_of_observation(found, i, Near(*(array[i] for array in simulations))))
+        for i in range(len(found.observed.x))
+    ]
+
+
+def _of_observation(found: Summaries, i: int, simulations: Near) -> Iterator[str]:
     yield from (f"the fit is not to be trusted: {reason}" for reason in found.about["why_not"])
     if found.about["n_failed"]:
         yield (
@@ -104,61 +140,35 @@ def of_observation(found: Summaries, i: int) -> Iterator[str]:
             "gaussian and the exact posterior do not"
         )
     estimate, bound = found.observed.estimates[i], np.sqrt(np.diag(found.covariance))
-    where = ", ".join(
-        f"{name} = {value:.4g}" for name, value in zip(found.prior.names, estimate, strict=True)
-    )
     low, high = found.prior.bounds.T
-    away = np.maximum(low - estimate, estimate - high) / bound
-    beyond, much, near = _beyond(found, i)
-    if away.max() > FAR and (beyond is None or beyond > BEYOND):
+    outside = (np.maximum(low - estimate, estimate - high) / bound).max()
+    if outside > FAR and not simulations.ratio <= BEYOND:  # NaN without simulations
+        pairs = zip(found.prior.names, estimate, strict=True)
+        where = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
         raise InputError(
             f"posterior.prior: expected a prior that reaches the observation, found the estimate "
-            f"{where} of observation {i} {away.max():.3g} bounds outside; widen the prior, or "
+            f"{where} of observation {i} {outside:.3g} bounds outside; widen the prior, or "
             "see that the data are like the simulations (units, masks)"
         )
-    if much is not None and much < RARE:
+    if simulations.share < RARE:
         yield (
-            f"the observation lies outside of the simulations: its nearest ones are {beyond:.2g} "
-            "times as far away as those of simulations are"
+            "the observation lies outside of the simulations: its nearest ones are "
+            f"{simulations.ratio:.2g} times as far away as those of simulations are"
         )
-    if near is not None and near > SPARSE:
+    if simulations.distance > SPARSE:
         yield (
-            f"simulations are sparse: the {NEIGHBOUR} nearest lie up to {near:.3g} bounds away, "
-            "and posteriors from them can be as wide; take more simulations, a narrower prior, or "
-            "`refine` with `truncate`"
+            f"simulations are sparse: the {NEIGHBOUR} nearest lie up to "
+            f"{simulations.distance:.3g} bounds away, and posteriors from them can be as wide; "
+            "take more simulations, a narrower prior, or `refine` with `truncate`"
         )
-    outside = found.simulated.x.size and (
-        (found.observed.x[i] < found.simulated.x.min(axis=0))
-        | (found.observed.x[i] > found.simulated.x.max(axis=0))
-    )
-    if np.any(outside):
-        which = np.flatnonzero(outside).tolist()
+    x, of_all = found.observed.x[i], found.simulated.x
+    if len(of_all) and np.any(beyond := (x < of_all.min(axis=0)) | (x > of_all.max(axis=0))):
+        which = np.flatnonzero(beyond).tolist()
         yield f"its summaries {which} lie beyond those of all simulations"
-    far = np.abs(estimate - found.theta_fid) / bound
-    if far.max() > FAR:
+    far = (np.abs(estimate - found.theta_fid) / bound).max()
+    if far > FAR:
         yield (
-            f"the estimate lies {far.max():.3g} bounds from theta_fid, where summaries may keep "
+            f"the estimate lies {far:.3g} bounds from theta_fid, where summaries may keep "
             "far less than the data have: calibrated posteriors may be several times too wide; "
             "refine goes on from there"
         )
-
-
-def _beyond(found: Summaries, i: int) -> tuple[float | None, float | None, float | None]:
-    """How much farther the neighbours of an observation are than those of simulations.
-
-    Returns:
-        The ratio to the median of the farthest hundredth, and the share of simulations that are as
-        far from theirs, and the distance in bounds; None for all without simulations.
-
-    """
-    from scipy.spatial import KDTree
-
-    s = found.whitened(found.simulated.estimates)
-    if len(s) <= 10 * NEIGHBOUR:
-        return None, None, None
-    tree = KDTree(s, balanced_tree=False)
-    of_others = tree.query(s[:MOST], NEIGHBOUR + 1)[0][:, -1]
-    mine = tree.query(found.whitened(found.observed.estimates[i : i + 1]), NEIGHBOUR)[0][0, -1]
-    typical = np.quantile(of_others, 0.99)
-    share = float(np.mean(of_others >= mine))
-    return float(mine / max(typical, 1e-300)), share, float(mine)

@@ -41,25 +41,6 @@ class Posterior(NamedTuple):
     about: dict[str, Any]
 
 
-def moments(theta: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of weighted samples (…, n, p), (…, p) each."""
-    weights = (weights / weights.sum(axis=-1, keepdims=True))[..., None]
-    mean = np.sum(weights * theta, axis=-2)
-    variance = np.sum(weights * (theta - mean[..., None, :]) ** 2, axis=-2)
-    return mean, np.sqrt(variance)
-
-
-def quantiles(theta: np.ndarray, weights: np.ndarray, levels: Any) -> np.ndarray:
-    """Quantiles of weighted samples (n, p), (n_levels, p)."""
-    found = []
-    for column in theta.T:
-        order = np.argsort(column)
-        below = np.cumsum(weights[order])
-        middle = (below - 0.5 * weights[order]) / below[-1]
-        found.append(np.interp(levels, middle, column[order]))
-    return np.stack(found, axis=-1)
-
-
 def write_posterior(
     path: str | Path, prior: Prior, samples: Any, state: Mapping[str, Any], about: dict
 ) -> None:
