@@ -6,7 +6,7 @@ from imnn_core.fitted.load import of_files
 from imnn_core.gradient import devices
 from imnn_core.inference import inputs, reach, summaries
 from imnn_core.problems import load
-from imnn_core.problems.prior import prior_of
+from imnn_core.problems.prior import of_run
 from imnn_core.store import unchecked
 from imnn_core.store.errors import InputError
 from imnn_core.workflow.jobs import job, log
@@ -28,6 +28,7 @@ def compress_prior(
     observed,
     bar,
     given=None,
+    path_to_box=None,
     path_to_theta=None,
 ):
     """Write summaries of the simulations from the prior, of those for calibration and observed.
@@ -37,16 +38,17 @@ def compress_prior(
         path_to_information: what was measured of the fit.
         problem, prior: see `simulate`.
         posterior: this part of the configuration.
-        observed: where the observation lies, see `inputs.observed_of`.
+        observed: where the observation lies, see `inputs.Observed`.
         bar: shows progress, see `bar.Bar`.
         given: names the user's files, of `theta` and `d`, or None.
+        path_to_box: to which the prior of a refinement is cut, or None.
         path_to_theta: theta_fid of a refinement, in place of the problem's, or None.
 
     """
     recipe = Recipe(**recipe)
     devices.use(recipe.devices, recipe.n_devices)
     problem = load.at(path_to_theta, **problem)
-    prior = prior_of(problem.names, prior["prior"], prior["within"])
+    prior = of_run(problem.names, prior, path_to_box)
     compressor = of_files(path_to_fit, path_to_information, problem)
     over, takes_float32 = problem.over(prior), compressor.centre is None
     found, n_failed, n_all = {}, 0, 0
@@ -81,10 +83,9 @@ def compress_prior(
         "covariance": compressor.covariance.tolist(),
         "why_not": compressor.why_not,
         "det_F": list(compressor.measured.det_F),
-        "is_observed": observed["observed"] is not None,
+        "is_observed": observed.path is not None,
         "n_failed": n_failed,
         "n_all": n_all,
-        "where": where,
     }
     at = summaries.of_observed(compressor, d, where)
     result = summaries.Summaries(prior, found["prior"], found["calibration"], at, about)
@@ -108,16 +109,13 @@ if __name__ == "__main__":
             path_to_information=snakemake.input.information,
             path_to_summaries=snakemake.output.summaries,
             problem=snakemake.params.problem,
-            prior=inputs.prior_of_run(snakemake.params.prior, snakemake.input.get("cut_prior")),
+            prior=snakemake.params.prior,
+            path_to_box=snakemake.input.get("cut_prior"),
             posterior=snakemake.params.posterior,
             recipe=snakemake.params.recipe,
             fit=snakemake.wildcards.fit,
             seed=int(snakemake.wildcards.seed),
-            observed=inputs.observed_of(
-                snakemake.params.first_seed,
-                snakemake.input.get("observed"),
-                snakemake.input.get("test", ()),
-            ),
+            observed=inputs.observed_of(snakemake.input, snakemake.params.first_seed),
             bar=bar,
             given=snakemake.params.given,
             path_to_theta=snakemake.input.get("theta_fid"),

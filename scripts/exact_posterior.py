@@ -4,7 +4,7 @@ import numpy as np
 from imnn_core.gradient import devices
 from imnn_core.inference import exact, inputs, results
 from imnn_core.problems import load, simulations
-from imnn_core.problems.prior import prior_of
+from imnn_core.problems.prior import of_run, prior_of
 from imnn_core.store import unchecked
 from imnn_core.workflow.jobs import job, log
 
@@ -13,7 +13,17 @@ BLOCK = 50  # observations whose grids are in memory at a time
 
 @unchecked.named()
 def exact_posterior(
-    paths, path_to_exact, *, problem, prior, whole_prior, posterior, seed, observed, bar, given=None
+    paths,
+    path_to_exact,
+    *,
+    problem,
+    prior,
+    posterior,
+    seed,
+    observed,
+    bar,
+    given=None,
+    path_to_box=None,
 ):
     """Write means, widths and evidences by quadrature, and samples at the observation.
 
@@ -21,9 +31,9 @@ def exact_posterior(
 
     Args:
         paths: to the parts of the set "calibration"; none where a user's files have them.
-        problem, prior, posterior, observed, given: see `compress_prior`.
-        whole_prior: the config's, which the observation's posterior has; the prior of a
-            refinement may be cut to a box.
+        problem, posterior, observed, given: see `compress_prior`.
+        prior: the configuration's, which the observation's posterior has.
+        path_to_box: to which the prior of simulations is cut in a refinement, or None.
 
     """
     devices.use("cpu")
@@ -34,9 +44,8 @@ def exact_posterior(
         results.write_exact(path_to_exact, None, None, why_not)
         return
     words = simulations.words_of(simulations.seed_key(seed, "posterior"))
-    whole = prior_of(problem.names, whole_prior)
     d, _ = inputs.observations(observed, problem)
-    grid = exact.posterior(problem.log_likelihood, whole, d)
+    grid = exact.posterior(problem.log_likelihood, prior_of(problem.names, prior), d)
     at = results.Exact(
         grid.mean,
         grid.sd,
@@ -49,7 +58,8 @@ def exact_posterior(
     at, theta = kept(at), theta if grid.accurate[0] else None
     if not grid.accurate.all():
         log.info("warning: the exact posterior of the observation is not known: no grid holds it")
-    calibration = calibrated(paths, problem, prior, posterior, seed, given, bar)
+    cut = of_run(problem.names, prior, path_to_box)
+    calibration = calibrated(paths, problem, cut, posterior, seed, given, bar)
     results.write_exact(path_to_exact, at, calibration, "", theta)
     log.info("wrote %s", path_to_exact)
 
@@ -67,7 +77,6 @@ def calibrated(paths, problem, prior, posterior, seed, given, bar):
     """The exact posterior of each simulation for calibration; NaN for those that failed."""
     if not paths and (given is None or not posterior["n_calibration"]):
         return None
-    prior = prior_of(problem.names, prior["prior"], prior["within"])
     over = problem.over(prior)
     with inputs.opened(paths, given, over, seed, "calibration", True) as source:
         n = len(source.fiducial)
@@ -121,15 +130,11 @@ if __name__ == "__main__":
             paths=list(snakemake.input.get("calibration", [])),
             path_to_exact=snakemake.output.exact,
             problem=snakemake.params.problem,
-            prior=inputs.prior_of_run(snakemake.params.prior, snakemake.input.get("cut_prior")),
-            whole_prior=snakemake.params.prior,
+            prior=snakemake.params.prior,
+            path_to_box=snakemake.input.get("cut_prior"),
             posterior=snakemake.params.posterior,
             seed=int(snakemake.wildcards.seed),
-            observed=inputs.observed_of(
-                snakemake.params.first_seed,
-                snakemake.input.get("observed"),
-                snakemake.input.get("test", ()),
-            ),
+            observed=inputs.observed_of(snakemake.input, snakemake.params.first_seed),
             bar=bar,
             given=snakemake.params.given,
         )

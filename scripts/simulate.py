@@ -4,8 +4,7 @@ from imnn_core.data import compared, differences, drawing, looks, parts, sets
 from imnn_core.data.parts import Part
 from imnn_core.gradient import devices
 from imnn_core.problems import derivative_check, load, simulations, simulator
-from imnn_core.problems.prior import prior_of
-from imnn_core.store.texts import read_json
+from imnn_core.problems.prior import of_run
 from imnn_core.store.wording import in_time
 from imnn_core.workflow.jobs import job, log
 
@@ -31,6 +30,7 @@ def simulate(
     device="cpu",
     bar=None,
     prior=None,
+    path_to_box=None,
     failures=0.0,
 ):
     """Draw the simulations from number ``first`` up to ``n_s``, with derivatives up to ``n_d``.
@@ -49,14 +49,15 @@ def simulate(
         n_per_call: simulations in a compiled call of one in JAX.
         device: "cpu", "gpu" or "auto", of one in JAX.
         bar: of progress.
-        prior: of the parameters, and the box that it is cut to, see `Prior.plain`; or None.
+        prior: densities of the parameters, as in the configuration; None: all have theta_fid.
+        path_to_box: to which the prior of a refinement is cut, or None.
         failures: the share of simulations from a prior that may fail.
 
     """
     devices.use(device)
     path, problem = problem["kind"], load.at(path_to_theta, **problem)
     if prior is not None:
-        problem = problem.over(prior_of(problem.names, prior["prior"], prior["within"]))
+        problem = problem.over(of_run(problem.names, prior, path_to_box))
         simulator.check_prior(problem)
     simulator.check_steps(problem)
     compared.check_former(
@@ -139,10 +140,7 @@ def is_first(config, wildcards):
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads) as bar:
         name, params, config = snakemake.wildcards.part, snakemake.params, snakemake.config
-        is_few, prior = name == parts.FEW, None
-        if snakemake.wildcards.split in OF_PRIOR:
-            cut = snakemake.input.get("cut_prior")  # of a refinement, to a box
-            prior = read_json(cut) if cut else {"prior": params.prior, "within": None}
+        is_few, prior = name == parts.FEW, params.get("prior")
         part = Part(0, params.n_test, params.n_test) if is_few else Part.of_name(name)
         simulate(
             path_to_simulations=snakemake.output.simulations,
@@ -162,5 +160,6 @@ if __name__ == "__main__":
             device=config["simulate"]["devices"],
             bar=bar,
             prior=prior,
+            path_to_box=snakemake.input.get("cut_prior"),
             failures=params.get("failures", 0.0),
         )

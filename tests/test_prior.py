@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from imnn_core.problems.prior import numbers_of, prior_of
+from imnn_core.problems.numbered import numbers_of
+from imnn_core.problems.prior import prior_of
 from scipy import integrate, stats
 
 SPEC = {

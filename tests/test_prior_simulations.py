@@ -11,8 +11,8 @@ from imnn_core.store.errors import InputError
 from simulate import simulate
 from user_run import numpy_problem
 
-PRIOR = {"prior": {"mu": {"uniform": [-10, 10]}, "Sigma": {"uniform": [0, 10]}}, "within": None}
-OF_AB = {"prior": {"a": {"uniform": [-1, 1]}, "b": {"uniform": [0, 2]}}, "within": None}
+PRIOR = {"mu": {"uniform": [-10, 10]}, "Sigma": {"uniform": [0, 10]}}
+OF_AB = {"a": {"uniform": [-1, 1]}, "b": {"uniform": [0, 2]}}
 SIMULATOR = """
 import os
 def simulator(rng, theta):
@@ -48,7 +48,7 @@ def test_each_simulation_has_parameters_and_a_key_of_its_own(tmp_path):
     """Oracle: the simulator called one by one, with the prior's quantiles of each number."""
     theta, d = drawn(tmp_path / "0-300.h5", {"kind": "gaussian"}, PRIOR)
     problem, key = load.build("gaussian"), key_of_prior()
-    prior = prior_of(problem.names, PRIOR["prior"])
+    prior = prior_of(problem.names, PRIOR)
     expected = prior.rows(simulations.words_of(key), 0, 300)
     np.testing.assert_array_equal(theta, expected.astype(np.float32))
     for i in (0, 63, 64, 299):
@@ -74,7 +74,7 @@ def test_a_numpy_simulator_is_called_with_them(tmp_path, threads):
     theta, d = drawn(tmp_path / "x" / "0-50.h5", {"kind": str(path)}, OF_AB, n=50, threads=threads)
     words = simulations.words_of(key_of_prior())
     assert theta.dtype == d.dtype == np.float64
-    np.testing.assert_array_equal(theta, prior_of("ab", OF_AB["prior"]).rows(words, 0, 50))
+    np.testing.assert_array_equal(theta, prior_of("ab", OF_AB).rows(words, 0, 50))
     for i in range(50):
         z = np.random.default_rng([*words, i]).standard_normal(3)
         np.testing.assert_array_equal(d[i], theta[i, 0] + theta[i, 1] * z)
@@ -119,7 +119,7 @@ def test_simulations_that_fail_are_left_out_if_few(tmp_path, how, caplog):
 
 def test_jax_simulations_that_are_not_finite(tmp_path):
     """The gaussian problem has no root of a negative variance."""
-    prior = {"prior": PRIOR["prior"] | {"Sigma": {"uniform": [-1, 9]}}, "within": None}
+    prior = PRIOR | {"Sigma": {"uniform": [-1, 9]}}
     theta, d = drawn(tmp_path / "0-300.h5", {"kind": "gaussian"}, prior, failures=0.2)
     np.testing.assert_array_equal(np.isnan(d).any(axis=1), theta[:, 1] < 0)
     with pytest.raises(InputError, match="posterior.failures"):
@@ -132,14 +132,14 @@ def test_another_prior_is_another_set(tmp_path):
 
     problem = load.build("gaussian")
     drawn(tmp_path / "0-100.h5", {"kind": "gaussian"}, PRIOR, n=100)
-    narrow = PRIOR["prior"] | {"mu": {"uniform": [-1, 1]}}
+    narrow = PRIOR | {"mu": {"uniform": [-1, 1]}}
     other = problem.over(prior_of(problem.names, narrow))
     with (
         pytest.raises(InputError, match="expected prior = "),
         sets.open_simulations(tmp_path / "0-100.h5", other, seed=1, split="prior", as_stored=True),
     ):
         pass
-    mine = problem.over(prior_of(problem.names, PRIOR["prior"]))
+    mine = problem.over(prior_of(problem.names, PRIOR))
     with sets.open_simulations(
         tmp_path / "0-100.h5", mine, seed=1, split="prior", as_stored=True
     ) as source:
@@ -149,7 +149,7 @@ def test_another_prior_is_another_set(tmp_path):
 
 def test_a_check_sees_where_a_simulator_fails(tmp_path):
     """Oracle: by construction; simulations that are fine are the first of the set."""
-    prior, key = prior_of("ab", OF_AB["prior"]), key_of_prior()
+    prior, key = prior_of("ab", OF_AB), key_of_prior()
     for more, n_failed in (("pass", 0), (FAILS["raises"], None)):
         path = numpy_problem(tmp_path, SIMULATOR.format(more=more))
         problem = load.build(str(path), delta_theta=[0.1, 0.1])
@@ -160,7 +160,7 @@ def test_a_check_sees_where_a_simulator_fails(tmp_path):
     assert f"{bad} and 2 failed" in words
     assert "a < -0.5" in words
     problem = load.build("gaussian")
-    prior = prior_of(problem.names, PRIOR["prior"] | {"Sigma": {"uniform": [-1, 9]}})
+    prior = prior_of(problem.names, PRIOR | {"Sigma": {"uniform": [-1, 9]}})
     words, (fault,) = prior_check.look(problem, prior, key, "", 1, 50, 0.0)
     assert "posterior.failures" in fault
     assert prior_check.look(problem, prior, key, "", 1, 50, 0.5)[1] == []
@@ -170,9 +170,8 @@ def test_a_prior_that_float32_does_not_resolve_is_refused(tmp_path):
     """A time with its offset; a simulator in numpy gets all digits."""
     spec = {"mu": {"normal": [2450000.5, 0.01]}, "Sigma": {"uniform": [1, 2]}}
     with pytest.raises(InputError, match="expected a prior that float32 resolves"):
-        drawn(tmp_path / "0-9.h5", {"kind": "gaussian"}, {"prior": spec, "within": None}, n=9)
+        drawn(tmp_path / "0-9.h5", {"kind": "gaussian"}, spec, n=9)
     path = numpy_problem(tmp_path, SIMULATOR.format(more="pass"))
     spec = {"a": spec["mu"], "b": spec["Sigma"]}
-    prior = {"prior": spec, "within": None}
-    theta, _ = drawn(tmp_path / "x" / "0-9.h5", {"kind": str(path)}, prior, n=9)
+    theta, _ = drawn(tmp_path / "x" / "0-9.h5", {"kind": str(path)}, spec, n=9)
     assert len(np.unique(theta[:, 0])) == 9

@@ -13,6 +13,22 @@ log = logging.getLogger("imnn")
 TOLD = 3  # failures that the log has, of how many there may be
 
 
+def too_many(allowed: float, n: int, n_all: int, first: str) -> str:
+    """What is wrong where more than the allowed share of simulations failed.
+
+    Args:
+        allowed: the share.
+        n: how many failed, of
+        n_all: simulations.
+        first: what is wrong with the first of them.
+
+    """
+    return (
+        f"expected at most {allowed:g} of the simulations from the prior to fail "
+        f"(posterior.failures), found {n} of {n_all}, the first: {first}"
+    )
+
+
 class Failures:
     """Those of a set's part.
 
@@ -52,11 +68,8 @@ class Failures:
             log.info("warning: %s", text)
         self.n += bad.size
         if self.n > self._allowed * self._n_all:
-            raise InputError(
-                f"problem {self._problem.name!r}: expected at most {self._allowed:g} of the "
-                f"simulations from the prior to fail (posterior.failures), found {self.n} of "
-                f"{self._n_all} already, the first of them: {self._first}"
-            )
+            fault = too_many(self._allowed, self.n, self._n_all, self._first)
+            raise InputError(f"problem {self._problem.name!r}: {fault}")
 
     def tell(self) -> None:
         """Say at the end how many there are."""

@@ -2,9 +2,11 @@
 
 import jax
 import numpy as np
+from imnn_core.data.failures import too_many
 from imnn_core.problems import Problem, simulations
+from imnn_core.problems.numbered import Table
 from imnn_core.problems.precision import not_finite
-from imnn_core.problems.prior import Prior, Table
+from imnn_core.problems.prior import Prior
 from imnn_core.problems.simulator import check, check_prior
 from imnn_core.problems.workers import Workers
 from imnn_core.store.wording import shown
@@ -58,8 +60,7 @@ def look(
     words += f": {n_bad} and {len(bad) - n_bad} failed, the first: {first}"
     if n_bad <= allowed * n:
         return words, []
-    line = f"posterior.failures: expected at most {allowed:g} of the simulations from the prior"
-    return words, [f"{line} to fail, found {n_bad} of {n}: {first}"]
+    return words, [f"problem {problem.name!r}: {too_many(allowed, n_bad, n, first)}"]
 
 
 def corners(prior: Prior) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""What posteriors begin from: simulations from the prior, the prior of a run, the observation."""
+"""What posteriors begin from: simulations from the prior, and the observation."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +11,6 @@ from imnn_core.data.listed import open_listed
 from imnn_core.data.sources import Source
 from imnn_core.problems import Problem, simulations
 from imnn_core.store.errors import InputError
-from imnn_core.store.texts import read_json
 
 WHERE = "posterior.simulations"
 
@@ -58,36 +57,34 @@ def opened(
         yield in_files(theta, d)
 
 
-def prior_of_run(prior: Mapping[str, Any], path: str | None) -> dict[str, Any]:
-    """The prior as `Prior.plain` has it; that of a refinement may be cut to a box, in a file."""
-    return read_json(path) if path else {"prior": prior, "within": None}
+class Observed(NamedTuple):
+    """Where the data lie whose posterior is asked for.
 
-
-def observed_of(seed: int, observed: str | None, test: Sequence[str]) -> dict[str, Any]:
-    """Where the data lie whose posterior is asked for: observed ones, or else a test simulation.
-
-    Args:
-        seed: of the test set. observed: a path, or None. test: paths of the test set.
-
+    path: to observed data; None, if a test simulation stands in for them.
+    test: paths of the test set of a seed.
     """
-    return {"observed": observed, "test": list(test), "seed": seed}
+
+    path: str | None
+    test: Sequence[str]
+    seed: int
 
 
-def observations(where: Mapping[str, Any], problem: Problem) -> tuple[np.ndarray, str]:
+def observed_of(inputs: Any, seed: int) -> Observed:
+    """From a job's inputs, and the seed of the test set among them."""
+    return Observed(inputs.get("observed"), list(inputs.get("test", [])), seed)
+
+
+def observations(where: Observed, problem: Problem) -> tuple[np.ndarray, str]:
     """Observations (n_obs, *input_shape), and what to call them in errors.
-
-    Args:
-        where: see `observed_of`.
-        problem: of the run.
 
     Raises:
         InputError: see `arrays.read_observed`.
 
     """
-    if where["observed"] is not None:
-        return arrays.read_observed(where["observed"], problem), f"observed ({where['observed']})"
+    if where.path is not None:
+        return arrays.read_observed(where.path, problem), f"observed ({where.path})"
     with sets.open_simulations(
-        where["test"], problem, seed=where["seed"], split="test", as_stored=True
+        where.test, problem, seed=where.seed, split="test", as_stored=True
     ) as source:
         d = np.empty((1, *problem.input_shape), source.fiducial.dtype)
         source.read("fiducial", 0, d)

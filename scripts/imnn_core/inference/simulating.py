@@ -9,7 +9,7 @@ import numpy as np
 from imnn_core.fitted.compressor import Compressor
 from imnn_core.fitted.load import of_files
 from imnn_core.problems import Problem, load, simulations
-from imnn_core.problems.prior import Table
+from imnn_core.problems.numbered import Table
 from imnn_core.problems.workers import Workers
 
 # Key of the stream, parameters (n, n_params), number of the first -> estimates (n, n_params).

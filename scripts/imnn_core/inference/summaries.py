@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from imnn_core.data.sources import Source
+from imnn_core.data.failures import too_many
+from imnn_core.data.sources import Source, pieces
+from imnn_core.fitted import finite
 from imnn_core.fitted.compressor import Compressor
 from imnn_core.problems.prior import Prior, prior_of
 from imnn_core.store import hdf5
@@ -90,14 +91,9 @@ def of_source(
 
     """
     n, p = len(source.fiducial), len(compressor.names)
-    found = nothing(p, compressor.n_summaries)
-    sets, failed = [found], []
-    row = max(1, source.fiducial.dtype.itemsize * int(np.prod(source.fiducial.shape[1:])))
-    for start in range(0, n, max(1, PIECE // row)):
-        stop = min(n, start + max(1, PIECE // row))
-        d = np.empty((stop - start, *source.fiducial.shape[1:]), source.fiducial.dtype)
-        theta = np.empty((stop - start, p), source.derivative.dtype)
-        source.read("fiducial", start, d)
+    sets, failed = [nothing(p, compressor.n_summaries)], []
+    for start, d in pieces(source, "fiducial", PIECE):
+        theta = np.empty((len(d), p), source.derivative.dtype)
         source.read("derivative", start, theta)
         x = compressor.summaries(d, where).astype(np.float64)
         is_there = np.isfinite(d.reshape(len(d), -1)).all(axis=1)
@@ -112,10 +108,7 @@ def of_source(
         sets.append(Set(theta, x, compressor.estimates_of(x), index))
         add(len(d))
     if len(failed) > allowed * n:
-        raise InputError(
-            f"{where}: expected at most {allowed:g} of the simulations from the prior to fail "
-            f"(posterior.failures), found {len(failed)} of {n}: {failed[0]}"
-        )
+        raise InputError(f"{where}: {too_many(allowed, len(failed), n, failed[0])}")
     return Set(*map(np.concatenate, zip(*sets, strict=True)))
 
 
@@ -126,8 +119,6 @@ def of_observed(compressor: Compressor, observed: np.ndarray, where: str) -> Set
         InputError: they are not finite.
 
     """
-    from imnn_core.fitted import finite
-
     x = compressor.summaries(observed, where)
     finite.check(x, "summaries", observed, compressor, where, "observed simulation")
     x = x.astype(np.float64)
@@ -151,14 +142,10 @@ def read(path: str | Path) -> Summaries:
         InputError: the file was changed, or is another one.
 
     """
-    with _opened(path) as file, hdf5.as_input_errors(path):
+    with hdf5.opened(path, KIND) as file, hdf5.as_input_errors(path):
         sets = [
             Set(*(file[f"{name}/{key}"][:] for key in Set._fields))
             for name in ("simulated", "calibration", "observed")
         ]
         about, prior = json.loads(file.attrs["about"]), json.loads(file.attrs["prior"])
     return Summaries(prior_of(about["names"], prior["prior"], prior["within"]), *sets, about)
-
-
-def _opened(path: str | Path) -> AbstractContextManager:
-    return hdf5.opened(path, KIND)

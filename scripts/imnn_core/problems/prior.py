@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from imnn_core.problems.numbered import numbers_of
 from imnn_core.store.errors import InputError
+from imnn_core.store.texts import read_json
 
 LEAST = 1e-9  # share of a density that a box may hold
 ROUNDING = 2**-22  # relative, of float32
@@ -132,13 +135,7 @@ class Prior:
         return np.stack(columns, axis=-1)
 
     def rows(self, words: Sequence[int], first: int, stop: int) -> np.ndarray:
-        """Parameters of simulations ``first`` to ``stop - 1`` of a set, (n, n_params).
-
-        Args:
-            words: of the set's key.
-            first, stop: numbers.
-
-        """
+        """See `numbered.Parameters`."""
         return self.quantile(numbers_of(words, first, stop, len(self.names)))
 
     def log_density(self, theta: np.ndarray) -> np.ndarray:
@@ -221,31 +218,9 @@ def prior_of(names: Sequence[str], spec: Spec, within: Any = None) -> Prior:
     return Prior({name: spec[name] for name in names}, within)
 
 
-def numbers_of(words: Sequence[int], first: int, stop: int, n_params: int) -> np.ndarray:
-    """Uniform random numbers of simulations ``first`` to ``stop - 1``, (n, n_params) in [0, 1).
-
-    Those of a simulation depend on its number and the key's words alone. Philox counts by four
-    numbers (Salmon et al. 2011), so that any range begins at once.
-    """
-    each = -(-n_params // 4)
-    generator = np.random.Philox(key=_key(words), counter=first * each)
-    return np.random.Generator(generator).random((stop - first, 4 * each))[:, :n_params]
-
-
-def _key(words: Sequence[int]) -> int:
-    return sum(int(word) << 32 * i for i, word in enumerate(words)) % 2**128
-
-
-class Table(NamedTuple):
-    """Parameters that are given, in the place of a prior, to simulations ``first`` and following.
-
-    names: of the parameters. theta: (n, n_params).
-    """
-
-    names: tuple[str, ...]
-    theta: np.ndarray
-    first: int
-
-    def rows(self, words: Sequence[int], first: int, stop: int) -> np.ndarray:
-        """As `Prior.rows`."""
-        return self.theta[first - self.first : stop - self.first]
+def of_run(names: Sequence[str], spec: Spec, path: str | Path | None) -> Prior:
+    """The prior of a run: the configuration's, or that which is cut to a box, in a file."""
+    if path is None:
+        return prior_of(names, spec)
+    found = read_json(path)
+    return prior_of(names, found["prior"], found["within"])

@@ -15,7 +15,7 @@ from imnn_core.config.bounds import (
     fault_of_parameter,
 )
 from imnn_core.problems import stencils
-from imnn_core.problems.prior import Prior, Table
+from imnn_core.problems.numbered import Parameters
 from imnn_core.store.errors import InputError, in_a_line
 from imnn_core.store.wording import shortened, shown
 
@@ -64,7 +64,7 @@ class Problem:
     delta_theta: Sequence[stencils.Step] | None = None
     of_summaries: bool = False
     from_files: bool = False
-    prior: Prior | Table | None = None
+    prior: Parameters | None = None
     name: str = ""
 
     def __post_init__(self):
@@ -213,7 +213,7 @@ class Problem:
         """Shape of what a network gets: one simulation's tangents, or its shifted simulations."""
         return (*self.input_shape, self.n_params) if self.has_tangents else self.stored_shape
 
-    def over(self, prior: Prior | Table) -> "Problem":
+    def over(self, prior: Parameters) -> "Problem":
         """The problem whose simulations have parameters from a prior."""
         return replace(self, prior=prior, delta_theta=None, of_summaries=False)
 
