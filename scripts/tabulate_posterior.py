@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from imnn_core.evaluation import weighted
-from imnn_core.inference import diagnostics, doubts, page, results
+from imnn_core.inference import diagnostics, doubts, results
 from imnn_core.store import texts, unchecked
 from imnn_core.workflow.jobs import job, log
 
@@ -160,7 +160,7 @@ def tabulate(
     texts.write_text(path_to_calibration, table.to_csv(index=False))
     found = all_doubts(posteriors, exact)
     for each in found:
-        log.info("warning: %s: %s", page.whose(each), each["what"])
+        log.info("warning: %s: %s", doubts.whose(each), each["what"])
     is_observed = posteriors[0].about["is_observed"]
     texts.write_json(path_to_doubts, {"doubts": found, "is_observed": is_observed})
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from imnn_core.evaluation import weighted
@@ -104,3 +105,9 @@ def between(found: Mapping[str, Moments], names: Sequence[str]) -> Iterator[str]
 
 def _shown(found: Moments, k: int) -> str:
     return f"{found[0][k]:.4g} ± {found[1][k]:.2g}"
+
+
+def whose(doubt: Mapping[str, Any]) -> str:
+    """The posterior that a doubt is about, in words."""
+    seed = "all seeds" if doubt["seed"] is None else f"seed {doubt['seed']}"
+    return f"{doubt['fit']}, {seed}, observation {doubt['observation']}"

@@ -9,7 +9,7 @@ import numpy as np
 from imnn_core.evaluation import results, warnings
 from imnn_core.evaluation.headline import in_words
 from imnn_core.evaluation.numbers import with_error
-from imnn_core.inference import tables
+from imnn_core.inference import doubts, tables
 from imnn_core.store import texts
 
 Row = Mapping[str, Any]
@@ -106,23 +106,17 @@ def sentence(
     return f"{how}; not to be trusted: {doubt}" if doubt else how
 
 
-def whose(doubt: Row) -> str:
-    """The posterior that a doubt is about, in words."""
-    seed = "all seeds" if doubt["seed"] is None else f"seed {doubt['seed']}"
-    return f"{doubt['fit']}, {seed}, observation {doubt['observation']}"
-
-
-def said_of(doubts: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def said_of(told: Sequence[Row], calibration: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Warnings about posteriors, each with its remedy.
 
     Args:
-        doubts: what `tabulate_posterior` wrote.
+        told: doubts that `tabulate_posterior` wrote.
         calibration: rows of the table.
 
     """
-    for each in doubts:
+    for each in told:
         yield (
-            f"{whose(each)}: {each['what']}.",
+            f"{doubts.whose(each)}: {each['what']}.",
             "docs/posterior.md says what each method assumes, and what each of these means: more "
             "simulations, a nearer theta_fid by refine, or another prior.",
         )

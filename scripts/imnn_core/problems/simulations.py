@@ -66,11 +66,14 @@ def _in_numpy(problem: Problem, key: jax.Array) -> tuple[Callable, Callable]:
 
     check_repeated(problem, *(draw("fiducial", [0]) for _ in range(2)))
 
+    def fiducial(start, stop):
+        return draw("fiducial", range(start, stop))
+
     def derivative(start, stop):
         rows = draw("derivative", range(start * len(shifts), stop * len(shifts)))
         return rows.reshape(stop - start, *problem.stored_shape)
 
-    return lambda start, stop: draw("fiducial", range(start, stop)), derivative
+    return fiducial, derivative if problem.prior is None else theta_from(problem, key)
 
 
 def words_of(key: jax.Array) -> list[int]:
@@ -130,7 +133,7 @@ def functions(
 ) -> tuple[Callable, Callable]:
     """Functions of numbers (start, stop) of a set: to simulations, and to derivatives.
 
-    From a prior, to simulations and to their parameters; a simulator in numpy is called by others.
+    From a prior, to simulations and to their parameters.
 
     Simulation i has the key fold_in(key, i): a set of 2000 begins with the set of 1000.
     """

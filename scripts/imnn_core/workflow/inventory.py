@@ -43,6 +43,15 @@ def sizes(settings: Config, n_halved: int) -> dict[str, Part]:
     return found if settings.derivative == "exact" else found | {"half_step": Part(0, 0, n_halved)}
 
 
+def _folders(settings: Config, made_from: Mapping[str, str]) -> dict[str, str]:
+    """The digest of each folder with a seed's simulations."""
+    return {
+        f"results/{run}/simulations/seed-{seed}": digest
+        for run, digest in made_from.items()
+        for seed in settings.seeds
+    }
+
+
 def of_run(settings: Config, made_from: Mapping[str, str], n_halved: int) -> dict[str, Needed]:
     """What each set needs, of all seeds and refinements.
 
@@ -53,11 +62,7 @@ def of_run(settings: Config, made_from: Mapping[str, str], n_halved: int) -> dic
 
     """
     n_columns = n_columns_of(settings.delta_theta)
-    folders = {
-        f"results/{run}/simulations/seed-{seed}": digest
-        for run, digest in made_from.items()
-        for seed in settings.seeds
-    }
+    folders = _folders(settings, made_from)
     return {
         split: Needed(
             len(folders) * n_of_part(part, n_columns),
@@ -79,11 +84,7 @@ def of_prior(settings: Config, made_from: Mapping[str, str]) -> dict[str, Needed
     if posterior is None or not posterior.draws:
         return {}
     sets = {"prior": posterior.n_simulations, "calibration": posterior.n_calibration}
-    folders = {
-        f"results/{run}/simulations/seed-{seed}": digest
-        for run, digest in made_from.items()
-        for seed in settings.seeds
-    }
+    folders = _folders(settings, made_from)
     return {
         split: Needed(
             len(folders) * n,
