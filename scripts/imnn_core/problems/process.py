@@ -61,3 +61,11 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         return self.process.wait()
+
+
+def ended(code: int) -> tuple[str, str]:
+    """How a process has ended, from its exit code, and a guess why, or nothing."""
+    if code >= 0:
+        return f"ended with exit code {code}", ""
+    hint = " (as for want of memory)" if -code == signal.SIGKILL else ""
+    return f"was ended by {signal.Signals(-code).name}", hint

@@ -13,7 +13,8 @@ import numpy as np
 from imnn_core.problems.drawn_checks import check_repeated
 from imnn_core.problems.in_numpy import calls_of
 from imnn_core.problems.problem import Problem
-from imnn_core.problems.process import Piece, Process
+from imnn_core.problems.process import Piece, Process, ended
+from imnn_core.problems.repeated import Again
 from imnn_core.problems.simulations import shifted_by
 from imnn_core.problems.worker import Task
 from imnn_core.store.errors import InputError
@@ -26,21 +27,6 @@ SECONDS, LEAST = 1.0, 0.05
 STILLBORN = 10  # processes in turn that end before they can draw
 WARM = 5  # seconds, from which on a first simulation says how long others take
 STRIKES = 3  # workers that a simulation may end
-
-
-class _Again:
-    """A unit that another process is to draw again, to be compared.
-
-    unit: array and number; None for none. rows, drawn_by: what the first process drew, and its
-    number. is_due: whether another one is still to be asked.
-    """
-
-    def __init__(self, unit: tuple[str, int] | None):
-        self.unit, self.rows, self.drawn_by, self.is_due = unit, None, None, False
-
-    def drawn(self, rows: np.ndarray, pid: int) -> None:
-        """It was drawn by the first process."""
-        self.rows, self.drawn_by, self.is_due = rows, pid, True
 
 
 class Workers:
@@ -124,7 +110,7 @@ class Workers:
 
         """
         self._left = deque(todo)
-        self._again = _Again(todo[0][:2] if verify and todo else None)
+        self._again = Again(todo[0][:2] if verify and todo else None)
         while True:
             self._share_out()
             busy = {worker.connection: worker for worker in self._workers if worker.piece}
@@ -188,16 +174,13 @@ class Workers:
 
         What was drawn before it in the same piece was lost with the process.
         """
-        code, (name, begin, stop), at = worker.end(), worker.piece, worker.at
+        (how, hint), (name, begin, stop), at = ended(worker.end()), worker.piece, worker.at
         for first, end in ((at + 1, stop), (begin, at)):
             if first < end:
                 self._left.appendleft((name, first, end))
-        how = f"ended with exit code {code}"
-        if code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
         self.failures.append(
             f"problem {self._problem.name!r}: {self._where(name, at)} could not be drawn: the "
-            f"worker {how}{_hint(code)}"
+            f"worker {how}{hint}"
         )
         self._workers[self._workers.index(worker)] = self._new()
         return name, at, np.full((1, *self._problem.input_shape), np.nan)
@@ -232,15 +215,13 @@ class Workers:
 
         """
         code, (name, begin, stop) = worker.end(), worker.piece
-        how = f"ended with exit code {code}"
-        if code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
+        how, hint = ended(code)
         if not worker.is_ready:
             self._n_stillborn += 1
             if self._n_stillborn >= STILLBORN:
                 raise InputError(
                     f"problem {self._problem.name!r}: expected workers that load it, found that "
-                    f"{STILLBORN} in turn did not: the last {how}{_hint(code)}"
+                    f"{STILLBORN} in turn did not: the last {how}{hint}"
                 )
             self._workers[self._workers.index(worker)] = self._new()
             return
@@ -251,14 +232,14 @@ class Workers:
             if n >= STRIKES:
                 raise InputError(
                     f"problem {self._problem.name!r}: {where} could not be drawn: the worker "
-                    f"{how}, {n} times{_hint(code)}"
+                    f"{how}, {n} times{hint}"
                 )
         log.info(
             "warning: a worker %s in %s%s%s; it is begun anew",
             how,
             where,
             f" or the {stop - begin - 1} after it" if stop - begin > 1 else "",
-            _hint(code),
+            hint,
         )
         self._n_killed += code == -signal.SIGKILL
         i = self._workers.index(worker)
@@ -267,7 +248,3 @@ class Workers:
             log.info("from here on with %d workers, which need less memory", len(self._workers))
         else:
             self._workers[i] = self._new()
-
-
-def _hint(code: int) -> str:
-    return " (as for want of memory)" if code == -signal.SIGKILL else ""
