@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from imnn_core.inference import mixture, normal_scores
 from imnn_core.inference.mixture import Settings
+from imnn_core.inference.standard import theta_of
 from imnn_core.problems.prior import Prior
 from imnn_core.store.errors import InputError
+from scipy.special import ndtri
 
 __all__ = ["Neural", "Settings", "of_arrays", "train"]
 Show = Callable[[int, int, str], None]  # epochs done, at most, a line
@@ -222,16 +224,12 @@ def scores_of(x: np.ndarray, scores: list[normal_scores.Scores]) -> np.ndarray:
 
 def scores_of_parameters(theta: np.ndarray, prior: Prior) -> np.ndarray:
     """Scores z = Phi^-1(P(theta)), (…, n_params) -> (…, n_params)."""
-    from scipy.special import ndtri
-
     return np.clip(ndtri(prior.cdf(theta)), -FURTHEST, FURTHEST)
 
 
 def parameters_of_scores(z: np.ndarray, prior: Prior) -> np.ndarray:
     """The inverse of `scores_of_parameters`, within the prior's bounds for any z."""
-    from scipy.special import ndtr
-
-    return prior.quantile(ndtr(np.clip(z, -FURTHEST, FURTHEST)))
+    return theta_of(prior, np.clip(z, -FURTHEST, FURTHEST))
 
 
 def _doubled(weights):

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.store.errors import InputError
+from scipy.interpolate import CubicHermiteSpline
+from scipy.special import ndtri
 
 N_KNOTS = 48  # of a map, evenly spaced in normal scores
 EDGE = 4  # simulations beyond the outermost knots
@@ -35,8 +37,6 @@ def learnt(x: np.ndarray, what: str = "summary") -> Scores:
         InputError: the summary is constant.
 
     """
-    from scipy.special import ndtri
-
     values, counts = np.unique(np.clip(x, -LARGEST, LARGEST), return_counts=True)
     if len(values) < 2:
         raise InputError(f"{what}: expected values that differ, found {values[0]:g} everywhere")
@@ -72,8 +72,6 @@ def applied(scores: Scores, x: np.ndarray) -> np.ndarray:
 
     Beyond the outermost knots z goes on as the logarithm, with the slope that it has there.
     """
-    from scipy.interpolate import CubicHermiteSpline
-
     x = np.clip(np.asarray(x, np.float64), -LARGEST, LARGEST)
     with np.errstate(over="ignore"):
         scaled = np.clip((x - scores.centre) / scores.scale, -LARGEST, LARGEST)

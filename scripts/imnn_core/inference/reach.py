@@ -7,6 +7,8 @@ import numpy as np
 from imnn_core.evaluation.warnings import FAR
 from imnn_core.inference.summaries import Summaries
 from imnn_core.store.errors import InputError
+from scipy import optimize, stats
+from scipy.spatial import KDTree
 
 BEYOND = 4.0  # times the distance between simulations: a prior that misses the observation by far
 RARE = 0.001  # share of simulations that lie as far from others as the observation does
@@ -25,8 +27,6 @@ def check_theta(found: Summaries, where: str) -> None:
         InputError: they are not.
 
     """
-    from scipy import optimize, stats
-
     theta, names = found.simulated.theta, found.prior.names
     outside = np.flatnonzero(~found.prior.contains(theta))
     if len(outside):
@@ -67,8 +67,6 @@ def check_theta(found: Summaries, where: str) -> None:
 
 def _check_rows(found: Summaries, where: str) -> None:
     """See that all stretches of rows go together as the best of them do."""
-    from scipy import stats
-
     n = len(found.simulated.theta)
     edges = np.linspace(0, n, 1 + min(STRETCHES, n // STRETCH)).astype(int)
     if len(edges) < 3:
@@ -104,8 +102,6 @@ class Near(NamedTuple):
 
 def near(found: Summaries) -> Near:
     """How near simulations are to each observation."""
-    from scipy.spatial import KDTree
-
     s, at = (found.whitened(each.estimates) for each in (found.simulated, found.observed))
     if len(s) <= 10 * NEIGHBOUR:
         return Near(*np.full((3, len(at)), np.nan))

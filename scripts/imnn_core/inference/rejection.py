@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imnn_core.store.errors import InputError
+from scipy.spatial import KDTree
 
 ROWS = 1 << 15  # simulations whose distances are looked at together: they stay in the cache
 TREE_FROM = 64  # observations, from which on a k-d tree is quicker than all distances
@@ -121,8 +122,6 @@ def _merged(index, squared, first, more, n_kept):
 
 
 def _by_tree(s, observed, n_kept):
-    from scipy.spatial import KDTree
-
     usable = np.concatenate([first + np.flatnonzero(_usable(rows)) for first, rows in _chunks(s)])
     _expect_enough(len(usable), len(s), n_kept)
     rows = np.asarray(s, np.float64) if len(usable) == len(s) else np.float64(s[usable])
