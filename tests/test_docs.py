@@ -1,6 +1,4 @@
-"""What the documents say to do works: every command in them, as it stands, in a copy whose runs are
-small.
-"""
+"""What the documents say to do works: every command, as it stands, in a copy with small runs."""
 
 import os
 import re
@@ -30,8 +28,8 @@ ELSEWHERE = {
     ".venv/bin/python tests/benchmarks/simulate.py --against HEAD~1 --csv simulate.csv": "test_project.py, "
     "with smaller numbers",
     ".venv/bin/python tests/benchmarks/recipes.py results/ten_seeds": "test_workflow.py",
-    "snakemake --cores all --configfile config/posterior.yaml": "test_posterior_run.py, with smaller numbers",
-    "snakemake --cores all --configfile config/influenza.yaml": "test_influenza.py, with smaller numbers",
+    "snakemake --cores all --configfile config/posterior.yaml": "test_posterior_run.py, smaller",
+    "snakemake --cores all --configfile config/influenza.yaml": "test_influenza.py, smaller",
     "snakemake --workflow-profile profiles/slurm": "test_slurm.py",
     "snakemake --workflow-profile profiles/cluster-generic": "test_slurm.py",
     'snakemake --workflow-profile profiles/slurm --config "seeds=[$(seq -s, 100)]"': "test_slurm.py",

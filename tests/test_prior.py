@@ -31,8 +31,8 @@ def test_densities_are_those_of_scipy(within):
     for i, of in enumerate(OF_SCIPY):
         low, high = prior.bounds[i]
         mass = of.cdf(high) - of.cdf(low)
-        p = stats.kstest(theta[:, i], lambda t: (of.cdf(t) - of.cdf(low)) / mass).pvalue  # noqa: B023
-        assert p > 0.001
+        test = stats.kstest(theta[:, i], lambda t: (of.cdf(t) - of.cdf(low)) / mass)  # noqa: B023
+        assert test.pvalue > 0.001
         one = prior_of([prior.names[i]], SPEC, None if within is None else [within[i]])
         total, _ = integrate.quad(
             lambda t: np.exp(one.log_density(np.array([t]))),  # noqa: B023

@@ -67,7 +67,7 @@ rule compress_prior:
 
 
 rule exact_posterior:
-    """The exact posterior where the likelihood is known: of the observation, and for calibration."""
+    """The exact posterior where the likelihood is known, of observation and calibration."""
     input:
         OF_GIVEN,
         unpack(cut_prior),

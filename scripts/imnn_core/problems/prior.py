@@ -15,43 +15,15 @@ ROUNDING = 2**-22  # relative, of float32
 EDGE = 1e-12  # of a width: how near to a bound its unbounded space reaches
 
 
-def _uniform(low, high):
-    from scipy import stats
-
-    return stats.uniform(low, high - low)
-
-
-def _log_uniform(low, high):
-    from scipy import stats
-
-    return stats.loguniform(low, high)
-
-
-def _normal(mean, sd):
-    from scipy import stats
-
-    return stats.norm(mean, sd)
-
-
-def _half_normal(sd):
-    from scipy import stats
-
-    return stats.halfnorm(0, sd)
-
-
-def _truncated(mean, sd, low, high):
-    from scipy import stats
-
-    return stats.truncnorm((low - mean) / sd, (high - mean) / sd, mean, sd)
-
-
-# Each takes the numbers that stand in the configuration. scipy.stats takes a second to import.
+# Of scipy.stats, which takes a second to import, and the numbers that stand in the configuration.
 KINDS = {
-    "uniform": _uniform,
-    "log_uniform": _log_uniform,
-    "normal": _normal,
-    "half_normal": _half_normal,
-    "truncated": _truncated,
+    "uniform": lambda stats, low, high: stats.uniform(low, high - low),
+    "log_uniform": lambda stats, low, high: stats.loguniform(low, high),
+    "normal": lambda stats, mean, sd: stats.norm(mean, sd),
+    "half_normal": lambda stats, sd: stats.halfnorm(0, sd),
+    "truncated": lambda stats, mean, sd, low, high: stats.truncnorm(
+        (low - mean) / sd, (high - mean) / sd, mean, sd
+    ),
 }
 Spec = Mapping[str, Mapping[str, Sequence[float]]]
 
@@ -76,7 +48,13 @@ class Prior:
 
     @cached_property
     def _densities(self) -> list:
-        return [KINDS[kind](*numbers) for of in self.spec.values() for kind, numbers in of.items()]
+        from scipy import stats
+
+        return [
+            KINDS[kind](stats, *numbers)
+            for of in self.spec.values()
+            for kind, numbers in of.items()
+        ]
 
     @cached_property
     def bounds(self) -> np.ndarray:
