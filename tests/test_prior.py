@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from imnn_core.problems.numbered import numbers_of
 from imnn_core.problems.prior import prior_of
+from imnn_core.store.errors import InputError
 from scipy import integrate, stats
 
 SPEC = {
@@ -73,6 +74,15 @@ def test_numbers_depend_on_the_simulation_alone():
         assert np.array_equal(numbers_of([3, 7], 37, 61, n_params), whole[37:61])
         assert not np.any(numbers_of([3, 8], 0, 100, n_params) == whole)
         assert len(np.unique(whole)) == whole.size
+    several = [numbers_of(words, 0, 5, 2) for words in ([65536, 0], [0, 1], [1, 65535])]
+    assert len(np.unique(several)) == 30
     prior = prior_of(["b", "a"], SPEC)
     assert prior.names == ("b", "a")
     assert np.array_equal(prior.rows([1, 2], 5, 9), prior.rows([1, 2], 0, 9)[5:])
+
+
+def test_a_box_without_any_of_the_prior_is_refused():
+    """Ten sigma away, where quantiles have no digits left."""
+    prior = prior_of(["c"], SPEC, [[23, 24]])
+    with pytest.raises(InputError, match="prior of c: expected some of it in the box"):
+        prior.quantile(np.array([0.5]))

@@ -142,8 +142,8 @@ class Prior:
     def to_unbounded(self, theta: np.ndarray) -> np.ndarray:
         """Parameters in a space without bounds, (…, n_params).
 
-        ln((theta - low) / (high - theta)) between two bounds, the ln of the distance from one,
-        theta itself without any. What lies on a bound is moved off it by 1e-12 of the width.
+        ln((theta - low) / (high - theta)) between two bounds, the ln of the distance from a
+        lower one, theta itself without any; no density has an upper one alone. What lies on a bound is moved off it by 1e-12 of the width.
         """
         theta = np.asarray(theta, np.float64)
         columns = []
@@ -155,8 +155,6 @@ class Prior:
                 of = np.log(of - low) - np.log(high - of)
             elif np.isfinite(low):
                 of = np.log(np.maximum(of - low, np.finfo(np.float64).tiny))
-            elif np.isfinite(high):
-                of = -np.log(np.maximum(high - of, np.finfo(np.float64).tiny))
             columns.append(of)
         return np.stack(columns, axis=-1)
 
@@ -171,8 +169,6 @@ class Prior:
                 of = np.clip(low + (high - low) * share, low, high)
             elif np.isfinite(low):
                 of = low + np.exp(np.minimum(of, 700))
-            elif np.isfinite(high):
-                of = high - np.exp(np.minimum(-of, 700))
             columns.append(of)
         return np.stack(columns, axis=-1)
 
@@ -186,8 +182,6 @@ class Prior:
                 found = found + np.log(high - low) - np.logaddexp(0, of) - np.logaddexp(0, -of)
             elif np.isfinite(low):
                 found = found + of
-            elif np.isfinite(high):
-                found = found - of
         return found
 
 
