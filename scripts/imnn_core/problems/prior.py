@@ -142,8 +142,9 @@ class Prior:
     def to_unbounded(self, theta: np.ndarray) -> np.ndarray:
         """Parameters in a space without bounds, (…, n_params).
 
-        ln((theta - low) / (high - theta)) between two bounds, the ln of the distance from a
-        lower one, theta itself without any; no density has an upper one alone. What lies on a bound is moved off it by 1e-12 of the width.
+        ln((theta - low) / (high - theta)) between two bounds, the ln of the distance from a lower
+        one, theta itself without any; no density has an upper one alone. What lies on a bound is
+        moved off it by 1e-12 of the width.
         """
         theta = np.asarray(theta, np.float64)
         columns = []
